@@ -1,0 +1,1 @@
+"""Regrok: an executable audit of what the grokking literature claims in numbers."""
