@@ -1,0 +1,260 @@
+"""S slots of stacked models, advanced together: the inner loop of every training.
+
+A slot owns one row of every stacked tensor: parameters, optimiser state, hyper-parameters, step count, random
+stream, examples. Nothing in a slot's arithmetic looks at another slot, and what a batch holds is a function of
+(stream, step) alone, so a run's numbers do not depend on its companions, its slot or a kill in between.
+
+On a CPU core the slots are advanced in groups of one: the activations of one model stay in the core's cache,
+and an idle slot costs nothing. On a GPU one group holds every slot and the step is captured in a CUDA graph.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regrok import kernels, optim, streams
+from regrok.config import Run
+from regrok.evaluate import Evaluation, allowed_wrong, evaluate
+from regrok.models import build
+from regrok.tasks import make_data, task_info
+
+HYPER = ("learning_rate", "weight_decay", "beta1", "beta2", "eps", "momentum", "clip_norm", "warmup_steps")
+"""Hyper-parameters that may differ from slot to slot."""
+
+CHUNK = 64
+"""Batches drawn ahead at once on a CPU."""
+
+WARM_UP_STEPS = 3
+"""Steps run on a side stream before a CUDA graph is captured, as PyTorch's documentation asks."""
+
+
+class Engine:
+    """The slots of one cohort. All runs that enter share the representative run's shape signature."""
+
+    def __init__(
+        self,
+        representative: Run,
+        slots: int,
+        device: str = "cpu",
+        group: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ):
+        self.device = torch.device(device)
+        self.slots = slots
+        self.group = group or (slots if self.device.type == "cuda" else 1)
+        if slots % self.group:
+            raise ValueError(f"{slots} slots cannot be advanced in groups of {self.group}")
+        self.dtype = dtype
+        self.protocol = representative.protocol
+        self.info = task_info(representative.task)
+        products = representative.protocol.products
+        self.model = build(representative.model, self.info, dtype, self.device, products=products)
+        self.layout = self.model.layout
+        self.optimiser = optim.build(representative.optimiser, self.layout)
+        self.full_batch = representative.protocol.batch == "full"
+        self.batch = representative.batch_size
+
+        size = self.layout.size
+        self.flat = torch.zeros(slots, size, dtype=dtype, device=self.device)
+        self.state = {
+            name: torch.zeros(slots, size, dtype=dtype, device=self.device)
+            for name in self.optimiser.state_names
+        }
+        self.hyper = {name: torch.zeros(slots, dtype=torch.float64, device=self.device) for name in HYPER}
+        self.steps = torch.zeros(slots, dtype=torch.int64, device=self.device)
+        self.keys = torch.zeros(slots, dtype=torch.int64, device=self.device)
+        self.loss = torch.zeros(slots, dtype=dtype, device=self.device)
+        self.seconds = [0.0] * slots
+        self.runs: list[Run | None] = [None] * slots
+
+        example = (2,) if self.info.kind == "pairs" else (self.info.width,)
+        kind = torch.int64 if self.info.kind == "pairs" else dtype
+        n, m = self.info.train_size, self.info.validation_size
+        self.train_inputs = torch.zeros(slots, n, *example, dtype=kind, device=self.device)
+        self.train_labels = torch.zeros(slots, n, dtype=torch.int64, device=self.device)
+        self.validation_inputs = torch.zeros(slots, m, *example, dtype=kind, device=self.device)
+        self.validation_labels = torch.zeros(slots, m, dtype=torch.int64, device=self.device)
+        self._groups = [self._group(i) for i in range(0, slots, self.group)]
+
+    def _group(self, start: int) -> dict[str, Any]:
+        """Views of one group's rows; the buffers that only live inside a step are shared by all groups."""
+        rows = slice(start, start + self.group)
+        if start == 0:
+            shape = (self.group, self.batch)
+            self._gradient = torch.zeros(self.group, self.layout.size, dtype=self.dtype, device=self.device)
+            self._workspace = self.model.workspace(self.group, self.batch)
+            self._indices = torch.zeros(shape, dtype=torch.int64, device=self.device)
+            self._row = torch.arange(self.group, device=self.device)[:, None]
+        return {
+            "rows": range(start, start + self.group),
+            "flat": self.flat[rows],
+            "state": {name: tensor[rows] for name, tensor in self.state.items()},
+            "hyper": {name: tensor[rows] for name, tensor in self.hyper.items()},
+            "steps": self.steps[rows],
+            "keys": self.keys[rows],
+            "loss": self.loss[rows],
+            "inputs": self.train_inputs[rows],
+            "labels": self.train_labels[rows],
+            "graph": None,
+            "memo": streams.EpochMemo(),
+        }
+
+    # Slots -------------------------------------------------------------------------------------------
+
+    def start(self, slot: int, run: Run, checkpoint: dict[str, Any] | None = None) -> None:
+        """Put a run into a slot: initialised from its own stream, or as its checkpoint left it."""
+        data = make_data(run.task, run.seed)
+        self.train_inputs[slot] = data.train_inputs.to(self.train_inputs.dtype)
+        self.train_labels[slot] = data.train_labels
+        self.validation_inputs[slot] = data.validation_inputs.to(self.train_inputs.dtype)
+        self.validation_labels[slot] = data.validation_labels
+        self.keys[slot] = streams.key(run.seed, "batch")
+        for name in HYPER:
+            value = getattr(run.optimiser, name)
+            self.hyper[name][slot] = float("inf") if value is None else float(value)
+        if checkpoint is None:
+            # The slots may differ in init_scale, so the run's own model draws its parameters.
+            own = build(run.model, self.info, self.dtype, "cpu")
+            self.flat[slot] = own.init(streams.generator(run.seed, "init"))
+            self.steps[slot] = 0
+            for tensor in self.state.values():
+                tensor[slot] = 0
+        else:
+            self.flat[slot] = checkpoint["flat"]
+            self.steps[slot] = checkpoint["step"]
+            for name, tensor in self.state.items():
+                tensor[slot] = checkpoint["state"][name]
+        self.loss[slot] = 0
+        self.seconds[slot] = 0.0
+        self.runs[slot] = run
+
+    def clear(self, slot: int) -> None:
+        """Empty a slot; its parameters are zeroed so that a GPU group keeps stepping on harmless numbers."""
+        self.runs[slot] = None
+        self.flat[slot] = 0
+        self.hyper["learning_rate"][slot] = 0
+
+    def checkpoint(self, slot: int) -> dict[str, Any]:
+        """Everything that the slot's future depends on."""
+        return {
+            "step": int(self.steps[slot]),
+            "flat": self.flat[slot].cpu().clone(),
+            "state": {name: tensor[slot].cpu().clone() for name, tensor in self.state.items()},
+        }
+
+    # Steps -------------------------------------------------------------------------------------------
+
+    def advance(self, steps: int) -> None:
+        """Take `steps` optimiser steps in every occupied slot, and add the time to the slots' seconds."""
+        for group in self._groups:
+            occupied = [slot for slot in group["rows"] if self.runs[slot] is not None]
+            if not occupied:
+                continue
+            began = time.perf_counter()
+            if self.device.type == "cuda":
+                graph = self._captured(group)
+                for _ in range(steps):
+                    graph.replay()
+            else:
+                for inputs, labels in self._batches(group, steps):
+                    self._step(group, inputs, labels)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            share = (time.perf_counter() - began) / len(occupied)
+            for slot in occupied:
+                self.seconds[slot] += share
+
+    def _batches(self, group: dict[str, Any], steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The next `steps` batches of a group; drawn ahead in chunks where that is possible, which is cheaper."""
+        if self.full_batch or not self.protocol.replacement:
+            for _ in range(steps):
+                yield self._batch(group)
+            return
+        n = self.info.train_size
+        ahead = torch.arange(min(steps, CHUNK), device=self.device)
+        left = steps
+        while left:
+            taken = ahead[: min(left, CHUNK)]
+            # (steps, runs) rows of draws, as one call over all of them.
+            when = (group["steps"][None, :] + taken[:, None]).flatten()
+            drawn = streams.indices(group["keys"].repeat(len(taken)), when, self.batch, n)
+            drawn = drawn.view(len(taken), self.group, self.batch)
+            inputs = group["inputs"][self._row, drawn]
+            labels = group["labels"][self._row, drawn]
+            for i in range(len(taken)):
+                yield inputs[i], labels[i]
+            left -= len(taken)
+
+    def _batch(self, group: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """The next batch of a group, a pure function of each slot's stream and step."""
+        if self.full_batch:
+            return group["inputs"], group["labels"]
+        n = self.info.train_size
+        if self.protocol.replacement:
+            streams.indices(group["keys"], group["steps"], self.batch, n, out=self._indices)
+        else:
+            streams.epoch_indices(
+                group["keys"], group["steps"], self.batch, n, out=self._indices, memo=group["memo"]
+            )
+        return group["inputs"][self._row, self._indices], group["labels"][self._row, self._indices]
+
+    def _step(self, group: dict[str, Any], inputs: Tensor, labels: Tensor) -> None:
+        loss = self.model.loss_and_gradient(group["flat"], self._gradient, inputs, labels, self._workspace)
+        group["loss"].copy_(loss)
+        group["steps"] += 1
+        self.optimiser.step(group["flat"], self._gradient, group["state"], group["hyper"], group["steps"])
+
+    def _captured(self, group: dict[str, Any]) -> torch.cuda.CUDAGraph:
+        """The group's step as a CUDA graph, captured once; slots change in place, so the graph stays valid."""
+        if group["graph"] is None:
+            kept = [self.flat, self.steps, self.loss, *self.state.values()]
+            before = [tensor.clone() for tensor in kept]
+            side = torch.cuda.Stream(self.device)
+            side.wait_stream(torch.cuda.current_stream(self.device))
+            with torch.cuda.stream(side):
+                for _ in range(WARM_UP_STEPS):
+                    self._step(group, *self._batch(group))
+            torch.cuda.current_stream(self.device).wait_stream(side)
+            group["graph"] = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(group["graph"]):
+                self._step(group, *self._batch(group))
+            # The warm-up steps were real steps: put everything back as it was.
+            for tensor, saved in zip(kept, before, strict=True):
+                tensor.copy_(saved)
+        return group["graph"]
+
+    def evaluate(self, which: str, stop_below: dict[int, float | None]) -> dict[int, Evaluation]:
+        """Evaluate the named slots on their `train` or `validation` set; see `regrok.evaluate`.
+
+        A GPU evaluates all slots in one call of fixed shape and leaves out those not named.
+        """
+        inputs, labels = getattr(self, f"{which}_inputs"), getattr(self, f"{which}_labels")
+        allowed = torch.full((self.slots,), -1, dtype=torch.int64)
+        for slot, stop in stop_below.items():
+            allowed[slot] = allowed_wrong(labels.shape[1], stop)
+        found: dict[int, Evaluation] = {}
+        for group in self._groups:
+            named = [slot for slot in group["rows"] if slot in stop_below]
+            if named:
+                rows = slice(group["rows"].start, group["rows"].stop)
+                result = evaluate(
+                    self.model, self.flat[rows], inputs[rows], labels[rows], allowed[rows].to(self.device)
+                )
+                found |= {slot: result.of(slot - rows.start) for slot in named}
+        return found
+
+    def describe(self) -> str:
+        """The device and what computes on it, for the run's row."""
+        if self.device.type == "cuda":
+            return f"cuda: {torch.cuda.get_device_name(self.device)}"
+        return f"cpu: {kernels.backend()}"
+
+    def diverged(self, slot: int) -> bool:
+        """Whether the slot's last loss or any of its parameters is NaN or infinite."""
+        finite = torch.isfinite(self.loss[slot]) & torch.isfinite(self.flat[slot]).all()
+        return not bool(finite)

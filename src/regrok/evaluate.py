@@ -1,0 +1,97 @@
+"""Loss and accuracy on a whole set, stopped early only where the answer can no longer matter.
+
+The events need to know whether an accuracy has reached a threshold, not what it is far below the lowest one.
+Between the full evaluations of a curve the set is therefore walked in fixed blocks, and a run is left as soon as
+so many examples were wrong that no outcome of the rest could bring it to the lowest threshold: exact for the
+events, at a fraction of the cost. The blocks follow the split's own random order and their borders depend on the set's size
+alone, so what a run logs never depends on its companions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BLOCK = 1024
+"""Examples evaluated at a time: small enough for the activations to stay near the core."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one evaluation found, for R runs; every field has shape (R,) on the CPU in float64 or int64."""
+
+    loss: Tensor
+    """Mean cross-entropy over the examples seen."""
+    accuracy: Tensor
+    """Share of the examples seen whose largest logit is the label."""
+    examples: Tensor
+    """How many examples were seen: the set's size unless the evaluation stopped early."""
+    logit_max: Tensor
+    """Largest absolute logit over the examples seen."""
+    spread: Tensor
+    """Largest range of any one logit over the examples seen; zero when the output ignores the input."""
+
+    def of(self, run: int) -> Evaluation:
+        """The same for one run, as shapes (1,)."""
+        one = slice(run, run + 1)
+        return Evaluation(*(getattr(self, name)[one] for name in self.__dataclass_fields__))
+
+
+def blocks(size: int) -> list[tuple[int, int]]:
+    """Borders of the near-equal blocks that a set of `size` examples is walked in."""
+    count = math.ceil(size / BLOCK)
+    edges = [round(size * i / count) for i in range(count + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def allowed_wrong(size: int, stop_below: float | None) -> int:
+    """With more wrong examples than this, an accuracy of `stop_below` on the whole set is out of reach."""
+    return size if stop_below is None else math.floor(size - stop_below * size + 1e-9)
+
+
+@torch.no_grad()
+def evaluate(model, flat: Tensor, inputs: Tensor, labels: Tensor, allowed: Tensor) -> Evaluation:
+    """Evaluate R runs on their own sets.
+
+    flat: (R, P) parameters. inputs: (R, n, ...). labels: (R, n) int64. allowed: (R,) int64, the number of wrong
+    examples after which a run is left (`allowed_wrong`); −1 for a run that is not to be evaluated at all.
+    """
+    runs, size = labels.shape
+    device = labels.device
+    total = torch.zeros(runs, dtype=torch.float64, device=device)
+    right = torch.zeros(runs, dtype=torch.int64, device=device)
+    seen = torch.zeros(runs, dtype=torch.int64, device=device)
+    largest = torch.zeros(runs, dtype=torch.float64, device=device)
+    low: Tensor | None = None
+    high: Tensor | None = None
+    open_ = allowed >= 0
+    for start, end in blocks(size):
+        logits = model.logits(flat, inputs[:, start:end])
+        target = labels[:, start:end]
+        top = logits.amax(-1)
+        correct = logits.gather(-1, target[..., None])[..., 0]
+        loss = torch.logsumexp(logits, -1) - correct
+        # argmax takes the first of equal logits; `correct == top` would call a constant output right everywhere.
+        hits = (logits.argmax(-1) == target).sum(-1)
+        block_low, block_high = logits.amin(1), logits.amax(1)
+        low = block_low if low is None else torch.where(open_[:, None], torch.minimum(low, block_low), low)
+        high = block_high if high is None else torch.where(open_[:, None], torch.maximum(high, block_high), high)
+        total += torch.where(open_, loss.double().sum(-1), 0.0)
+        right += torch.where(open_, hits, 0)
+        seen += torch.where(open_, end - start, 0)
+        edge = torch.maximum(top.amax(-1), -logits.amin(-1).amin(-1)).double()
+        largest = torch.where(open_, torch.maximum(largest, edge), largest)
+        open_ = open_ & (seen - right <= allowed)
+        if not bool(open_.any()):
+            break
+    assert low is not None and high is not None
+    return Evaluation(
+        loss=(total / seen).cpu(),
+        accuracy=(right.double() / seen).cpu(),
+        examples=seen.cpu(),
+        logit_max=largest.cpu(),
+        spread=(high - low).amax(-1).double().cpu(),
+    )

@@ -1,0 +1,94 @@
+"""When a run memorised, when it generalised, and how it ended.
+
+Every function here reads a logged curve and nothing else, so the same code serves the trainer, the released
+data and a reader who wants another threshold.
+
+T_mem and T_grok are the first *logged* steps with train and validation accuracy at or above a threshold
+(arXiv 2603.13331, section A.1 of its released scripts: no patience, no hysteresis). A crossing seen at step T
+happened somewhere in (previous logged step, T], so both ends are kept and the survival models use the interval.
+Papers disagree on the threshold (.90, .95, .99) and on whether a crossing must last; all are stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+THRESHOLDS = {"90": 0.90, "95": 0.95, "99": 0.99}
+"""Accuracy thresholds stored for every run, keyed by the suffix of their columns."""
+
+LOWEST_THRESHOLD = min(THRESHOLDS.values())
+
+OUTCOMES = ("grokked", "memorised only", "never memorised", "collapsed", "diverged")
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One threshold crossing on a logged curve; every field is a step, NaN where there is none."""
+
+    first: float
+    """First logged step at or above the threshold."""
+    previous: float
+    """Logged step before it; the crossing lies in (previous, first]. Equal to `first` when that is the first log."""
+    sustained: float
+    """First logged step from which the accuracy never falls below the threshold again in the run."""
+
+
+NO_CROSSING = Crossing(np.nan, np.nan, np.nan)
+
+
+def crossing(steps: np.ndarray, accuracy: np.ndarray, threshold: float) -> Crossing:
+    """First, bracketing and sustained crossing of `threshold`.
+
+    steps: (n,) logged steps, increasing. accuracy: (n,) shares in [0, 1]; NaN where the set was not evaluated
+    at that step, and such steps take no part. Raises ValueError when the shapes differ or steps do not increase.
+    """
+    steps = np.asarray(steps, dtype=float)
+    accuracy = np.asarray(accuracy, dtype=float)
+    if steps.shape != accuracy.shape:
+        raise ValueError(f"{steps.size} steps but {accuracy.size} accuracies")
+    known = ~np.isnan(accuracy)
+    steps, above = steps[known], accuracy[known] >= threshold
+    if np.any(np.diff(steps) <= 0):
+        raise ValueError("logged steps must increase")
+    if not above.any():
+        return NO_CROSSING
+    i = int(np.argmax(above))
+    below = np.flatnonzero(~above)
+    last_below = int(below[-1]) if below.size else -1
+    sustained = steps[last_below + 1] if last_below + 1 < steps.size else np.nan
+    return Crossing(steps[i], steps[max(i - 1, 0)], sustained)
+
+
+def outcome(memorised: bool, grokked: bool, collapsed: bool = False, diverged: bool = False) -> str:
+    """The one word that says how a run ended; what was reached before a collapse or divergence counts first.
+
+    A run that generalised and then diverged in its tail did grok. A run may reach the validation threshold
+    without the train threshold ever being logged (sparse parity with abundant data): that is grokked too,
+    because nothing was left to generalise to.
+    """
+    if grokked:
+        return "grokked"
+    if diverged:
+        return "diverged"
+    if collapsed:
+        return "collapsed"
+    return "memorised only" if memorised else "never memorised"
+
+
+def event_columns(
+    steps: np.ndarray, train_accuracy: np.ndarray, validation_accuracy: np.ndarray
+) -> dict[str, float]:
+    """T_mem_q, T_grok_q with their `_previous` and `_sustained` columns for q in 90, 95, 99; then the .99 delay."""
+    columns: dict[str, float] = {}
+    for event, accuracy in (("T_mem", train_accuracy), ("T_grok", validation_accuracy)):
+        for suffix, threshold in THRESHOLDS.items():
+            found = crossing(steps, accuracy, threshold)
+            columns[f"{event}_{suffix}"] = found.first
+            columns[f"{event}_{suffix}_previous"] = found.previous
+            columns[f"{event}_{suffix}_sustained"] = found.sustained
+    columns["T_mem"] = columns["T_mem_99"]
+    columns["T_grok"] = columns["T_grok_99"]
+    columns["delay"] = columns["T_grok"] - columns["T_mem"]
+    return columns

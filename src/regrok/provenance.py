@@ -1,0 +1,79 @@
+"""Which source files a run's numbers rest on, and a fingerprint of what they say.
+
+The run store keeps runs under this fingerprint: after an edit that changes the training code's meaning the old
+runs stay where they are, untouched and unused, and the new code trains its own; undoing the edit finds them again.
+Comments, docstrings and formatting are not part of the fingerprint, since they cannot change a number.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+TRAINING = (
+    "train.py",
+    "engine.py",
+    "evaluate.py",
+    "events.py",
+    "observables.py",
+    "optim.py",
+    "streams.py",
+    "kernels/__init__.py",
+    "kernels/native.py",
+    "kernels/native.cpp",
+    "kernels/reference.py",
+    "models/__init__.py",
+    "models/layout.py",
+    "tasks/__init__.py",
+    "tasks/sizes.py",
+)
+"""Files that every run rests on, relative to the package."""
+
+TASK_FILES = {"modular": "modular", "sparse_parity": "parity", "xor_clusters": "xor_clusters"}
+MODEL_FILES = {"transformer": ("transformer",), "mlp": ("mlp",)}
+
+
+def training_sources(task: str, model: str) -> list[Path]:
+    """The files that a run of this task and model rests on; a new task or model file leaves other runs alone."""
+    names = [*TRAINING, f"tasks/{TASK_FILES[task]}.py", *(f"models/{m}.py" for m in MODEL_FILES[model])]
+    return [PACKAGE / name for name in names if (PACKAGE / name).exists()]
+
+
+def _meaning(path: Path) -> str:
+    """The file's content without what cannot change a number: comments, docstrings, white space."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+        text = re.sub(r"//[^\n]*", " ", text)
+        # Line structure is kept: the preprocessor reads lines.
+        return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list):
+            continue
+        node.body = [
+            part
+            for part in body
+            if not (
+                isinstance(part, ast.Expr)
+                and isinstance(part.value, ast.Constant)
+                and isinstance(part.value.value, str)
+            )
+        ] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+@cache
+def fingerprint(task: str, model: str) -> str:
+    """12 hex digits of what the training code for this task and model says."""
+    digest = hashlib.sha256()
+    for path in training_sources(task, model):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode())
+        digest.update(_meaning(path).encode())
+    return digest.hexdigest()[:12]
