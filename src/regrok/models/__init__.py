@@ -1,0 +1,80 @@
+"""The networks that are trained, each stacked over R runs with a hand-written backward pass."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from regrok.models.layout import Layout
+from regrok.models.program import Workspace
+
+__all__ = ["Layout", "Model", "Workspace", "build"]
+
+
+class Model(Protocol):
+    """R independent networks of one architecture, their parameters in a flat buffer (R, P).
+
+    inputs: int64 (R, B, 2) token pairs (a, b), or floats (R, B, n) vectors; labels: int64 (R, B).
+    """
+
+    layout: Layout
+
+    def init(self, generator: torch.Generator) -> Tensor:
+        """(P,) float32: `torch.nn`'s default initialisation, drawn from `generator` in the order in
+        which the plain module's constructor draws, then weights, embeddings and biases multiplied
+        by `init_scale` (LayerNorm gains stay 1)."""
+        ...
+
+    def workspace(self, runs: int, batch: int) -> Workspace:
+        """Buffers for steps of `runs` stacked runs with `batch` examples each; reuse it."""
+        ...
+
+    def loss_and_gradient(
+        self, flat: Tensor, grad: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace
+    ) -> Tensor:
+        """Mean cross-entropy of each run, (R,); writes its gradient into `grad` (R, P), padding 0.
+
+        The returned tensor belongs to the workspace: the next call overwrites it.
+        """
+        ...
+
+    def logits(self, flat: Tensor, inputs: Tensor) -> Tensor:
+        """(R, B, C) logits, forward only, for any B. The result belongs to the caller."""
+        ...
+
+
+def build(
+    model: Any,
+    task: Any,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    *,
+    products: str = "float32",
+    kernels: str | None = None,
+    stacked: bool | None = None,
+) -> Model:
+    """The network that `model` (a config block) describes, for a task's sizes.
+
+    task: `kind` ("pairs" of tokens or "vectors"), `tokens` p (vocabulary), `width` n (vector
+    dimension), `classes` C. products: "bfloat16" rounds the operands of matrix products to
+    bfloat16 (float32 accumulation). kernels: "native" or "reference"; None takes native on a CPU
+    that has a compiler. stacked: all R runs in each call (the default on CUDA) or one run after
+    the other (the default on CPU, whose cache holds one run's activations and where a run's bits
+    then cannot depend on R).
+    """
+    module, kind = {"transformer": ("transformer", "Transformer"), "mlp": ("mlp", "MLP")}[
+        model.name
+    ]
+    network: Any = getattr(import_module(f"regrok.models.{module}"), kind)
+    return network(
+        model,
+        task,
+        dtype,
+        torch.device(device),
+        products=products,
+        kernels=kernels,
+        stacked=stacked,
+    )

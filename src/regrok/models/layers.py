@@ -1,0 +1,175 @@
+"""What every model shares: stacking over runs, recorded programs, torch.nn's initialisations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regrok import kernels as kernel_choice
+from regrok.kernels.reference import ACTIVATIONS
+from regrok.models.layout import Layout
+from regrok.models.program import Program, Workspace
+
+# Rows of a forward-only chunk: its activations stay in a core's second-level cache.
+EVALUATION_ROWS = 1024
+
+
+class StackedModel:
+    """Base of the models: subclasses give shapes, an initialisation and two recordings.
+
+    See `regrok.models.Model` for what the public methods promise, `regrok.models.build` for the
+    arguments.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        task: Any,
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        products: str = "float32",
+        kernels: str | None = None,
+        stacked: bool | None = None,
+    ) -> None:
+        self.spec = model
+        self.task = task
+        self.dtype = dtype
+        self.device = device
+        self.products = products
+        self.kernels = kernel_choice.select(device, dtype, kernels)
+        self.stacked = device.type != "cpu" if stacked is None else stacked
+        if self.stacked and self.kernels.name == "native":
+            raise ValueError(
+                "native kernels take one run at a time: stacked=True needs 'reference'"
+            )
+        self.classes = int(task.classes)
+        self.activation = ACTIVATIONS.index(model.activation)
+        self.layout = Layout(*self.parameters())
+        self._evaluation: dict[int, Workspace] = {}
+
+    # What a subclass provides.
+
+    def parameters(self) -> tuple[Mapping[str, Sequence[int]], Mapping[str, Sequence[str]]]:
+        """Shapes in `named_parameters()` order, and groups of names."""
+        raise NotImplementedError
+
+    def initialise(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """torch.nn's default values, drawn in the order of the plain module's constructor."""
+        raise NotImplementedError
+
+    def inputs(self, workspace: Workspace) -> Tensor:
+        """The workspace's buffer for the inputs of a step."""
+        if self.task.kind == "pairs":
+            return workspace.buffer("tokens", workspace.batch, 2, dtype=torch.int64)
+        return workspace.buffer("vectors", workspace.batch, int(self.task.width))
+
+    def record_shared(self, program: Program, θ: dict[str, Tensor], workspace: Workspace) -> None:
+        """Forward-only: what does not depend on the examples (token tables)."""
+
+    def record_logits(self, program: Program, θ: dict[str, Tensor], workspace: Workspace) -> Tensor:
+        """Forward-only: inputs -> the (R, B, C) buffer of logits."""
+        raise NotImplementedError
+
+    def record_step(
+        self, program: Program, θ: dict[str, Tensor], g: dict[str, Tensor], workspace: Workspace
+    ) -> None:
+        """Inputs and labels -> `loss` buffer (R, 1) and every gradient in `g`."""
+        raise NotImplementedError
+
+    # What `regrok.models.Model` promises.
+
+    def init(self, generator: torch.Generator) -> Tensor:
+        drawn = self.initialise(generator)
+        scale = float(self.spec.init_scale)
+        gains = {name for name in drawn if "norm" in name and name.endswith("weight")}
+        return self.layout.pack({n: v if n in gains else v * scale for n, v in drawn.items()})
+
+    def workspace(self, runs: int, batch: int) -> Workspace:
+        return Workspace(runs if self.stacked else 1, batch, self.dtype, self.device)
+
+    def loss_and_gradient(
+        self, flat: Tensor, grad: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace
+    ) -> Tensor:
+        if self.stacked or flat.shape[0] == 1:
+            return self._step(flat, grad, inputs, labels, workspace)
+        loss = torch.empty(flat.shape[0], dtype=self.dtype, device=self.device)
+        for r in range(flat.shape[0]):
+            one = slice(r, r + 1)
+            loss[one] = self._step(flat[one], grad[one], inputs[one], labels[one], workspace)
+        return loss
+
+    def logits(self, flat: Tensor, inputs: Tensor) -> Tensor:
+        runs, examples = inputs.shape[:2]
+        out = torch.empty((runs, examples, self.classes), dtype=self.dtype, device=self.device)
+        group = runs if self.stacked else 1
+        for r in range(0, runs, group):
+            some = slice(r, r + group)
+            self._evaluate(flat[some], inputs[some], out[some])
+        return out
+
+    def _step(
+        self, flat: Tensor, grad: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace
+    ) -> Tensor:
+        self.inputs(workspace).copy_(inputs)
+        workspace.buffer("labels", workspace.batch, dtype=torch.int64).copy_(labels)
+        program = workspace.program(
+            (flat.data_ptr(), grad.data_ptr()), lambda: self._record_step(flat, grad, workspace)
+        )
+        program.run()
+        return workspace.buffer("loss", 1).squeeze(-1)
+
+    def _record_step(self, flat: Tensor, grad: Tensor, workspace: Workspace) -> Program:
+        grad.zero_()  # once: the step writes every parameter's gradient, never the padding
+        program = Program(self.kernels, self.products)
+        self.record_step(program, self.layout.views(flat), self.layout.views(grad), workspace)
+        return program
+
+    def _evaluate(self, flat: Tensor, inputs: Tensor, out: Tensor) -> None:
+        examples = inputs.shape[1]
+        rows = min(EVALUATION_ROWS, examples) if self.device.type == "cpu" else examples
+        if rows not in self._evaluation:
+            self._evaluation[rows] = self.workspace(flat.shape[0], rows)
+        workspace = self._evaluation[rows]
+        θ = self.layout.views(flat)
+
+        def shared() -> Program:
+            program = Program(self.kernels, self.products)
+            self.record_shared(program, θ, workspace)
+            return program
+
+        def chunk() -> Program:
+            program = Program(self.kernels, self.products)
+            self.record_logits(program, θ, workspace)
+            return program
+
+        workspace.program((0, flat.data_ptr()), shared).run()
+        program = workspace.program((1, flat.data_ptr()), chunk)
+        buffer = self.inputs(workspace)
+        logits = workspace.buffer("logits", rows, self.classes)
+        for start in range(0, examples, rows):
+            part = inputs[:, start : start + rows]
+            buffer[:, : part.shape[1]].copy_(part)
+            program.run()
+            out[:, start : start + rows].copy_(logits[:, : part.shape[1]])
+
+
+def linear(rows: int, columns: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """weight (rows, columns) and bias (rows,) of `nn.Linear(columns, rows)`."""
+    weight = linear_weight(rows, columns, generator)
+    bound = 1 / math.sqrt(columns)
+    return weight, nn.init.uniform_(torch.empty(rows), -bound, bound, generator=generator)
+
+
+def linear_weight(rows: int, columns: int, generator: torch.Generator) -> Tensor:
+    """(rows, columns) weight of `nn.Linear`: Kaiming-uniform with a = √5."""
+    return nn.init.kaiming_uniform_(torch.empty(rows, columns), math.sqrt(5), generator=generator)
+
+
+def embedding(rows: int, columns: int, generator: torch.Generator) -> Tensor:
+    """(rows, columns) weight of `nn.Embedding`: standard normal."""
+    return nn.init.normal_(torch.empty(rows, columns), generator=generator)
