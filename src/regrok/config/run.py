@@ -1,13 +1,12 @@
 """A run: one training, described by its task, model, optimiser, protocol and seed.
 
-The types have no defaults: `config.yaml` writes every value out, so a value is found in one place. A
-field that may be absent has the value null, and null is left out of the identity, so that a later
+The types have no defaults: `config.yaml` writes every value out, so a value is found in one place.
+A field that may be absent has the value null, and null is left out of the identity, so that a later
 version can add such a field without renaming every finished run.
 """
 
 import hashlib
 import json
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -24,8 +23,8 @@ Observable = Literal[
 class Optimiser(Strict):
     """The update and its hyper-parameters, in torch.optim's semantics.
 
-    A field that the named optimiser does not have (betas of SGD, momentum of Adam) is stored as 0, so
-    that it cannot tell two equal runs apart.
+    A field that the named optimiser does not have (betas of SGD, momentum of Adam) is stored as 0,
+    so that it cannot tell two equal runs apart.
     """
 
     name: Literal["adamw", "adam", "sgd"]
@@ -35,7 +34,7 @@ class Optimiser(Strict):
     weight_decay: NotNegative
     """λ."""
     decay: Literal["decoupled", "coupled"]
-    """decoupled (AdamW): θ shrinks by 1 − ηλ; coupled (Adam): λθ joins the gradient; SGD: either."""
+    """decoupled (AdamW): θ shrinks by 1 − ηλ; coupled (Adam): λθ joins the gradient."""
     decayed: Literal["all", "matrices"]
     """Which parameters decay: all of them, or only weight matrices and embeddings."""
     beta1: Momentum
@@ -166,12 +165,12 @@ class Run(Settings):
     seed: Seed
     """Seed of the run's three streams: initialisation, split, batch order."""
 
-    @cached_property
+    @property
     def run_id(self) -> str:
-        """12 hexadecimal digits: a hash of all that can change the run's numbers, of nothing else."""
+        """12 hexadecimal digits: a hash of what can change the run's numbers, and only that."""
         return digest(self.identity(), 12)
 
-    @cached_property
+    @property
     def cell(self) -> str:
         """10 hexadecimal digits, shared by the runs that differ in seed alone."""
         identity = self.identity()

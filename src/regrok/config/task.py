@@ -2,11 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from .base import Count, Share, Strict
 
-Labels = Literal["true", "random"]
+Labels = Annotated[
+    Literal["true", "random"],
+    BeforeValidator(lambda given: "true" if given is True else given),
+    WithJsonSchema({"enum": ["true", "random", True]}),
+]
+"""An unquoted `true` is a boolean to YAML, and is meant here as the word."""
 
 
 def is_prime(number: int) -> bool:
@@ -108,7 +113,7 @@ class SparseParity(Strict):
 
 
 class XorClusters(Strict):
-    """Four Gaussian clusters, labelled by the XOR of two directions' signs (Xu et al., 2310.02541)."""
+    """Four Gaussian clusters labelled by the XOR of two directions (Xu et al., 2310.02541)."""
 
     name: Literal["xor_clusters"]
     """xor_clusters: XOR of two cluster directions, with label noise."""

@@ -1,0 +1,121 @@
+"""From pydantic's errors to sentences: which key, which value, what is allowed, what was meant."""
+
+import types
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+SHOWN = 12
+"""Messages and known keys that are listed before the rest is only counted."""
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """ " Did you mean …?" for the nearest of `known`, else the list of what is known."""
+    names = list(known)
+    text = str(word)
+    ends = [name for name in names if name.rpartition(".")[2] == text]
+    close = ends or get_close_matches(text, names, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean '{close[0]}'?"
+    if not names:
+        return ""
+    listed = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    return f" Known here: {listed}."
+
+
+def explain(error: ValidationError, root: type[BaseModel], data: Any) -> list[str]:
+    """One line for each key that is wrong, as `path = value: what is allowed`.
+
+    `root` is the type that refused `data`.
+    """
+    wishes: dict[str, list[str]] = {}
+    for each in error.errors(include_url=False):
+        path, value = _locate(each["loc"], data)
+        kind, message = each["type"], each["msg"]
+        if kind == "extra_forbidden":
+            known = [k for model in _models_at(root, path[:-1]) for k in model.model_fields]
+            wish = "unknown key." + nearest(path[-1], known)
+        elif kind == "missing":
+            path = (*path, each["loc"][-1])
+            head, wish = _dotted(path), f"missing.{_about(root, path)}"
+            wishes.setdefault(head, []).append(wish)
+            continue
+        elif kind == "union_tag_invalid":
+            path = (*path, "name")
+            tags = [tag.strip("' ") for tag in str(each["ctx"]["expected_tags"]).split(",")]
+            value = value.get("name") if isinstance(value, dict) else value
+            wish = f"should be {' or '.join(map(repr, tags))}.{nearest(value, tags)}"
+        elif kind == "union_tag_not_found":
+            path, value, wish = (*path, "name"), None, "missing. It says which kind this is."
+        elif kind == "value_error":
+            wish = message.removeprefix("Value error, ") + "."
+        else:
+            wish = message.replace("Input should", "should", 1) + "." + _about(root, path)
+        head = _dotted(path)
+        if kind != "value_error":
+            head += f" = {_short(value)}"
+        wishes.setdefault(head, []).append(wish)
+    return [f"{head}: {' Or: '.join(dict.fromkeys(each))}" for head, each in wishes.items()]
+
+
+def _locate(loc: tuple[int | str, ...], data: Any) -> tuple[tuple[int | str, ...], Any]:
+    """The part of `loc` that is a path in `data`, and what lies there.
+
+    Pydantic also puts the name of the union's member that it tried into `loc`; that is no key.
+    """
+    path: list[int | str] = []
+    for part in loc:
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+            data = data[part]
+        else:
+            continue
+        path.append(part)
+    return tuple(path), data
+
+
+def _dotted(path: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".") or "the whole file"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _about(root: type[BaseModel], path: tuple[int | str, ...]) -> str:
+    """The description of the field at `path`."""
+    texts = [
+        model.model_fields[path[-1]].description
+        for model in (_models_at(root, path[:-1]) if path and isinstance(path[-1], str) else [])
+        if path[-1] in model.model_fields
+    ]
+    return f" ({texts[0]})" if texts and texts[0] else ""
+
+
+def _models_at(root: Any, path: tuple[int | str, ...]) -> list[type[BaseModel]]:
+    """The types that a value at `path` under the annotation `root` may have."""
+    annotations = _members(root)
+    for part in path:
+        inside: list[Any] = []
+        for each in annotations:
+            if isinstance(each, type) and issubclass(each, BaseModel):
+                if part in each.model_fields:
+                    inside += _members(each.model_fields[str(part)].annotation)
+            elif get_args(each):
+                inside += _members(get_args(each)[-1])
+        annotations = inside
+    return [each for each in annotations if isinstance(each, type) and issubclass(each, BaseModel)]
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The members of a union, through Annotated; another annotation is its only member."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [inner for each in get_args(annotation) for inner in _members(each)]
+    return [annotation]
