@@ -1,0 +1,57 @@
+"""The frames that every analysis reads: runs, curves, experiments, spectra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from regrok.errors import RegrokError
+
+NAMES = ("runs", "curves", "experiments", "spectra")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Everything measured at one scale."""
+
+    runs: pd.DataFrame
+    """One row per run."""
+    curves: pd.DataFrame
+    """One row per run and logged step."""
+    experiments: pd.DataFrame
+    """Which runs serve which experiment and arm: experiment, arm, run_id, cell."""
+    spectra: pd.DataFrame
+    """One row per run, step, kind and frequency index: power."""
+
+    def of(self, *experiments: str) -> Frames:
+        """The part that the named experiments use; their runs gain the columns `experiment` and `arm`.
+
+        A run that serves two of them has a row for each.
+        """
+        members = self.experiments[self.experiments["experiment"].isin(experiments)]
+        runs = members.drop(columns="cell").merge(self.runs, on="run_id", how="inner")
+        ids = set(runs["run_id"])
+        return Frames(
+            runs=runs.reset_index(drop=True),
+            curves=self.curves[self.curves["run_id"].isin(ids)].reset_index(drop=True),
+            experiments=members.reset_index(drop=True),
+            spectra=self.spectra[self.spectra["run_id"].isin(ids)].reset_index(drop=True),
+        )
+
+
+def load(folder: Path | str) -> Frames:
+    """Read the four frames of one scale. Raises RegrokError naming a file that is missing or unreadable."""
+    frames = {}
+    for name in NAMES:
+        path = Path(folder) / f"{name}.parquet"
+        try:
+            frames[name] = pd.read_parquet(path)
+        except FileNotFoundError:
+            raise RegrokError(f"{path} does not exist; build it with: snakemake --cores all") from None
+        except (OSError, ValueError) as error:
+            raise RegrokError(
+                f"{path} cannot be read ({error}); delete it and build again: snakemake --cores all"
+            ) from error
+    return Frames(**frames)
