@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .config import Config
 
-# pandas is imported where a frame is made: Snakemake reads this module once per job, without frames.
+# pandas is imported where a frame is made: Snakemake reads this module once per job, frameless.
 
 FREE = {
     "optimiser": {

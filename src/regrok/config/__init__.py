@@ -1,5 +1,6 @@
 """The study's types, and how `config.yaml` becomes them."""
 
+from .load import load_config
 from .model import MLP, Model, Transformer
 from .run import Optimiser, Protocol, Run, Settings
 from .study import SCALES, Arm, AtScale, Config, Experiment, Figure, Fit, Scale, Table, Trainer
@@ -27,4 +28,5 @@ __all__ = [
     "Trainer",
     "Transformer",
     "XorClusters",
+    "load_config",
 ]

@@ -167,12 +167,6 @@ def _names(config: Config) -> Iterator[str]:
             for key, known in (("experiments", config.experiments), ("fits", config.fits)):
                 for each in getattr(block, key, ()):
                     yield from _reference(known)(f"{section}.{name}.{key}", key[:-1], each)
-    for section, key, folder in (("fits", "law", "laws"), ("figures", "draw", "figures")):
-        modules = {p.stem for p in (PACKAGE / folder).glob("[!_]*.py")}
-        for name, block in getattr(config, section).items():
-            yield from _reference(modules)(
-                f"{section}.{name}.{key}", f"module of regrok.{folder}", getattr(block, key)
-            )
 
 
 Reference = Callable[[str, str, str], Iterator[str]]

@@ -67,9 +67,9 @@ def _locate(loc: tuple[int | str, ...], data: Any) -> tuple[tuple[int | str, ...
     """
     path: list[int | str] = []
     for part in loc:
-        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+        try:
             data = data[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             continue
         path.append(part)
     return tuple(path), data

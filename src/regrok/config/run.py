@@ -19,6 +19,9 @@ Observable = Literal[
     "norm_groups", "logit_max", "fourier_low", "fourier_high", "embedding_spectrum"
 ]
 
+TOKENS_ONLY = ("fourier_low", "fourier_high", "embedding_spectrum")
+"""Observables that are spectra over residues."""
+
 
 class Optimiser(Strict):
     """The update and its hyper-parameters, in torch.optim's semantics.
@@ -136,6 +139,12 @@ class Settings(Strict):
             needed = "'sum' or 'concat'" if tokens else "'vector'"
             raise ValueError(
                 f"model.input = '{self.model.input}' with task {self.task.name}; it needs {needed}"
+            )
+        spectral = [name for name in self.protocol.measure if name in TOKENS_ONLY]
+        if spectral and not tokens:
+            raise ValueError(
+                f"protocol.measure = {spectral} reads residues mod p, and task "
+                f"{self.task.name} has none"
             )
         batch = self.protocol.batch
         if not self.protocol.replacement and batch != "full" and batch > self.task.train_size:
