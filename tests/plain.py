@@ -3,7 +3,6 @@ must equal, and what the benchmarks are measured against."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -32,7 +31,7 @@ class PlainTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.readout = readout
-        self.token = nn.Embedding(p, d_model)
+        self.embedding = nn.Embedding(p, d_model)
         self.position = nn.Embedding(2, d_model)
         self.layer = nn.TransformerEncoderLayer(
             d_model,
@@ -47,6 +46,6 @@ class PlainTransformer(nn.Module):
         self.head = nn.Linear(d_model, classes)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        h = self.layer(self.token(tokens) + self.position.weight)
+        h = self.layer(self.embedding(tokens) + self.position.weight)
         h = h[:, -1] if self.readout == "last" else h.mean(1)
         return self.head(self.norm(h))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-__all__ = ["Kernels", "select"]
+__all__ = ["Kernels", "backend", "select"]
 
 
 class Kernels(Protocol):
@@ -45,3 +45,8 @@ def select(device: torch.device, dtype: torch.dtype, name: str | None = None) ->
     if name == "native":
         raise RegrokError(f"kernels: no native kernels on this machine: {native.problem()}")
     return reference.KERNELS
+
+
+def backend() -> str:
+    """Which implementation a CPU run uses: "native" or "reference"."""
+    return select(torch.device("cpu"), torch.float32).name

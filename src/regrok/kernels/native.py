@@ -1,9 +1,214 @@
-"""Loads the C++ kernels."""
+"""Compiles native.cpp for this CPU the first time, keeps it on disk, and binds calls to tensors.
+
+The library is cached by a hash of source, flags, compiler and CPU under `$XDG_CACHE_HOME/regrok`
+(`~/.cache/regrok`). Without a working compiler `load` says so once and returns None.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SOURCE = Path(__file__).with_name("native.cpp")
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-march=native",
+    "-mprefer-vector-width=512",
+    "-fopenmp-simd",  # the pragmas alone, no OpenMP threads
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fPIC",
+    "-shared",
+)
+
+# Arguments of each kernel, one letter each: m matrix (pointer, row stride), M matrix whose number
+# of rows is passed too, v vector, t integers (tokens or labels), i integer, d number. The number
+# beside them: which argument has the n rows and d columns that the kernel walks.
+_ARGUMENTS = {
+    "add_row": ("mvm", 0),
+    "add_bias": ("mv", 0),
+    "add": ("mmdm", 0),
+    "scaled": ("mdm", 0),
+    "zero": ("m", 0),
+    "column_sum": ("mv", 0),
+    "gather_sum": ("mmtm", 3),
+    "scatter_sum": ("mtim", 0),
+    "activate": ("imvdmm", 1),
+    "gather_activate": ("immtvdmm", 6),
+    "activate_backward": ("Mmv", 1),
+    "norm": ("mvdmtimvvmvm", 0),
+    "norm_backward": ("mmvvMdvvmdv", 0),
+    "cross_entropy": ("mvtvv", 0),
+    "attend": ("mmmmmtiimm", 9),
+    "attend_backward": ("mmmmmmtiimmmmmm", 0),
+}
+
+_INT, _POINTER, _DOUBLE = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
+_TYPES = {
+    "m": (_POINTER, _INT),
+    "M": (_POINTER, _INT, _INT),
+    "v": (_POINTER,),
+    "t": (_POINTER,),
+    "i": (_INT,),
+    "d": (_DOUBLE,),
+}
 
 
-def load():
-    return None
+class Native:
+    """The compiled kernels; each call takes one run: tensors of shape (1, ...)."""
+
+    name = "native"
+
+    def __init__(self, library: Path) -> None:
+        self._find = ctypes.CDLL(str(library)).regrok_kernel
+        self._find.restype = ctypes.c_void_p
+        self._find.argtypes = (ctypes.c_char_p, ctypes.c_int)
+        self._functions: dict[tuple[str, torch.dtype], Any] = {}
+
+    def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
+        """The call on these tensors' memory; the caller keeps the tensors alive."""
+        if kernel in ("adam_step", "sgd_step"):
+            return self._bind_optimiser(kernel, *args)
+        letters, sized = _ARGUMENTS[kernel]
+        dtype = next(a.dtype for a in args if isinstance(a, Tensor) and a.is_floating_point())
+        _, n, d = args[sized].shape
+        passed: list[int | float | None] = [n, d]
+        for letter, value in zip(letters, args, strict=True):
+            if letter in "id":
+                passed.append(value)
+            else:
+                passed += _matrix(value, letter, dtype) if letter in "mM" else [_vector(value)]
+        types = (_INT, _INT, *(kind for letter in letters for kind in _TYPES[letter]))
+        return partial(self._function(kernel, dtype, types), *passed)
+
+    def _bind_optimiser(self, kernel: str, flat: Tensor, *args: Any) -> Callable[[], Any]:
+        """Arguments of `regrok.optim.adam_step` or `sgd_step`: all runs in one call."""
+        *stacked, mask, decoupled = args[:-9]
+        tensors = (flat, *stacked, *([mask] if mask is not None else []))
+        if not all(t.is_contiguous() and t.dtype == flat.dtype for t in tensors):
+            raise ValueError(f"{kernel}: buffers must be contiguous and of one type")
+        hyper, steps = args[-9:-1], args[-1]
+        if not all(h.dtype == torch.float64 and h.is_contiguous() for h in hyper):
+            raise ValueError(f"{kernel}: hyper-parameters must be contiguous float64")
+        if steps.dtype != torch.int64:
+            raise ValueError(f"{kernel}: step counts must be int64")
+        types = (_INT, _INT, *[_POINTER] * (len(stacked) + 2), _INT, *[_POINTER] * 9)
+        pointers = [t.data_ptr() for t in (flat, *stacked)]
+        return partial(
+            self._function(kernel, flat.dtype, types),
+            *flat.shape,
+            *pointers,
+            None if mask is None else mask.data_ptr(),
+            int(decoupled),
+            *(h.data_ptr() for h in hyper),
+            steps.data_ptr(),
+        )
+
+    def _function(self, kernel: str, dtype: torch.dtype, types: tuple[Any, ...]) -> Any:
+        if (kernel, dtype) not in self._functions:
+            if dtype not in (torch.float32, torch.float64):
+                raise ValueError(f"native kernels take float32 and float64, not {dtype}")
+            address = self._find(kernel.encode(), int(dtype == torch.float64))
+            self._functions[kernel, dtype] = ctypes.CFUNCTYPE(None, *types)(address)
+        return self._functions[kernel, dtype]
 
 
-def problem():
-    return "not built"
+def _matrix(x: Tensor | None, letter: str, dtype: torch.dtype) -> list[int | None]:
+    if x is None:
+        return [None, 0] if letter == "m" else [None, 0, 1]
+    if x.ndim != 3 or x.shape[0] != 1 or x.dtype != dtype or (x.stride(2) != 1 and x.shape[2] > 1):
+        raise ValueError(f"native kernels take one run's row-major matrix, not {tuple(x.shape)}")
+    # A lone row's stride is never used.
+    return [x.data_ptr(), x.stride(1)] + ([x.shape[1]] if letter == "M" else [])
+
+
+def _vector(x: Tensor | None) -> int | None:
+    if x is None:
+        return None
+    if x.shape[0] != 1 or not x[0].is_contiguous():
+        raise ValueError(f"native kernels take one run's contiguous vector, not {tuple(x.shape)}")
+    return x.data_ptr()
+
+
+@cache
+def _built() -> tuple[Native | None, str]:
+    """The kernels, or None and why."""
+    compiler = shlex.split(os.environ.get("CXX", "")) or ["c++"]
+    if shutil.which(compiler[0]) is None:
+        return None, f"there is no C++ compiler {compiler[0]!r}"
+    try:
+        library = _library(compiler)
+        return Native(library), ""
+    except subprocess.CalledProcessError as error:
+        message = error.stderr.strip().splitlines()
+        return None, f"{compiler[0]} failed: {message[0] if message else error}"
+    except OSError as error:
+        return None, str(error)
+
+
+def _library(compiler: list[str]) -> Path:
+    version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True)
+    parts = (SOURCE.read_text(), *FLAGS, *compiler, version.stdout, _processor())
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regrok"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a read-only home: compiled again by each process
+        folder = Path(tempfile.mkdtemp(prefix="regrok-"))
+    library = folder / f"kernels-{digest}.so"
+    if not library.exists():
+        # Several jobs may compile at once: each writes its own file, the last rename wins.
+        handle, name = tempfile.mkstemp(suffix=".so", dir=folder)
+        os.close(handle)
+        try:
+            command = [*compiler, *FLAGS, str(SOURCE), "-o", name]
+            subprocess.run(command, capture_output=True, text=True, check=True)
+            os.replace(name, library)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    return library
+
+
+def _processor() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    return "\n".join(
+        sorted({x for x in lines if x.startswith(("model name", "flags", "Features"))})
+    )
+
+
+@cache
+def load() -> Native | None:
+    """The native kernels, compiled if need be; None, said once, where that cannot be done."""
+    found, why = _built()
+    if found is None:
+        warnings.warn(
+            f"training runs on torch's own operations, about three times slower: {why}. Install a "
+            "C++ compiler, or name one in CXX.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return found
+
+
+def problem() -> str:
+    """Why `load` found nothing; empty where it did."""
+    return _built()[1]

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from regrok.models.layers import StackedModel, embedding, linear, linear_weight
+from regrok.models.layers import StackedModel, embedding, linear
 from regrok.models.program import Program, Workspace
 
 
@@ -34,7 +34,7 @@ class Transformer(StackedModel):
         self.positions = (1,) if self.spec.readout == "last" else (0, 1)
         d, f = self.d, self.f
         shapes = {
-            "token.weight": (self.p, d),
+            "embedding.weight": (self.p, d),
             "position.weight": (2, d),
             "layer.self_attn.in_proj_weight": (3 * d, d),
             "layer.self_attn.in_proj_bias": (3 * d,),
@@ -54,7 +54,7 @@ class Transformer(StackedModel):
             "head.bias": (self.classes,),
         }
         groups = {
-            "embedding": [n for n in shapes if n.startswith(("token", "position"))],
+            "embedding": [n for n in shapes if n.startswith(("embedding", "position"))],
             "attention": [n for n in shapes if "self_attn" in n],
             "ffn": [n for n in shapes if "linear" in n],
             "norm": [n for n in shapes if "norm" in n],
@@ -73,7 +73,7 @@ class Transformer(StackedModel):
         weight2, bias2 = linear(d, f, generator)
         head, head_bias = linear(self.classes, d, generator)
         return {
-            "token.weight": token,
+            "embedding.weight": token,
             "position.weight": position,
             "layer.self_attn.in_proj_weight": in_proj,
             "layer.self_attn.in_proj_bias": torch.zeros(3 * d),
@@ -103,7 +103,7 @@ class Transformer(StackedModel):
         T = w.buffer("T", 2 * p, d)
         for c in (0, 1):
             rows = T[:, c * p : (c + 1) * p]
-            program.add("add_row", θ["token.weight"], θ["position.weight"][:, c], rows)
+            program.add("add_row", θ["embedding.weight"], θ["position.weight"][:, c], rows)
         X = T
         if self.pre:
             X = w.buffer("X", 2 * p, d)
@@ -249,7 +249,7 @@ class Transformer(StackedModel):
             program.mm(dqkv[:, :p, d:], W[:, d:], dX[:, :p], accumulate=not self.pre)
         if self.pre:
             self._norm_backward(program, θ, g, w, "layer.norm1", dX, dT, skip=dT)
-        program.add("add", dT[:, :p], dT[:, p:], 1.0, g["token.weight"])
+        program.add("add", dT[:, :p], dT[:, p:], 1.0, g["embedding.weight"])
         for c in (0, 1):
             rows_c = slice(c * p, (c + 1) * p)
             program.add("column_sum", dT[:, rows_c], g["position.weight"][:, c])
