@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 import platform
 import time
 from collections.abc import Iterable
@@ -65,18 +66,24 @@ def flops_per_step(run: Run) -> float:
 
 
 def prior_steps(run: Run) -> int:
-    """Expected steps of a run of which nothing is known.
+    """Expected steps of a run of which nothing is known, at most its budget.
 
-    For AdamW on modular arithmetic with 0.01 < λ ≤ 1: paper A's regression of T_grok on 1/λ at
-    η = 1e-3 (2603.13331, README; 1,182/λ + 884 steps), scaled by 1e-3/η, then the tail. Otherwise
-    the whole budget: it may not grok, or nobody has measured when.
+    Modular arithmetic, AdamW, 0.01 < λ ≤ 1: paper A's regression of T_grok on 1/λ at η = 1e-3
+    (2603.13331, README; 1,182/λ + 884 steps), scaled by 1e-3/η, then the tail. SGD with λ ≥ 1: V falls
+    as exp(−2ηλt/(1 − momentum)) in A's S8, and a collapse is seen once it has fallen 10⁵-fold. Parity
+    with A's 25,000 samples or about as many: its S10 (at most 320 steps), then the tail. Any other run
+    may not grok, or nobody has measured when: the whole budget.
     """
-    budget, optimiser = run.protocol.max_steps, run.optimiser
-    decay = optimiser.weight_decay
+    optimiser, tail = run.optimiser, run.protocol.tail_steps
+    decay, rate = optimiser.weight_decay, optimiser.learning_rate
+    steps = float(run.protocol.max_steps)
     if run.task.name == "modular" and optimiser.name == "adamw" and 0.01 < decay <= 1:
-        T_grok = (1182 / decay + 884) * 1e-3 / optimiser.learning_rate
-        return min(budget, round(T_grok) + run.protocol.tail_steps)
-    return budget
+        steps = (1182 / decay + 884) * 1e-3 / rate + tail
+    elif optimiser.name == "sgd" and decay >= 1:
+        steps = math.log(1e5) * (1 - optimiser.momentum) / (2 * rate * decay)
+    elif run.task.name == "sparse_parity" and run.task.train_count >= 10_000:
+        steps = 320 + tail
+    return min(run.protocol.max_steps, math.ceil(steps))
 
 
 def disk_bytes(run: Run, steps: int) -> int:

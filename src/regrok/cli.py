@@ -1,0 +1,44 @@
+"""`regrok`: one program, one module of `regrok.commands` per subcommand."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from . import commands
+from .errors import RegrokError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: each module of `commands.NAMES` adds its own subcommand."""
+    top = argparse.ArgumentParser(
+        prog="regrok",
+        description="An executable audit of what the grokking literature claims in numbers.",
+    )
+    sub = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in commands.NAMES:
+        import_module(f"{commands.__name__}.{name}").add_parser(sub)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what the user can mend is one message on stderr and exit status 2."""
+    chosen = parser().parse_args(arguments)
+    try:
+        status = chosen.run(chosen)
+        sys.stdout.flush()
+    except RegrokError as error:
+        print(f"regrok: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has left. Python would complain once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

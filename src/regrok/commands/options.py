@@ -1,0 +1,37 @@
+"""Options that several subcommands share."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from regrok.config import SCALES, Config, load_config
+from regrok.errors import RegrokError
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """`--config`, `--scale` and `--set`."""
+    parser.add_argument(
+        "--config", type=Path, default=Path("config.yaml"), help="the study (config.yaml)"
+    )
+    parser.add_argument("--scale", choices=SCALES, help="instead of the file's own scale")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change one value, as in trainer.slots=8",
+    )
+
+
+def chosen_config(arguments: argparse.Namespace) -> Config:
+    """The configuration that the options of `add_config_options` name."""
+    overrides: dict[str, Any] = {}
+    for each in arguments.settings:
+        key, equals, value = each.partition("=")
+        if not (key and equals):
+            raise RegrokError(f"--set {each}: write KEY=VALUE, as in trainer.slots=8")
+        overrides[key] = value
+    if arguments.scale:
+        overrides["scale"] = arguments.scale
+    return load_config(arguments.config, overrides)

@@ -1,0 +1,145 @@
+"""`regrok plan`: what a build trains and what it will take."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .options import add_config_options, chosen_config
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regrok.config import Config
+    from regrok.plan import Plan
+
+
+def add_parser(sub: Any) -> None:
+    parser = sub.add_parser("plan", help="list the runs, and what they will take on this machine")
+    add_config_options(parser)
+    parser.add_argument("--experiment", action="append", help="this experiment's runs alone")
+    parser.add_argument(
+        "--format",
+        choices=("table", "csv", "json"),
+        default="table",
+        help="table has one row a cell",
+    )
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores to train on")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from regrok.cost import machine_rate
+    from regrok.plan import make_plan, plan_frame
+
+    config = chosen_config(arguments)
+    plan = make_plan(config)
+    chosen = _experiments(config, plan, arguments.experiment)
+    frame = plan_frame(plan, finished_runs(config), machine_rate())
+    wanted = plan.experiments[plan.experiments["experiment"].isin(chosen)]
+    frame = frame[frame["run_id"].isin(wanted["run_id"])].reset_index(drop=True)
+    if arguments.format == "csv":
+        frame.to_csv(sys.stdout, index=False)
+    elif arguments.format == "json":
+        frame.to_json(sys.stdout, orient="records", indent=1)
+        print()
+    else:
+        show(frame, wanted, config, max(1, arguments.cores))
+
+
+def _experiments(config: Config, plan: Plan, asked: list[str] | None) -> list[str]:
+    """The experiments asked for, all that run at the scale by default."""
+    from regrok.config.messages import nearest
+    from regrok.errors import RegrokError
+
+    running = list(dict.fromkeys(row["experiment"] for row in plan.membership))
+    for name in asked or ():
+        if name not in config.experiments:
+            raise RegrokError(
+                f"--experiment {name}: no such experiment.{nearest(name, config.experiments)}"
+            )
+        if name not in running:
+            listed = ", ".join(config.experiments[name].scales)
+            raise RegrokError(
+                f"--experiment {name}: does not run at scale {config.scale}, but at {listed}"
+            )
+    return asked or running
+
+
+def finished_runs(config: Config) -> pd.DataFrame | None:
+    """Runs that an earlier build finished; they make the prediction better."""
+    import pandas as pd
+
+    path = Path("results") / config.scale / "runs.parquet"
+    try:
+        return pd.read_parquet(path, columns=["cell", "cohort", "steps", "wall_seconds"])
+    except (OSError, ValueError, KeyError):
+        return None  # none yet, or of another version: the estimate does without
+
+
+def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) -> None:
+    """Print one row for each cell of each experiment, then the sums."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from regrok.cost import makespan
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("experiment", "arm", "settings", "seeds", "steps", "minutes", "cohort"):
+        right = heading in ("steps", "minutes")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    merged = wanted.drop(columns="cell").merge(frame, on="run_id")
+    names = {name: _varying(rows) for name, rows in merged.groupby("experiment")}
+    for (experiment, arm, _), rows in merged.groupby(["experiment", "arm", "cell"], sort=False):
+        first = rows.iloc[0]
+        settings = [f"{name.partition('.')[2]} {_text(first[name])}" for name in names[experiment]]
+        cohorts = sorted({name.rpartition("-")[0] for name in rows["cohort"]})
+        table.add_row(
+            experiment,
+            arm,
+            ", ".join(each for each in settings if not each.endswith(" ")),
+            _ranges(sorted(rows["seed"])),
+            f"{rows['expected_steps'].sum():,}",
+            f"{rows['expected_seconds'].sum() / 60:.1f}",
+            ", ".join(cohorts),
+        )
+    console = Console(soft_wrap=False)
+    console.print(table)
+    by_cohort = frame.groupby("cohort")[["expected_seconds", "worst_seconds"]].sum()
+    expected = makespan(by_cohort["expected_seconds"], cores) / 60
+    worst = makespan(by_cohort["worst_seconds"], cores) / 60
+    console.print(
+        f"\n{config.scale}: {len(frame)} runs in {len(by_cohort)} cohorts, "
+        f"{frame['expected_steps'].sum():,} steps; about {expected:,.0f} minutes on {cores} cores, "
+        f"{worst:,.0f} if every budget is spent; {frame['disk_bytes'].sum() / 1e6:,.0f} MB.",
+        highlight=False,
+    )
+
+
+def _varying(rows: pd.DataFrame) -> list[str]:
+    """η, λ and whatever else differs between the cells of one experiment."""
+    always = ["optimiser.learning_rate", "optimiser.weight_decay"]
+    implied = ["optimiser.beta1", "optimiser.beta2", "optimiser.eps"]  # 0 where it has none
+    others = [name for name in rows.columns if "." in name and name not in always + implied]
+    return [*always, *(name for name in others if rows[name].astype(str).nunique() > 1)]
+
+
+def _text(value: Any) -> str:
+    """A setting for a person: `0.001`, `97`; nothing where the run has no such setting."""
+    if value is None or value != value:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _ranges(seeds: list[int]) -> str:
+    """[42, 43, 44, 47] → 42–44, 47."""
+    groups: list[list[int]] = []
+    for seed in seeds:
+        if groups and seed == groups[-1][-1] + 1:
+            groups[-1].append(seed)
+        else:
+            groups.append([seed])
+    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
