@@ -206,3 +206,10 @@ def test_citation_agrees_with_the_package():
     assert str(citation["version"]) == project["version"]
     assert citation["license"] == project["license"]
     assert [a["name"] for a in citation["authors"]] == [a["name"] for a in project["authors"]]
+
+
+def test_fits_in_the_readme_are_in_the_config():
+    fits = yaml.safe_load((ROOT / "config.yaml").read_text())["fits"]
+    named = set(re.findall(r"results/laptop/fits/(\w+)\.json", (ROOT / "README.md").read_text()))
+    assert named
+    assert named <= set(fits), f"README names fits that config.yaml lacks: {named - set(fits)}"
