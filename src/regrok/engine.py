@@ -252,7 +252,7 @@ class Engine:
         """The device and what computes on it, for the run's row."""
         if self.device.type == "cuda":
             return f"cuda: {torch.cuda.get_device_name(self.device)}"
-        return f"cpu: {kernels.backend()}"
+        return f"cpu: {kernels.select(self.device, self.dtype).name} kernels"
 
     def diverged(self, slot: int) -> bool:
         """Whether the slot's last loss or any of its parameters is NaN or infinite."""

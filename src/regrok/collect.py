@@ -1,0 +1,71 @@
+"""From the run store to the four frames of a scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from regrok.errors import RegrokError
+from regrok.store import RunStore, write_parquet
+
+SPECTRA_COLUMNS = ["run_id", "step", "kind", "index", "power"]
+
+FIRST_COLUMNS = ["run_id", "cell", "cohort", "seed", "outcome", "T_mem", "T_grok", "delay", "steps"]
+"""What a reader of runs.parquet wants to see first."""
+
+
+def gather(cohort: str, run_ids: Iterable[str], store: RunStore) -> tuple[pd.DataFrame, ...]:
+    """runs, curves and spectra of one cohort from its store. Raises RegrokError when a run is not there."""
+    rows, curves, spectra = [], [], []
+    for run_id in run_ids:
+        stored = store.read(run_id)
+        if stored is None:
+            raise RegrokError(
+                f"run {run_id} of cohort {cohort} is not in {store.folder}; build again: snakemake --cores all"
+            )
+        # The row was written when the run was trained; its cohort's name may have changed since.
+        rows.append({**stored.row, "cohort": cohort})
+        curves.append(stored.curve.assign(run_id=run_id))
+        for step, kind, power in stored.spectra.itertuples(index=False):
+            part = pd.DataFrame({"index": range(len(power)), "power": list(power)})
+            spectra.append(part.assign(run_id=run_id, step=step, kind=kind))
+    return tidy(rows, curves, spectra)
+
+
+def tidy(rows: list[dict], curves: list[pd.DataFrame], spectra: list[pd.DataFrame]) -> tuple[pd.DataFrame, ...]:
+    """The three frames in a fixed order of rows and columns."""
+    runs = pd.DataFrame(rows)
+    runs = runs[[*FIRST_COLUMNS, *(c for c in runs.columns if c not in FIRST_COLUMNS)]]
+    curve = pd.concat(curves, ignore_index=True)
+    curve = curve[["run_id", *(c for c in curve.columns if c != "run_id")]]
+    spectrum = pd.concat(spectra, ignore_index=True) if spectra else pd.DataFrame(columns=SPECTRA_COLUMNS)
+    spectrum = spectrum[SPECTRA_COLUMNS].astype(
+        {"run_id": str, "step": "int64", "kind": str, "index": "int64", "power": "float64"}
+    )
+    return runs, curve, spectrum
+
+
+def merge(parts: Iterable[tuple[Path, Path, Path]], folder: Path, experiments: pd.DataFrame) -> None:
+    """Concatenate the cohorts' frames, sorted by run, and write the four frames of the scale to `folder`."""
+    frames: list[list[pd.DataFrame]] = [[], [], []]
+    for paths in parts:
+        for kind, path in zip(frames, paths, strict=True):
+            kind.append(pd.read_parquet(path))
+    runs, curves, spectra = (_concat(kind) for kind in frames)
+    write_parquet(runs.sort_values("run_id", ignore_index=True), folder / "runs.parquet")
+    write_parquet(curves.sort_values(["run_id", "step"], ignore_index=True), folder / "curves.parquet")
+    by = ["run_id", "kind", "step", "index"]
+    write_parquet(spectra.sort_values(by, ignore_index=True), folder / "spectra.parquet")
+    order = ["experiment", "arm", "cell", "run_id"]
+    write_parquet(experiments.sort_values(order, ignore_index=True), folder / "experiments.parquet")
+
+
+def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate without letting a cohort's all-missing columns decide another's type."""
+    columns = list(dict.fromkeys(column for frame in frames for column in frame.columns))
+    filled = [frame.dropna(axis=1, how="all") for frame in frames if len(frame)]
+    if not filled:
+        return frames[0]
+    return pd.concat(filled, ignore_index=True).reindex(columns=columns)

@@ -1,0 +1,48 @@
+# What every rule uses: the validated study, where results go, who depends on which source file.
+import time
+
+from regrok import build
+from regrok.errors import RegrokError
+
+BEGAN = time.time()
+
+try:
+    # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
+    study = build.study(workflow.configfiles[-1], workflow.config_settings.config or {})
+    if workflow.is_main_process:
+        study.write_rosters()
+except RegrokError as refusal:
+    raise WorkflowError(str(refusal)) from None
+
+R = str(study.results)
+FRAMES = {
+    name: f"{R}/{name}.parquet" for name in ("runs", "curves", "experiments", "spectra")
+}
+
+
+wildcard_constraints:
+    cohort=r"[A-Za-z0-9_-]+",
+    fit="|".join(study.config.fits) or "none",
+    figure="|".join(study.config.figures) or "none",
+    table="|".join(study.config.tables) or "none",
+
+
+def figures():
+    return expand(
+        f"{R}/figures/{{figure}}.{{kind}}",
+        figure=list(study.config.figures),
+        kind=("pdf", "png", "tex"),
+    )
+
+
+def tables():
+    return expand(
+        f"{R}/tables/{{table}}.{{kind}}",
+        table=list(study.config.tables),
+        kind=("tex", "csv"),
+    )
+
+
+def block(kind, name):
+    """The block of config.yaml that a rule's job is about, as plain values: a change to it is a reason to rerun."""
+    return getattr(study.config, kind)[name].model_dump(mode="json")

@@ -1,0 +1,14 @@
+"""Merge the cohorts' frames into the scale's."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from regrok.collect import merge
+from regrok.jobs import job
+
+with job(snakemake.log[0]):
+    experiments = pd.DataFrame([dict(row) for row in snakemake.params.experiments])
+    inputs = snakemake.input
+    parts = zip(inputs.runs, inputs.curves, inputs.spectra, strict=True)
+    merge(parts, Path(snakemake.output.runs).parent, experiments)

@@ -1,0 +1,26 @@
+"""Train the runs of one cohort that the store lacks, then write the cohort's frames."""
+
+from regrok.build import STORE, read_roster
+from regrok.collect import gather
+from regrok.jobs import job
+from regrok.progress import Lines
+from regrok.provenance import fingerprint
+from regrok.store import RunStore, write_parquet
+from regrok.train import train_cohort
+
+with job(snakemake.log[0]):
+    cohort, runs = read_roster(snakemake.input.roster)
+    store = RunStore(STORE, fingerprint(runs[0].task.name, runs[0].model.name))
+    trainer = snakemake.config["trainer"]
+    train_cohort(
+        cohort,
+        runs,
+        store,
+        slots=int(trainer["slots"]),
+        device=trainer["device"],
+        checkpoint_seconds=float(trainer["checkpoint_seconds"]),
+        progress=Lines(),
+    )
+    frames = gather(cohort, [run.run_id for run in runs], store)
+    for frame, path in zip(frames, snakemake.output, strict=True):
+        write_parquet(frame, path)
