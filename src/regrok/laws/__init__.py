@@ -1,0 +1,108 @@
+"""The laws: pure functions from frames of runs to estimates with intervals. One module per law.
+
+Each module has
+
+    fit(runs, curves, experiments, spectra, options, seed) -> {"estimates", "points", "cells"}
+
+`estimates` maps a key to {"value", "low", "high", "level", "n", "unit", "estimator", "note"}, `points` and `cells`
+are lists of small records that figures and tables show. All of it is JSON. What cannot be estimated from the
+runs at hand is there with value null and a "reason". A new law is a new module here and a block under `fits` in
+config.yaml.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from regrok.errors import RegrokError
+
+if TYPE_CHECKING:
+    from regrok.config import Fit
+    from regrok.frames import Frames
+
+PARTS = ("estimate", "regression", "selection", "variants", "lifetimes")
+"""Modules here that are not laws."""
+
+
+def laws() -> list[str]:
+    """Names of the laws."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in PARTS)
+
+
+def run_fit(
+    name: str, entry: Fit, frames: Frames, fits: Mapping[str, Fit] | None = None
+) -> dict[str, Any]:
+    """Fit one entry of config.yaml's `fits` to the runs of its experiments (all runs when it lists none).
+
+    Returns {"fit", "law", "experiments", "options", "runs", "estimates", "points", "cells"} with every
+    estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. `fits` is the
+    whole section; only the law `robustness` reads it. Raises RegrokError for an unknown law, option or group,
+    naming the fit.
+    """
+    if entry.law not in laws():
+        near = difflib.get_close_matches(entry.law, laws(), 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise RegrokError(
+            f"fits.{name}.law = '{entry.law}': there is no such law; laws: {', '.join(laws())}.{hint}"
+        )
+    law = importlib.import_module(f"{__name__}.{entry.law}")
+    try:
+        if entry.law == "robustness":
+            made = law.fit_variants(frames, fits or {}, entry.options)
+            members = frames.experiments
+        else:
+            members = frames.experiments
+            if entry.experiments:
+                members = members[members["experiment"].isin(entry.experiments)]
+            runs = with_previous(chosen(frames.runs, members))
+            curves, spectra = chosen(frames.curves, members), chosen(frames.spectra, members)
+            # A seed of the fit's own, so that adding a fit moves no other fit's interval.
+            seed = zlib.crc32(name.encode())
+            made = law.fit(runs, curves, members.reset_index(drop=True), spectra, entry.options, seed)
+    except RegrokError as error:
+        raise RegrokError(f"fits.{name}: {error}") from error
+    return {
+        "fit": name,
+        "law": entry.law,
+        "experiments": list(entry.experiments),
+        "options": dict(entry.options),
+        "runs": sorted(set(members["run_id"])),
+        **made,
+        "estimates": {f"{name}.{key}": value for key, value in made["estimates"].items()},
+    }
+
+
+def chosen(frame: pd.DataFrame | None, members: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the members' runs, in the frame's order; an absent frame is an empty one."""
+    if frame is None or "run_id" not in frame:
+        return pd.DataFrame({"run_id": []})
+    return frame[frame["run_id"].isin(members["run_id"])].reset_index(drop=True)
+
+
+def with_previous(runs: pd.DataFrame) -> pd.DataFrame:
+    """Add T_mem_previous and T_grok_previous, the .99 thresholds' lower ends, unless a variant has set them."""
+    return runs.assign(
+        **{
+            f"{event}_previous": runs[f"{event}_99_previous"]
+            for event in ("T_mem", "T_grok")
+            if f"{event}_previous" not in runs and f"{event}_99_previous" in runs
+        }
+    )
+
+
+def option(options: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
+    """The options over their defaults; an unknown one raises RegrokError with the nearest known name."""
+    for key in options:
+        if key not in allowed:
+            near = difflib.get_close_matches(key, list(allowed), 1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            known = ", ".join(allowed) or "none"
+            raise RegrokError(f"options.{key}: no such option; options of this law: {known}.{hint}")
+    return {**allowed, **options}

@@ -1,0 +1,68 @@
+"""What became of every cell: outcomes, Kaplan–Meier medians of T_mem, T_grok and delay, norms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from . import estimate as est
+from . import lifetimes, option
+from .selection import cell_settings, log_norm_ratio, within
+
+DEFAULTS: dict[str, Any] = {"within": {}}
+
+
+def delay_time(runs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Delay or, where the run did not grok, the time it was watched after T_mem; and whether it grokked.
+
+    Only runs that memorised; a run that generalised before it memorised has delay 0 here.
+    """
+    memorised = runs[runs["T_mem"].notna()]
+    end = memorised["T_grok"].fillna(memorised["steps"])
+    return (end - memorised["T_mem"]).clip(lower=0).astype(float), memorised["T_grok"].notna()
+
+
+def fit(
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    experiments: pd.DataFrame,
+    spectra: pd.DataFrame,
+    options: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """One record per cell. Estimates: cells, and cells_with_grokking.
+
+    Censored runs count: medians and restricted means are Kaplan–Meier's, the latter up to the shortest time that
+    a run of the cell was watched without grokking, or the longest T_grok where all grokked.
+    """
+    runs = within(runs, option(options, DEFAULTS)["within"])
+    served = experiments.groupby("cell")["experiment"].unique()
+    cells = []
+    for cell, rows in runs.groupby("cell", sort=True):
+        grokked, memorised = rows["T_grok"].notna(), rows["T_mem"].notna()
+        end = rows["T_grok"].fillna(rows["steps"]).astype(float)
+        horizon = float(end[~grokked].min() if (~grokked).any() else end.max())
+        delay, delayed = delay_time(rows)
+        cells.append(
+            cell_settings(rows)
+            | {"experiments": sorted(served[cell]), "n": len(rows)}
+            | {"outcomes": {k: int(v) for k, v in rows["outcome"].value_counts(sort=False).items()}}
+            | {
+                "grokked": est.share(int(grokked.sum()), len(rows)),
+                "memorised": est.share(int(memorised.sum()), len(rows)),
+                "T_mem": lifetimes.median(rows["T_mem"].fillna(rows["steps"]).astype(float), memorised),
+                "T_grok": lifetimes.median(end, grokked),
+                "T_grok_restricted_mean": lifetimes.restricted_mean(end, grokked, horizon),
+                "delay": lifetimes.median(delay, delayed),
+                "V_mem": est.mean(rows["V_mem"]),
+                "V_final": est.mean(rows["V_final"]),
+                "log_norm_ratio": est.mean(log_norm_ratio(rows)),
+            }
+        )
+    with_grokking = sum(c["grokked"]["value"] > 0 for c in cells)
+    counts = {
+        "cells": est.exact(len(cells), len(runs), "count"),
+        "cells_with_grokking": est.exact(with_grokking, len(runs), "count"),
+    }
+    return {"estimates": counts, "points": [], "cells": cells}

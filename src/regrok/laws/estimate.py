@@ -1,0 +1,150 @@
+"""An estimate with its interval, and how intervals are made: t, Wilson, and the bootstrap over seeds within cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+LEVEL = 0.95
+
+Estimate = dict[str, Any]
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+def _finite(number: Any) -> float | None:
+    return float(number) if number is not None and math.isfinite(number) else None
+
+
+def estimate(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    n: int,
+    estimator: str,
+    unit: str = "",
+    note: str = "",
+    level: float = LEVEL,
+) -> Estimate:
+    """One number of a fit, JSON-serialisable; what is not finite becomes null.
+
+    A null `low` or `high` says that this end of the interval is not known. A null value has a `reason`.
+    """
+    made: Estimate = {
+        "value": _finite(value),
+        "low": _finite(low),
+        "high": _finite(high),
+        "level": level,
+        "n": int(n),
+        "unit": unit,
+        "estimator": estimator,
+        "note": note,
+    }
+    if made["value"] is None:
+        made |= {"low": None, "high": None, "reason": note or "the estimate is not finite"}
+    return made
+
+
+def exact(value: float, n: int, estimator: str, unit: str = "", note: str = "") -> Estimate:
+    """A count, which has no sampling error: its interval is itself."""
+    return estimate(value, value, value, n, estimator, unit, note)
+
+
+def missing(reason: str, n: int = 0, estimator: str = "", unit: str = "") -> Estimate:
+    """A quantity that these runs cannot tell, with the reason."""
+    return {**estimate(None, None, None, n, estimator, unit), "reason": reason}
+
+
+def mean(values: Any, unit: str = "", note: str = "", log: bool = False) -> Estimate:
+    """Mean over runs with Student's t interval; with `log`, the geometric mean of positive values."""
+    known = np.asarray(values, dtype=float)
+    known = known[np.isfinite(known)]
+    estimator = "geometric mean, t interval of the logs" if log else "mean, t interval"
+    if not known.size:
+        return missing("no run has this quantity", 0, estimator, unit)
+    if log and (known <= 0).any():
+        raise ValueError("a geometric mean needs positive values")
+    x = np.log(known) if log else known
+    back = np.exp if log else np.asarray
+    centre = x.mean()
+    if x.size == 1:
+        one = "; one run gives no interval"
+        return estimate(float(back(centre)), None, None, 1, estimator + one, unit, note)
+    half = stats.t.ppf(0.5 + LEVEL / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size)
+    low, high = back(centre - half), back(centre + half)
+    return estimate(float(back(centre)), low, high, x.size, estimator, unit, note)
+
+
+def share(count: int, n: int, note: str = "") -> Estimate:
+    """count / n with Wilson's interval."""
+    estimator = "share of runs, Wilson interval"
+    if n == 0:
+        return missing("no runs", 0, estimator)
+    low, high = proportion_confint(count, n, alpha=1 - LEVEL, method="wilson")
+    # At 0 and n of n the closed formula leaves rounding noise where the bound is exactly 0 or 1.
+    low, high = (0.0 if count == 0 else low), (1.0 if count == n else high)
+    return estimate(count / n, low, high, n, estimator, "", note or f"{count} of {n}")
+
+
+def resample(groups: Any, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """Row indices (replicates, n) drawn with replacement within each group: a bootstrap over the seeds of cells."""
+    labels = np.unique(np.asarray(groups), return_inverse=True)[1]
+    drawn = np.empty((replicates, labels.size), dtype=np.intp)
+    for label in range(labels.max() + 1 if labels.size else 0):
+        rows = np.flatnonzero(labels == label)
+        drawn[:, rows] = rows[rng.integers(rows.size, size=(replicates, rows.size))]
+    return drawn
+
+
+def expanded_tail(n: int, strata: int) -> float:
+    """The tail share whose bootstrap percentile stands in for 2.5 %.
+
+    The percentile interval is too narrow with few runs a cell: the bootstrap's variance misses a factor
+    (m − 1)/m and its quantiles are the normal's, not Student's. Hesterberg (2015), "What Teachers Should Know
+    About the Bootstrap", section 5.3 (expanded percentile interval), here with m the mean number of runs per
+    stratum and n − strata degrees of freedom. NaN when no stratum has two runs.
+    """
+    freedom = n - strata
+    if freedom < 1:
+        return math.nan
+    per_stratum = n / strata
+    t = stats.t.ppf(0.5 + LEVEL / 2, freedom)
+    return float(stats.norm.cdf(-math.sqrt(per_stratum / (per_stratum - 1)) * t))
+
+
+def bootstrap(
+    statistic: Statistic,
+    groups: Any,
+    replicates: int,
+    seed: int,
+    estimator: str,
+    unit: str = "",
+    note: str = "",
+) -> Estimate:
+    """A statistic of runs with its expanded percentile interval over seeds within cells.
+
+    `statistic` maps row indices (..., n) to values (...): called once with the rows as they are and once
+    with all resamples. A statistic that is not finite on the rows themselves is missing.
+    """
+    labels = np.asarray(groups)
+    n, strata = labels.size, np.unique(labels).size
+    if n == 0:
+        return missing("no runs", 0, estimator, unit)
+    with np.errstate(all="ignore"):
+        value = float(statistic(np.arange(n)))
+    if not math.isfinite(value):
+        return missing("too few distinct points", n, estimator, unit)
+    tail = expanded_tail(n, strata)
+    if math.isnan(tail):
+        return estimate(value, None, None, n, estimator + "; one run per cell: no interval", unit, note)
+    with np.errstate(all="ignore"):
+        draws = statistic(resample(labels, replicates, np.random.default_rng(seed)))
+    draws = draws[np.isfinite(draws)]
+    if draws.size < replicates / 2:
+        return estimate(value, None, None, n, estimator + "; resamples degenerate", unit, note)
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return estimate(value, low, high, n, estimator, unit, note)

@@ -1,0 +1,59 @@
+"""What each optimiser does where: outcomes per cell, and shares per group of runs (arXiv 2603.13331, A9).
+
+"Fails to grok" hides two different failures: a run that never memorised had nothing to generalise from. So every
+share of grokked runs stands beside the share of memorised ones, and beside the share among those.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from regrok.events import OUTCOMES
+
+from . import estimate as est
+from . import option
+from .regimes import shares
+from .selection import cell_settings, distinct, group, plain
+
+DEFAULTS: dict[str, Any] = {"groups": {}}
+
+
+def fit(
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    experiments: pd.DataFrame,
+    spectra: pd.DataFrame,
+    options: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Shares and outcome counts per group of options.groups (see selection.group); a phase diagram's cells.
+
+    Estimates per group: memorised_share, grokked_share, grokked_given_memorised_share, train_accuracy_max (mean of
+    the runs' best), and a count per outcome (outcome.<outcome with underscores>). Cells: counts, the most
+    frequent outcome, shares, and the arms the cell serves.
+    """
+    groups = option(options, DEFAULTS)["groups"]
+    estimates = {}
+    for name, chosen in groups.items():
+        rows = distinct(group(runs, experiments, chosen))
+        for key, value in shares(rows).items():
+            estimates[f"{name}.{key}"] = value
+        estimates[f"{name}.train_accuracy_max"] = est.mean(rows["train_accuracy_max"])
+        for outcome in OUTCOMES:
+            count = int((rows["outcome"] == outcome).sum())
+            key = f"{name}.outcome.{outcome.replace(' ', '_')}"
+            estimates[key] = est.exact(count, len(rows), "count", "runs")
+    arms = experiments.groupby("cell")["arm"].unique()
+    cells = []
+    for cell, rows in runs.groupby("cell", sort=True):
+        counts = {o: int((rows["outcome"] == o).sum()) for o in OUTCOMES}
+        cells.append(
+            cell_settings(rows)
+            | {"arms": sorted(str(a) for a in arms[cell] if pd.notna(a)), "n": len(rows)}
+            | {"outcomes": counts, "outcome": max(OUTCOMES, key=lambda o: counts[o])}
+            | {"train_accuracy_max": plain(float(rows["train_accuracy_max"].mean()))}
+            | shares(rows)
+        )
+    return {"estimates": estimates, "points": [], "cells": cells}

@@ -1,0 +1,151 @@
+"""One factor at a time: T_grok and delay against 1/λ, 1/η, 1/(ηλ) or the escape time.
+
+The paper's reading is a straight line by least squares and its R² or Pearson r (arXiv 2603.13331, A3–A5, A7). A line
+with a free intercept fits many curves that are not inverse; the log-log exponent asks the question directly, so it
+stands beside it, and beside both the accelerated-failure-time exponent, which keeps the censored runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from regrok.errors import RegrokError
+
+from . import estimate as est
+from . import lifetimes, option, regression
+from .selection import (
+    cell_settings,
+    conditions,
+    delay_interval,
+    distinct,
+    escape_theory,
+    grok_interval,
+    log_norm_ratio,
+    plain,
+    within,
+)
+
+DEFAULTS: dict[str, Any] = {
+    "factor": None,
+    "within": {},
+    "replicates": 2000,
+    "survival": True,
+}
+RESPONSES = ("T_grok", "delay")
+INVERSE = {
+    "weight_decay": lambda runs: runs["weight_decay"].astype(float),
+    "learning_rate": lambda runs: runs["learning_rate"].astype(float),
+    "learning_rate_times_weight_decay": lambda runs: (
+        runs["learning_rate"].astype(float) * runs["weight_decay"].astype(float)
+    ),
+}
+"""Factors that the time is said to be inverse in: the line is drawn against 1/factor."""
+DIRECT = {"escape_theory": escape_theory, "log_norm_ratio": log_norm_ratio}
+"""Factors that the time is said to be proportional to."""
+
+
+def _response(
+    runs: pd.DataFrame, response: str, factor: str, settings: dict[str, Any], seed: int
+) -> dict[str, est.Estimate]:
+    """Slope, intercept, R², Pearson r, exponent, and mean and CV of the product, for one response."""
+    inverse = factor in INVERSE
+    known = runs[runs[response].notna() & (runs["factor"] > 0)]
+    dropped = len(runs) - len(known)
+    note = f"{dropped} of {len(runs)} runs without a {response} or a factor left out" if dropped else ""
+    groups, x, t = conditions(known), known["factor"].to_numpy(), known[response].to_numpy(float)
+    line_x = 1 / x if inverse else x
+    product = t * x if inverse else t / x
+    unit = {"learning_rate_times_weight_decay": "", "escape_theory": ""}.get(factor, "steps")
+
+    def of(statistic: Any, name: str, unit: str = "") -> est.Estimate:
+        return est.bootstrap(
+            statistic,
+            groups,
+            settings["replicates"],
+            seed,
+            f"{name}, bootstrap over seeds within cells",
+            unit,
+            note,
+        )
+
+    line = "least squares against " + (f"1/{factor}" if inverse else factor)
+    positive = t > 0
+    log_x, log_t = np.log(x[positive]), np.log(t[positive])
+    exponent = est.bootstrap(
+        lambda i: regression.slope(log_x[i], log_t[i]),
+        groups[positive],
+        settings["replicates"],
+        seed,
+        "log-log least squares, bootstrap over seeds within cells",
+        note="; ".join(filter(None, [note, f"{(~positive).sum()} not positive" if (~positive).any() else ""])),
+    )
+    return {
+        "slope": of(lambda i: regression.slope(line_x[i], t[i]), line, unit),
+        "intercept": of(lambda i: regression.intercept(line_x[i], t[i]), line, "steps"),
+        "r_squared": of(lambda i: regression.r_squared(line_x[i], t[i]), line),
+        "pearson": of(lambda i: regression.pearson(line_x[i], t[i]), "Pearson correlation"),
+        "exponent": exponent,
+        "product_mean": of(lambda i: product[i].mean(-1), "mean", unit),
+        "product_cv": of(
+            lambda i: regression.coefficient_of_variation(product[i]), "standard deviation over mean"
+        ),
+    }
+
+
+def _survival_exponent(runs: pd.DataFrame, response: str) -> est.Estimate:
+    """Exponent of the factor from a Weibull accelerated-failure-time fit with the censored runs."""
+    interval = (grok_interval if response == "T_grok" else delay_interval)(runs)
+    usable = interval["lower"].notna() & (runs["factor"] > 0)
+    covariate = pd.DataFrame({"exponent": np.log(runs.loc[usable, "factor"].to_numpy())})
+    bounds = interval[usable].to_numpy(float)
+    return lifetimes.accelerated_failure_time(bounds[:, 0], bounds[:, 1], covariate, "weibull")["exponent"]
+
+
+def fit(
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    experiments: pd.DataFrame,
+    spectra: pd.DataFrame,
+    options: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Least squares, power law and survival exponent for T_grok and delay over one factor.
+
+    options: factor (weight_decay, learning_rate, learning_rate_times_weight_decay, escape_theory or
+    log_norm_ratio), within (limits on columns), replicates, survival (whether to fit exponent_survival too).
+    Estimates per response: slope, intercept, r_squared, pearson, exponent, exponent_survival, product_mean and
+    product_cv (of T·factor, or T/factor for the last two factors). Points: one record per run, censored ones
+    included. Cells: mean and standard deviation.
+    """
+    settings = option(options, DEFAULTS)
+    factor = settings["factor"]
+    if factor not in INVERSE | DIRECT:
+        allowed = ", ".join(INVERSE | DIRECT)
+        raise RegrokError(f"options.factor = {factor!r}; allowed: {allowed}")
+    runs = distinct(within(runs, settings["within"])).reset_index(drop=True)
+    runs = runs.assign(factor=(INVERSE | DIRECT)[factor](runs))
+    estimates = {}
+    for response in RESPONSES:
+        for key, value in _response(runs, response, factor, settings, seed).items():
+            estimates[f"{response}.{key}"] = value
+        if settings["survival"]:
+            estimates[f"{response}.exponent_survival"] = _survival_exponent(runs, response)
+    points = [
+        {c: plain(run[c]) for c in ("run_id", "cell", "seed", "p", "init_scale", "learning_rate", "weight_decay")}
+        | {"x": plain(1 / run["factor"] if factor in INVERSE and run["factor"] else run["factor"])}
+        | {c: plain(run[c]) for c in ("factor", "T_mem", "T_grok", "delay", "outcome", "steps")}
+        | {"censored": bool(pd.isna(run["T_grok"]))}
+        for run in runs.to_dict("records")
+    ]
+    cells = []
+    for cell, rows in runs.groupby("cell", sort=True):
+        record = cell_settings(rows) | {"factor": plain(float(rows["factor"].mean()))}
+        record |= {"n": len(rows), "grokked": int(rows["T_grok"].notna().sum())}
+        for response in RESPONSES:
+            record[response] = est.mean(rows[response], "steps")
+            record[f"{response}_sd"] = plain(float(rows[response].std(ddof=1)))
+        cells.append(record | {"cell": cell})
+    return {"estimates": estimates, "points": points, "cells": cells}

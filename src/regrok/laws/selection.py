@@ -1,0 +1,140 @@
+"""Which runs a law reads, and the quantities that all laws share: cells, norm ratios, escape times, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from regrok.errors import RegrokError
+
+CELL_COLUMNS = (
+    *("task", "operation", "p", "n", "k", "labels", "train_size"),
+    *("model", "norm", "readout", "d_model", "input", "depth", "width", "activation", "init_scale"),
+    *("optimiser", "learning_rate", "weight_decay", "decay", "momentum"),
+)
+"""The settings that a point of a figure or a row of a table may need to name its cell."""
+
+PROTOCOL_COLUMNS = ("log_every", "curve_every", "tail_steps", "max_steps")
+
+SECONDS_COLUMNS = ("wall_seconds",)
+
+
+def within(runs: pd.DataFrame, limits: Mapping[str, Any] | None) -> pd.DataFrame:
+    """Rows whose columns lie in the limits: a pair [low, high] for numbers, a list of names for strings.
+
+    Raises RegrokError naming a column that the runs do not have.
+    """
+    for column, limit in (limits or {}).items():
+        if column not in runs:
+            raise RegrokError(f"within: runs have no column '{column}'; columns: {', '.join(runs)}")
+        if pd.api.types.is_numeric_dtype(runs[column]) and not isinstance(limit, str):
+            low, high = limit
+            runs = runs[runs[column].between(low * (1 - 1e-9), high * (1 + 1e-9))]
+        else:
+            runs = runs[runs[column].isin([limit] if isinstance(limit, str) else list(limit))]
+    return runs
+
+
+def of_experiments(
+    runs: pd.DataFrame, experiments: pd.DataFrame, names: list[str] | None, arms: list[str] | None = None
+) -> pd.DataFrame:
+    """Rows of the runs that serve the named experiments (all when none is named), and arms where given."""
+    members = experiments
+    if names:
+        members = members[members["experiment"].isin(names)]
+    if arms:
+        members = members[members["arm"].isin(arms)]
+    return runs[runs["run_id"].isin(members["run_id"])]
+
+
+def group(runs: pd.DataFrame, experiments: pd.DataFrame, chosen: Mapping[str, Any]) -> pd.DataFrame:
+    """The runs of a group in a fit's options: {experiments: [...], arms: [...], within: {...}}, all optional."""
+    known = {"experiments", "arms", "within"}
+    if unknown := set(chosen) - known:
+        raise RegrokError(f"group: unknown key '{min(unknown)}'; allowed: {', '.join(sorted(known))}")
+    chosen_runs = of_experiments(runs, experiments, chosen.get("experiments"), chosen.get("arms"))
+    return within(chosen_runs, chosen.get("within"))
+
+
+def distinct(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per training: runs that differ only in how they are logged or cut off repeat the same path.
+
+    Kept is the run logged most finely. The settings that decide are all columns of the run's description
+    but the protocol's cadence and budget.
+    """
+    settings = [c for c in (*CELL_COLUMNS, "seed", "batch", "replacement") if c in runs]
+    ordered = runs.sort_values(["log_every", "run_id"]) if "log_every" in runs else runs
+    return ordered.drop_duplicates(settings).sort_index()
+
+
+def conditions(runs: pd.DataFrame) -> np.ndarray:
+    """A label per run, equal for runs that share every setting but the seed and the logging: (n,) integers."""
+    settings = [c for c in (*CELL_COLUMNS, "batch", "replacement") if c in runs]
+    return runs.groupby(settings, dropna=False, sort=True).ngroup().to_numpy()
+
+
+def cell_settings(runs: pd.DataFrame) -> dict[str, Any]:
+    """The settings that a cell's runs share, without those that do not apply, as JSON values."""
+    first = runs.iloc[0]
+    return {"cell": first["cell"]} | {
+        c: plain(first[c]) for c in CELL_COLUMNS if c in runs and pd.notna(first[c])
+    }
+
+
+def plain(value: Any) -> Any:
+    """A JSON value: numpy scalars become Python's, what is missing or not finite becomes null."""
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def records(frame: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
+    """Rows as JSON objects, in the frame's order."""
+    chosen = [c for c in columns if c in frame]
+    return [
+        {c: plain(v) for c, v in zip(chosen, row, strict=True)}
+        for row in frame[chosen].itertuples(index=False, name=None)
+    ]
+
+
+def log_norm_ratio(runs: pd.DataFrame) -> pd.Series:
+    """log(V_mem / V_final), A's separation of norms; NaN for a run that never memorised."""
+    with np.errstate(all="ignore"):
+        return np.log(runs["V_mem"].astype(float) / runs["V_final"].astype(float))
+
+
+def escape_theory(runs: pd.DataFrame) -> pd.Series:
+    """T_esc_th = log(V_mem / V_final) / (2ηλ) in steps, as in A's scripts; NaN unless V_mem > V_final and λ > 0."""
+    rate = 2 * runs["learning_rate"].astype(float) * runs["weight_decay"].astype(float)
+    ratio = log_norm_ratio(runs)
+    return (ratio / rate.where(rate > 0)).where(ratio > 0)
+
+
+def delay_interval(runs: pd.DataFrame) -> pd.DataFrame:
+    """Columns lower, upper (steps): the delay lies between the two; upper is ∞ for a run that did not grok.
+
+    The crossings lie in (previous logged step, logged step], so the delay lies between
+    T_grok_previous − T_mem and T_grok − T_mem_previous; a run stopped at `steps` without grokking has a
+    delay above steps − T_mem. NaN for a run that never memorised. A lower end below zero is zero: whether a
+    run generalises before it memorises is another question (parity).
+    """
+    observed = runs["T_grok"].notna()
+    lower = np.where(observed, runs["T_grok_previous"], runs["steps"]) - runs["T_mem"]
+    upper = np.where(observed, runs["T_grok"] - runs["T_mem_previous"], np.inf)
+    frame = pd.DataFrame({"lower": np.clip(lower, 0, None), "upper": upper}, index=runs.index)
+    return frame.where(runs["T_mem"].notna(), np.nan)
+
+
+def grok_interval(runs: pd.DataFrame) -> pd.DataFrame:
+    """Columns lower, upper (steps) between which T_grok lies; upper is ∞ for a run that did not grok."""
+    observed = runs["T_grok"].notna()
+    lower = np.where(observed, runs["T_grok_previous"], runs["steps"])
+    upper = np.where(observed, runs["T_grok"], np.inf)
+    return pd.DataFrame({"lower": lower, "upper": upper}, index=runs.index).astype(float)

@@ -1,0 +1,54 @@
+"""How much was run and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from regrok.events import OUTCOMES
+
+from . import estimate as est
+from . import option
+
+DEFAULTS: dict[str, Any] = {"published": []}
+
+
+def fit(
+    runs: pd.DataFrame,
+    curves: pd.DataFrame,
+    experiments: pd.DataFrame,
+    spectra: pd.DataFrame,
+    options: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Counts. `published` names the experiments that are the paper's own.
+
+    Estimates: runs (distinct trainings), cells, experiments, published_grid_runs (runs that the published grids
+    ask for, a run that serves two of them counted twice, as papers count), published_distinct_runs,
+    outcome.<outcome with underscores>, censored. Cells: the same per experiment.
+    """
+    published = experiments[experiments["experiment"].isin(option(options, DEFAULTS)["published"])]
+
+    def count(number: int, unit: str = "runs") -> est.Estimate:
+        return est.exact(number, len(runs), "count", unit)
+
+    estimates = {
+        "runs": count(len(runs)),
+        "cells": count(runs["cell"].nunique(), "cells"),
+        "experiments": count(experiments["experiment"].nunique(), "experiments"),
+        "published_grid_runs": count(len(published)),
+        "published_distinct_runs": count(published["run_id"].nunique()),
+        "censored": count(int((runs["T_mem"].notna() & runs["T_grok"].isna()).sum())),
+    }
+    for outcome in OUTCOMES:
+        estimates[f"outcome.{outcome.replace(' ', '_')}"] = count(int((runs["outcome"] == outcome).sum()))
+    outcome_of = runs.set_index("run_id")["outcome"]
+    cells = []
+    for name, rows in experiments.groupby("experiment", sort=True):
+        outcomes = outcome_of[rows["run_id"].unique()]
+        cells.append(
+            {"experiment": name, "runs": len(outcomes), "cells": int(rows["cell"].nunique())}
+            | {"outcomes": {o: int((outcomes == o).sum()) for o in OUTCOMES}}
+        )
+    return {"estimates": estimates, "points": [], "cells": cells}
