@@ -3,8 +3,8 @@
 `input="sum"` is the MLP of arXiv 2603.25009 (section B.1 of its setup): h₀ = E[a] + E[b], `depth`
 hidden layers of `width` units, a linear output. With `residual=True` the hidden layers are that
 paper's blocks h + ½·FC2(act(FC1(LN(h)))), and `depth` counts blocks; FC1 and FC2 keep the width.
-`input="concat"` feeds the first hidden layer the two embeddings side by side; `input="vector"` reads
-real vectors. Depth 2, width 128 and ReLU on a vector is our reading of the parity network of
+`input="concat"` feeds the first hidden layer the two embeddings side by side; `input="vector"`
+reads real vectors. Depth 2, width 128 and ReLU on a vector is our reading of the parity network of
 2603.13331 (S10: "d_model 128, 2 layers"; its script is not released): n → 128 → 128 → 2.
 
 Residual blocks need an input of their width, so a concatenated pair or a vector first goes through
@@ -28,7 +28,7 @@ BLOCK_SCALE = 0.5  # 2603.25009: each residual block adds half of its output
 
 
 class MLP(StackedModel):
-    """Layer i has the buffers zi (pre-activation, act', its gradient in turn) and ai (activation)."""
+    """Buffers of layer i: ai its activation, zi its pre-activation, then act', then its gradient."""
 
     def parameters(self) -> tuple[Mapping[str, Sequence[int]], Mapping[str, Sequence[str]]]:
         self.width, self.depth = int(self.spec.width), int(self.spec.depth)
@@ -250,7 +250,7 @@ class MLP(StackedModel):
         w: Workspace,
         grad: Tensor,
     ) -> None:
-        """Gradient of the first linear map's result (or of h₀) -> of its weight and the embedding."""
+        """Gradient of the first map's result (or of h₀) -> of its weight and the embedding."""
         tokens = self.inputs(w)
         if not self.pairs:
             program.mm(grad.mT, tokens, g[f"{self.first}.weight"])
