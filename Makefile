@@ -27,15 +27,7 @@ tex: # latexmk and TeX Live, or how to get them
 	@scripts/install-tex
 
 paper: install tex ## train, analyse and typeset: paper/regrok.pdf (SCALE=smoke, laptop or paper)
-	@start=$$SECONDS
-	$(SNAKEMAKE)
-	echo
-	if [ -e paper/regrok.pdf ] && { command -v latexmk || command -v tectonic; } >/dev/null; then
-	  echo "The paper: paper/regrok.pdf ($(SCALE) scale). Results: results/$(SCALE)/. Time: $$((SECONDS - start)) s."
-	else
-	  echo "Everything but the PDF was built: results/$(SCALE)/. Time: $$((SECONDS - start)) s."
-	  scripts/install-tex
-	fi
+	@$(SNAKEMAKE)
 
 report: install ## Snakemake's self-contained HTML report of a finished build
 	@$(SNAKEMAKE) --report results/$(SCALE)/report.html
