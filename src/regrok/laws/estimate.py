@@ -148,3 +148,44 @@ def bootstrap(
         return estimate(value, None, None, n, estimator + "; resamples degenerate", unit, note)
     low, high = np.quantile(draws, [tail, 1 - tail])
     return estimate(value, low, high, n, estimator, unit, note)
+
+
+def cluster_bootstrap(
+    statistic: Statistic,
+    clusters: Any,
+    replicates: int,
+    seed: int,
+    estimator: str,
+    unit: str = "",
+    note: str = "",
+) -> Estimate:
+    """A statistic of rows with its expanded percentile interval over whole clusters (cells, or runs with many points).
+
+    `statistic` maps one array of row indices to a number; resamples differ in length, so it is called once each.
+    """
+    _, labels = np.unique(np.asarray(clusters), return_inverse=True)
+    n = labels.size
+    if n == 0:
+        return missing("no points", 0, estimator, unit)
+    count = int(labels.max()) + 1
+    with np.errstate(all="ignore"):
+        value = float(statistic(np.arange(n)))
+    if not math.isfinite(value):
+        return missing("too few distinct points", n, estimator, unit)
+    tail = expanded_tail(count, 1)
+    if math.isnan(tail):
+        return estimate(value, None, None, n, estimator + "; one cluster: no interval", unit, note)
+    rng = np.random.default_rng(seed)
+    rows = [np.flatnonzero(labels == k) for k in range(count)]
+    with np.errstate(all="ignore"):
+        draws = np.array(
+            [
+                float(statistic(np.concatenate([rows[k] for k in rng.integers(count, size=count)])))
+                for _ in range(replicates)
+            ]
+        )
+    draws = draws[np.isfinite(draws)]
+    if draws.size < replicates / 2:
+        return estimate(value, None, None, n, estimator + "; resamples degenerate", unit, note)
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return estimate(value, low, high, n, estimator, unit, note)

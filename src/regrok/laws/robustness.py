@@ -1,0 +1,48 @@
+"""The fits again under other readings of the same runs; `regrok.claims` judges every claim on each.
+
+Not a law of its own: it reads the other fits of config.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from regrok.errors import RegrokError
+from regrok.frames import Frames
+
+from . import option, run_fit
+from .variants import VARIANTS, read_as
+
+if TYPE_CHECKING:
+    from regrok.config import Fit
+
+DEFAULTS: dict[str, Any] = {"fits": [], "replicates": 400}
+LIGHTER: dict[str, dict[str, Any]] = {
+    "scaling": {"survival": False},
+    "survival": {"families": ["weibull"]},
+}
+"""Options that a claim does not need and that take most of the time."""
+
+
+def fit_variants(frames: Frames, fits: Mapping[str, Fit], options: dict[str, Any]) -> dict[str, Any]:
+    """{"estimates": {}, "points": [], "cells": [], "variants": {variant: {estimate key: estimate}}}.
+
+    options: fits (names of the fits to repeat), replicates (of their bootstraps). Raises RegrokError for a fit
+    that config.yaml does not hold.
+    """
+    settings = option(options, DEFAULTS)
+    if missing := [name for name in settings["fits"] if name not in fits]:
+        raise RegrokError(f"options.fits: there is no fit '{missing[0]}'; fits: {', '.join(fits)}")
+    variants: dict[str, dict[str, Any]] = {}
+    for label, variant in VARIANTS.items():
+        read = read_as(frames, variant)
+        variants[label] = {}
+        for name in settings["fits"]:
+            entry = fits[name]
+            lighter = {**entry.options, **LIGHTER.get(entry.law, {})}
+            if "replicates" in lighter:
+                lighter["replicates"] = min(lighter["replicates"], settings["replicates"])
+            made = run_fit(name, entry.model_copy(update={"options": lighter}), read)
+            variants[label] |= made["estimates"]
+    return {"estimates": {}, "points": [], "cells": [], "variants": variants}
