@@ -1,0 +1,111 @@
+"""The paper's figures: one module per kind, each with `draw(shown, fits, options, style)`.
+
+    draw      → matplotlib figure, caption in TeX, description for readers who do not see it
+    drawable  → the figures whose first experiment runs at this scale
+    write_figure → .pdf, .png and .tex side by side
+
+A module gets only the experiments and fits that its entry in config.yaml lists. Add a figure: one file here that
+defines `draw`, one block in config.yaml, one `\\regrokfigure` in paper/sections.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from regrok.errors import RegrokError
+from regrok.figures.shown import show
+from regrok.figures.style import Style, save
+
+HELPERS = frozenset({"style", "shown", "captions", "summaries", "panels"})
+
+
+def kinds() -> list[str]:
+    """Names that `draw:` may have in config.yaml."""
+    found = [module.name for module in pkgutil.iter_modules(__path__)]
+    return sorted(set(found) - HELPERS)
+
+
+def module(kind: str) -> ModuleType:
+    """The module that draws `kind`. Raises RegrokError naming the nearest kind when there is none."""
+    if kind not in kinds():
+        near = get_close_matches(kind, kinds(), 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise RegrokError(f"draw: {kind!r} is no kind of figure; there are {', '.join(kinds())}.{hint}")
+    return importlib.import_module(f"{__name__}.{kind}")
+
+
+def source(kind: str) -> Path:
+    """The file that draws `kind` (the paper links to it, the workflow lists it as an input)."""
+    found = importlib.util.find_spec(f"{__name__}.{kind}") if kind in kinds() else None
+    if found is None or found.origin is None:
+        module(kind)
+    return Path(found.origin)
+
+
+def runs_here(config: Any, experiment: str) -> bool:
+    """Whether config.yaml runs this experiment at the chosen scale."""
+    return experiment in config.experiments and config.scale in config.experiments[experiment].scales
+
+
+def drawable(config: Any) -> list[str]:
+    """Figures that can be drawn at this scale: their first experiment runs, or they need none (simulations)."""
+    return [
+        name
+        for name, entry in config.figures.items()
+        if not entry.experiments or runs_here(config, entry.experiments[0])
+    ]
+
+
+def draw(
+    name: str, entry: Any, frames: Any, fits: Mapping[str, Mapping], config: Any = None
+) -> tuple[Figure, str, str]:
+    """Draw one figure: (figure, caption in TeX, plain description).
+
+    entry: the figure's block in config.yaml. frames: anything with `runs`, `curves`, `experiments`, `spectra`.
+    fits: fit name → content of its JSON. Raises RegrokError when the figure's first experiment has no runs: a figure
+    without data is left out of the paper, not drawn empty.
+    """
+    shown = show(frames, entry.experiments)
+    if entry.experiments and shown.of(0).empty:
+        raise RegrokError(
+            f"figure {name}: experiment {entry.experiments[0]!r} has no runs here; "
+            "`drawable` lists the figures of this scale"
+        )
+    chosen = {fit: fits[fit] for fit in entry.fits if fit in fits}
+    style = Style()
+    with style.context():
+        figure, caption, description = module(entry.draw).draw(
+            shown, chosen, dict(entry.options), style
+        )
+        figure.draw_without_rendering()
+    return figure, caption, description
+
+
+def write_figure(
+    name: str,
+    entry: Any,
+    frames: Any,
+    fits: Mapping[str, Mapping],
+    config: Any,
+    out_pdf: Path | str,
+    out_png: Path | str,
+    out_tex: Path | str,
+) -> None:
+    """Draw one figure and write it: vector PDF, PNG, and a .tex that defines its caption and description."""
+    figure, caption, description = draw(name, entry, frames, fits, config)
+    for path in (out_pdf, out_png, out_tex):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save(figure, Path(out_pdf), Path(out_png))
+    Path(out_tex).write_text(
+        f"\\regrokcaption{{{name}}}{{{caption}}}\n\\regrokdescription{{{name}}}{{{description}}}\n",
+        encoding="utf-8",
+    )

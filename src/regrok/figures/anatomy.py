@@ -1,0 +1,83 @@
+"""One run from start to end: accuracies, V, T_mem, T_grok and the delay between them.
+
+experiments: the default point. options: none.
+"""
+
+from __future__ import annotations
+
+from regrok import latex
+from regrok.figures.captions import caption
+from regrok.figures.shown import median_run
+from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, label, thousands
+
+
+def draw(shown, fits, options, style):
+    """(a) accuracies against step with both times marked; (b) V of the same run and of the other seeds."""
+    runs = shown.of(0)
+    chosen = median_run(runs)
+    if chosen is None:
+        chosen = runs.sort_values("run_id").iloc[0]
+    curve = shown.curve(chosen.run_id)
+    figure, (left, right) = style.panels(1, 2, 2.15)
+
+    for column, colour, dash, name in (
+        ("train_accuracy", GREY, DASHES[1], "train"),
+        ("validation_accuracy", BLUE, "-", "validation"),
+    ):
+        known = curve.dropna(subset=[column])
+        left.plot(known.step, known[column], color=colour, ls=dash, label=name)
+    left.set_ylim(-0.02, 1.16)
+    left.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    label(left, "step", "accuracy")
+    for ax in (left, right):
+        for time, text in (
+            (chosen.T_mem, "$T_{\\mathrm{mem}}$"),
+            (chosen.T_grok, "$T_{\\mathrm{grok}}$"),
+        ):
+            if time == time:
+                ax.axvline(time, color=BLACK, lw=0.6, ls=DASHES[2])
+                ax.text(
+                    time, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom"
+                )
+    if chosen.delay == chosen.delay and chosen.delay > 0:
+        left.annotate(
+            "",
+            (chosen.T_grok, 1.09),
+            (chosen.T_mem, 1.09),
+            arrowprops={"arrowstyle": "<->", "lw": 0.8, "shrinkA": 0, "shrinkB": 0},
+        )
+        left.text((chosen.T_mem + chosen.T_grok) / 2, 1.095, "delay", ha="center", va="bottom")
+    left.legend(loc="center right")
+
+    for other in runs.run_id[runs.run_id != chosen.run_id]:
+        line = shown.curve(other)
+        right.plot(line.step, line.V, color=GREY, lw=0.5, alpha=0.6)
+    right.plot(curve.step, curve.V, color=VERMILION, label="this run")
+    right.plot([], [], color=GREY, lw=0.5, label="other seeds")
+    right.set_yscale("log")
+    label(right, "step", "V")
+    right.legend(loc="upper right")
+    for ax in (left, right):
+        thousands(ax, "x")
+        ax.set_xlim(left=0)
+
+    times = (
+        f"memorised at step {latex.exact(chosen.T_mem)}"
+        if chosen.T_mem == chosen.T_mem
+        else "did not memorise"
+    )
+    times += (
+        f" and grokked at step {latex.exact(chosen.T_grok)}"
+        if chosen.T_grok == chosen.T_grok
+        else " and did not grok in its budget"
+    )
+    body = (
+        rf"(a) Train and validation accuracy of the run with the median delay (seed {chosen.seed}), which {times}. "
+        r"(b) Squared norm $V$ of the same run and of the other seeds; each line is one run, so the spread of the "
+        r"lines is the whole sample, not an interval."
+    )
+    words = (
+        f"Two line plots of one run, seed {chosen.seed}: accuracy against step, and squared parameter norm "
+        "against step on a log axis with the other seeds behind it."
+    )
+    return figure, caption("Anatomy of a run", body, runs), words

@@ -1,0 +1,127 @@
+"""Escape and contraction: does V fall exponentially after T_mem, and at the rate that the theory says?
+
+Content of Figure 1 of arXiv 2603.13331. experiments: the default point. fits: the contraction fit, for the fitted
+rate, asymptote and amplitude of each run. options: none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regrok import latex
+from regrok.figures.captions import caption
+from regrok.figures.panels import reference
+from regrok.figures.shown import median_run
+from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, label, thousands
+from regrok.figures.summaries import median_interval
+
+
+def fitted_points(fits) -> dict[str, dict]:
+    """run_id → fitted A, r, C of its contraction, from the first fit that has points of that shape."""
+    for content in fits.values():
+        points = content.get("points", [])
+        if points and {"run_id", "r"} <= set(points[0]):
+            return {point["run_id"]: point for point in points if point["r"] is not None}
+    return {}
+
+
+def draw(shown, fits, options, style):
+    """(a) V of every seed; (b) one run with fit and theory; (c) fitted rate per seed; (d) T_grok per seed."""
+    runs = shown.of(0)
+    points = fitted_points(fits)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.95)
+    norms(a, shown, runs, style)
+    fitted = runs[runs.run_id.isin(points)].sort_values("seed")
+    fitted_run(b, shown, fitted, points)
+    rate_words = rates(c, fitted, points)
+    time_words = times(d, runs)
+    body = (
+        r"(a) Squared norm $V$ of every seed; dotted verticals are their $T_{\mathrm{grok}}$. "
+        r"(b) One run (the median delay) from $T_{\mathrm{mem}}$ on, the fitted $A r^t + C$, and the theory's "
+        rf"contraction to zero. (c) Fitted rate of each seed ({rate_words}) against the theory's. "
+        rf"(d) $T_{{\mathrm{{grok}}}}$ of each seed ({time_words}); open triangles are runs that had not grokked by "
+        r"their last step. Bands are 95\,\% bootstrap intervals of the median over seeds."
+    )
+    words = (
+        "Four panels: squared norm against step for every seed, one run with its exponential fit, fitted "
+        "contraction rate by seed beside the theoretical rate, and grokking time by seed."
+    )
+    return figure, caption("Escape and contraction of the norm", body, runs), words
+
+
+def norms(ax, shown, runs, style) -> None:
+    """V of every seed, with a dotted vertical at each T_grok."""
+    for colour, run in zip(style.ramp(len(runs)), runs.sort_values("seed").itertuples(), strict=True):
+        line = shown.curve(run.run_id)
+        ax.plot(line.step, line.V, color=colour, lw=0.8)
+        if run.T_grok == run.T_grok:
+            ax.axvline(run.T_grok, color=colour, lw=0.5, ls=DASHES[2])
+    ax.set_yscale("log")
+    label(ax, "step", "V")
+    thousands(ax, "x")
+    ax.set_xlim(left=0)
+
+
+def fitted_run(ax, shown, fitted, points) -> None:
+    """The fitted run with the median delay: measured V, A·r^t + C, and V_mem (1 − 2ηλ)^t."""
+    label(ax, "step", "V")
+    chosen = median_run(fitted)
+    if chosen is None:
+        ax.text(0.5, 0.5, "no run could be fitted", transform=ax.transAxes, ha="center", color=GREY)
+        return
+    point = points[chosen.run_id]
+    line = shown.curve(chosen.run_id)
+    line = line[line.step >= chosen.T_mem]
+    since = (line.step - chosen.T_mem).to_numpy(float)
+    theory = chosen.V_mem * (1 - 2 * chosen.learning_rate * chosen.weight_decay) ** since
+    fit = point["A"] * point["r"] ** since + point["C"]
+    ax.plot(line.step, line.V, color=BLACK, marker="o", ms=1.8, lw=0, label="measured")
+    ax.plot(line.step, fit, color=BLUE, label="$A r^t + C$")
+    words = "$V_{\\mathrm{mem}}(1-2\\eta\\lambda)^t$"
+    ax.plot(line.step, theory, color=VERMILION, ls=DASHES[1], label=words)
+    ax.set_yscale("log")
+    ax.set_ylim(bottom=line.V.min() * 0.5)
+    ax.legend(loc="upper right")
+    thousands(ax, "x")
+
+
+def rates(ax, fitted, points) -> str:
+    """Fitted rate by seed, median with band, theory as a line; returns the median in TeX."""
+    label(ax, "seed", "rate")
+    if fitted.empty:
+        return "none could be fitted"
+    found = np.array([points[i]["r"] for i in fitted.run_id], float)
+    median, low, high = median_interval(found)
+    ax.axhspan(low, high, color=BLUE, alpha=0.15, lw=0)
+    ax.axhline(median, color=BLUE, lw=0.9)
+    ax.plot(fitted.seed, found, color=BLUE, marker="o", lw=0)
+    for value in (1 - 2 * fitted.learning_rate * fitted.weight_decay).unique():
+        reference(ax, value, "theory $1-2\\eta\\lambda$")
+    ax.margins(y=0.25)
+    seed_ticks(ax, fitted)
+    shown = latex.number(median, half_width=(high - low) / 2)
+    return f"median {shown}, interval {latex.interval(low, high)}"
+
+
+def times(ax, runs) -> str:
+    """T_grok by seed, censored runs at their last step; returns the median in TeX."""
+    grokked, censored = runs[runs.T_grok.notna()], runs[runs.T_grok.isna()]
+    ax.plot(grokked.seed, grokked.T_grok, color=BLUE, marker="o", lw=0)
+    ax.plot(censored.seed, censored.steps, color=GREY, marker="^", mfc="white", lw=0)
+    median, low, high = median_interval(runs.T_grok.to_numpy(float))
+    if np.isfinite(median):
+        ax.axhline(median, color=BLUE, lw=0.9)
+        ax.axhspan(low, high if np.isfinite(high) else median, color=BLUE, alpha=0.15, lw=0)
+    ax.set_ylim(0, 1.15 * np.nanmax(runs.T_grok.fillna(runs.steps)))
+    label(ax, "seed", "T_grok")
+    thousands(ax, "y")
+    seed_ticks(ax, runs)
+    if not np.isfinite(median):
+        return "the median lies beyond the budget"
+    return f"median {latex.number(median)}, interval {latex.interval(low, high)}"
+
+
+def seed_ticks(ax, runs) -> None:
+    """One tick a seed."""
+    ax.set_xticks(sorted(runs.seed.unique()))
+    ax.tick_params(axis="x", labelsize=6)

@@ -1,0 +1,187 @@
+"""Is T_grok inversely proportional to η? Content of Figure 4 of arXiv 2603.13331.
+
+experiments: the η sweep, then (when it runs at this scale) the η × λ grid. options: curves, the η whose accuracy is
+drawn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from regrok.figures import panels
+from regrok.figures.captions import caption
+from regrok.figures.style import (
+    BLUE,
+    DASHES,
+    GREY,
+    LIGHT,
+    VERMILION,
+    decades,
+    label,
+    plain_ticks,
+    short_number,
+    thousands,
+)
+from regrok.figures.summaries import line, medians
+from regrok.laws.selection import escape_theory
+
+ESCAPED = 1.5
+"""T_escape is the first logged step from T_mem on with V ≤ 1.5 · V_final (paper A, A.1)."""
+
+
+def escape_time(shown, runs: pd.DataFrame) -> pd.Series:
+    """Measured T_escape − T_mem of each run, NaN where V never comes down to 1.5 · V_final after T_mem."""
+    times = {}
+    for run in runs.dropna(subset=["T_mem"]).itertuples():
+        curve = shown.curve(run.run_id)
+        low = curve[(curve.step >= run.T_mem) & (curve.V <= ESCAPED * run.V_final)]
+        times[run.run_id] = low.step.min() - run.T_mem if len(low) else np.nan
+    return runs.run_id.map(times)
+
+
+def heat_map(ax, joint: pd.DataFrame) -> None:
+    """Median T_grok·ηλ in every cell of the grid, with how many of its runs grokked; light cells never did."""
+    joint = joint.drop_duplicates("run_id").copy()
+    joint["product"] = joint.T_grok * joint.learning_rate * joint.weight_decay
+    median = joint.pivot_table(
+        index="learning_rate", columns="weight_decay", values="product", aggfunc="median", dropna=False
+    ).sort_index(ascending=False)
+    counts = joint.groupby(["learning_rate", "weight_decay"]).T_grok.agg(["count", "size"])
+    words = median.astype(object)
+    for eta in median.index:
+        for lam in median.columns:
+            if (eta, lam) in counts.index:
+                k, n = counts.loc[(eta, lam)]
+                value = median.loc[eta, lam]
+                words.loc[eta, lam] = (f"{value:.3g}\n" if value == value else "") + f"{k}/{n}"
+            else:
+                words.loc[eta, lam] = ""
+    ax.set_facecolor(LIGHT)
+    sns.heatmap(
+        median,
+        ax=ax,
+        annot=words.to_numpy(),
+        fmt="",
+        cmap="crest",
+        cbar=False,
+        annot_kws={"size": 6.3},
+        linewidths=0.8,
+        linecolor="white",
+    )
+    # seaborn writes no text into empty cells; the count belongs there too.
+    for i, eta in enumerate(median.index):
+        for j, lam in enumerate(median.columns):
+            if pd.isna(median.loc[eta, lam]):
+                ax.text(j + 0.5, i + 0.5, words.loc[eta, lam], ha="center", va="center", size=6.3)
+    ax.set_xticklabels([short_number(v) for v in median.columns], rotation=0)
+    ax.set_yticklabels([short_number(v) for v in median.index], rotation=0)
+    label(ax, "weight_decay", "learning_rate")
+    ax.tick_params(length=0)
+
+
+def doubling(ax, runs: pd.DataFrame) -> None:
+    """Ratio of median T_grok between neighbouring η, scaled to a halving of η; the inverse law says 2."""
+    table = medians(runs, "learning_rate", "T_grok")
+    table = table[np.isfinite(table["median"])].sort_values("learning_rate", ascending=False)
+    names, ratios, low, high = [], [], [], []
+    for first, second in zip(
+        table.itertuples(index=False), table.iloc[1:].itertuples(index=False), strict=False
+    ):
+        # A step of η by a factor f has log2 f halvings; the ratio per halving is ratio^(1/log2 f).
+        power = 1 / np.log2(first.learning_rate / second.learning_rate)
+        ratios.append((second.median / first.median) ** power)
+        low.append((second.low / first.high) ** power)
+        high.append((second.high / first.low) ** power)
+        names.append(
+            f"{short_number(first.learning_rate)}\n$\\to$ {short_number(second.learning_rate)}"
+        )
+    places = np.arange(len(names))
+    ratios = np.array(ratios)
+    shown_high = np.where(np.isfinite(high), high, ratios)
+    ax.bar(places, ratios, 0.6, color=BLUE, alpha=0.75)
+    ax.errorbar(
+        places, ratios, yerr=[ratios - low, shown_high - ratios], fmt="none", ecolor="black", capsize=2
+    )
+    ax.axhline(2, color=VERMILION, ls=DASHES[1], lw=0.9)
+    ax.set_xticks(places, names)
+    ax.tick_params(axis="x", labelsize=6)
+    label(ax, "step of $\\eta$", "$T_{\\mathrm{grok}}$ ratio per halving")
+
+
+def draw(shown, fits, options, style):
+    """T_grok against 1/η, η·T_grok, T·ηλ heat map, ratio per halving, T_escape against theory, accuracy curves."""
+    runs = shown.of(0).copy()
+    joint = pd.concat([runs, shown.of(1)], ignore_index=True).drop_duplicates("run_id")
+    figure, (a, b, c, d, e, f) = style.panels(2, 3, 2.0)
+    grokked = runs[runs.T_grok.notna()]
+
+    panels.run_points(a, 1 / grokked.learning_rate, grokked.T_grok)
+    panels.median_points(a, runs, "learning_rate", "T_grok", lambda v: (1 / v, 1.0))
+    slope, intercept, r_squared = line(1 / grokked.learning_rate, grokked.T_grok)
+    if np.isfinite(slope):
+        x = np.array([0.0, 1.05 / grokked.learning_rate.min()])
+        a.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1], zorder=1)
+        a.text(
+            0.05, 0.95, f"OLS: $R^2={r_squared:.3f}$", transform=a.transAxes, va="top", color=VERMILION
+        )
+    a.set_xlim(left=0)
+    a.set_ylim(bottom=0)
+    label(a, "$1/\\eta$", "T_grok")
+    thousands(a, "x")
+    thousands(a, "y")
+
+    panels.run_points(b, grokked.learning_rate, grokked.T_grok * grokked.learning_rate)
+    panels.median_points(b, runs, "learning_rate", "T_grok", lambda v: (v, v))
+    b.set_xscale("log")
+    plain_ticks(b, "x", runs.learning_rate, 3)
+    b.set_ylim(bottom=0)
+    label(b, "learning_rate", "$\\eta\\, T_{\\mathrm{grok}}$ (steps)")
+
+    heat_map(c, joint)
+    doubling(d, runs)
+
+    runs["T_escape"] = escape_time(shown, runs)
+    runs["T_esc_th"] = escape_theory(runs)
+    known = runs.dropna(subset=["T_escape", "T_esc_th"])
+    rates = sorted(runs.learning_rate.unique(), reverse=True)
+    for i, (colour, eta) in enumerate(zip(style.ramp(len(rates)), rates, strict=True)):
+        cell = known[known.learning_rate == eta]
+        e.scatter(
+            cell.T_esc_th,
+            cell.T_escape,
+            s=10,
+            color=colour,
+            marker=("o", "s", "^", "D", "v", "P")[i % 6],
+            linewidths=0,
+            label=f"$\\eta=${short_number(eta)}",
+        )
+    if (known[["T_escape", "T_esc_th"]] > 0).all(axis=None) and not known.empty:
+        e.set_xscale("log")
+        e.set_yscale("log")
+        decades(e, "xy")
+    label(e, "T_esc_th", "T_escape")
+    panels.identity_line(e)
+    e.legend(loc="lower right", fontsize=6)
+
+    wanted = options.get("curves", [rates[0], rates[len(rates) // 2], rates[-1]])
+    values = sorted(
+        {min(rates, key=lambda r, w=w: abs(np.log(r / w))) for w in wanted}, reverse=True
+    )
+    panels.accuracy_curves(f, shown, runs, "learning_rate", values, [GREY, BLUE, VERMILION], "$\\eta$")
+
+    body = (
+        r"(a) $T_{\mathrm{grok}}$ against $1/\eta$: dots are runs, open circles medians with 95\,\% bootstrap intervals "
+        r"over seeds (arrow: the end lies beyond the budget), dashed the least-squares line. (b) $\eta\,T_{\mathrm{grok}}$, "
+        r"level under an inverse law. (c) Median $T_{\mathrm{grok}}\,\eta\lambda$ of each cell over how many of its runs "
+        r"grokked; grey: none. (d) Ratio of median $T_{\mathrm{grok}}$ per halving of $\eta$, with the interval that the two "
+        r"medians' intervals span; the dashed line is the inverse law's. (e) Measured escape time after $T_{\mathrm{mem}}$ "
+        r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, with $y=x$ (dotted). (f) Validation (lines) and train accuracy (thin "
+        r"dotted) of the first seed."
+    )
+    words = (
+        "Six panels: grokking time against inverse learning rate, their product, a heat map over learning rate and "
+        "weight decay, ratios per halving, escape time against theory, and accuracy curves."
+    )
+    return figure, caption("Grokking time against learning rate", body, joint), words

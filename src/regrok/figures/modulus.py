@@ -1,0 +1,103 @@
+"""The norm ratio as modulus p moves it: content of Figure 3 of arXiv 2603.13331.
+
+experiments: the modulus sweep. options: curves, the p whose accuracy is drawn; support_energy, the share of spectral
+energy that defines the Fourier support (only with measured spectra).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regrok import latex
+from regrok.figures import panels
+from regrok.figures.captions import caption
+from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, label, thousands
+from regrok.figures.summaries import line
+from regrok.laws.selection import escape_theory, log_norm_ratio
+
+
+def support(shown, runs, energy: float) -> dict[int, list[int]]:
+    """p → size of the smallest set of frequencies with `energy` of each run's last spectrum."""
+    sizes: dict[int, list[int]] = {}
+    for run in runs.itertuples():
+        spectrum = shown.spectrum(run.run_id, "fourier_high")
+        if spectrum.empty or run.T_grok != run.T_grok:
+            continue
+        power = np.sort(spectrum.iloc[-1].to_numpy(float))[::-1]
+        share = np.cumsum(power) / power.sum()
+        sizes.setdefault(int(run.p), []).append(int(np.searchsorted(share, energy) + 1))
+    return sizes
+
+
+def draw(shown, fits, options, style):
+    """delay, V_mem and T_mem against p; delay against T_esc_th; Fourier support where measured; accuracy curves."""
+    runs = shown.of(0).copy()
+    runs["T_esc_th"] = escape_theory(runs)
+    sizes = support(shown, runs, options.get("support_energy", 0.99))
+    figure, axes = style.panels(2, 3, 1.9)
+    a, b, c, d, e, f = axes
+    moduli = sorted(runs.p.unique())
+
+    for ax, column in ((a, "delay"), (b, "V_mem"), (e, "T_mem")):
+        known = runs.dropna(subset=[column])
+        panels.run_points(ax, known.p, known[column])
+        panels.median_points(ax, runs, "p", column)
+        label(ax, "p", column)
+        ax.set_ylim(bottom=0)
+        thousands(ax, "y")
+        ax.set_xticks(moduli)
+        ax.tick_params(axis="x", labelsize=6)
+    slope, intercept, _ = line(runs.p, runs.V_mem)
+    if np.isfinite(slope):
+        x = np.array([min(moduli), max(moduli)])
+        b.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1])
+
+    known = runs.dropna(subset=["delay", "T_esc_th"])
+    for colour, p in zip(style.ramp(len(moduli)), moduli, strict=True):
+        cell = known[known.p == p]
+        c.scatter(cell.T_esc_th, cell.delay, s=9, color=colour, linewidths=0)
+    slope, intercept, _ = line(known.T_esc_th, known.delay)
+    if np.isfinite(slope):
+        x = np.array([known.T_esc_th.min(), known.T_esc_th.max()])
+        c.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1], zorder=1)
+    label(c, "T_esc_th", "delay")
+    panels.identity_line(c)
+    thousands(c, "x")
+    thousands(c, "y")
+
+    if sizes:
+        for p, found in sizes.items():
+            panels.run_points(d, np.full(len(found), p), np.array(found, float))
+            d.plot(p, np.median(found), "o", mfc="white", mec="black", ms=3.6)
+        label(d, "p", "Fourier support $K$")
+        d.set_ylim(bottom=0)
+        d.set_xticks(moduli)
+    else:
+        ratio = log_norm_ratio(runs)
+        panels.run_points(d, ratio[runs.delay.notna()], runs.delay[runs.delay.notna()])
+        label(d, "$\\log(V_{\\mathrm{mem}}/V_{\\mathrm{final}})$", "delay")
+        thousands(d, "y")
+        d.set_ylim(bottom=0)
+
+    wanted = options.get("curves", [moduli[0], moduli[len(moduli) // 2], moduli[-1]])
+    values = sorted({min(moduli, key=lambda p, w=w: abs(p - w)) for w in wanted})
+    panels.accuracy_curves(f, shown, runs, "p", values, [GREY, BLUE, VERMILION], "$p$")
+
+    fourth = (
+        rf"(d) Number of frequencies that hold {latex.exact(100 * options.get('support_energy', 0.99))}\,\% of the "
+        r"last spectrum's power"
+        if sizes
+        else r"(d) Delay against the log norm ratio"
+    )
+    body = (
+        r"(a) Delay, (b) $V_{\mathrm{mem}}$ with its least-squares line and (e) $T_{\mathrm{mem}}$ against $p$: dots "
+        r"are runs, open circles medians with 95\,\% bootstrap intervals over seeds. (c) Delay against the theory's "
+        r"$T_{\mathrm{esc}}=\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$, darker for larger $p$, with the "
+        rf"least-squares line (dashed) and $y=x$ (dotted). {fourth}. (f) Validation (lines) and train accuracy (thin dotted) of the first "
+        r"seed at three moduli."
+    )
+    words = (
+        "Six panels: delay, norm at memorisation and memorisation time against modulus, delay against theoretical "
+        "escape time, one spectral or norm-ratio panel, and accuracy curves."
+    )
+    return figure, caption("Modulus sweep and norm ratio", body, runs), words

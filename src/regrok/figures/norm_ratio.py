@@ -1,0 +1,78 @@
+"""The cleaner lever on the norm ratio: the init scale moves V_mem while η, λ and p stay.
+
+experiments: the init-scale sweep. options: none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regrok import latex
+from regrok.figures import panels
+from regrok.figures.captions import caption
+from regrok.figures.style import DASHES, GREY, VERMILION, label, thousands
+from regrok.figures.summaries import line
+from regrok.laws.selection import escape_theory, log_norm_ratio
+
+
+def draw(shown, fits, options, style):
+    """(a) V_mem and V_final against init scale; (b) delay against log(V_mem/V_final) with the theory's line."""
+    runs = shown.of(0).copy()
+    runs["log_ratio"] = log_norm_ratio(runs)
+    runs["T_esc_th"] = escape_theory(runs)
+    figure, (a, b) = style.panels(1, 2, 2.2)
+
+    for column, colour, marker in (("V_mem", VERMILION, "o"), ("V_final", GREY, "s")):
+        known = runs.dropna(subset=[column])
+        panels.run_points(a, known.init_scale, known[column], colour, marker=marker)
+        middle = known.groupby("init_scale")[column].median()
+        a.plot(
+            middle.index,
+            middle,
+            color=colour,
+            marker=marker,
+            mfc="white",
+            ls=DASHES[0 if column == "V_mem" else 1],
+            label={"V_mem": "$V_{\\mathrm{mem}}$", "V_final": "$V_{\\mathrm{final}}$"}[column],
+        )
+    a.set_yscale("log")
+    a.legend(loc="best")
+    label(a, "init_scale", "V")
+
+    known = runs.dropna(subset=["delay", "log_ratio"])
+    scales = sorted(runs.init_scale.unique())
+    for i, (colour, scale) in enumerate(zip(style.ramp(len(scales)), scales, strict=True)):
+        cell = known[known.init_scale == scale]
+        b.scatter(
+            cell.log_ratio,
+            cell.delay,
+            s=12,
+            color=colour,
+            marker=("o", "s", "^", "D", "v", "P")[i % 6],
+            linewidths=0,
+            label=f"{scale:g}",
+        )
+    if not known.empty:
+        x = np.linspace(0, known.log_ratio.max() * 1.05, 2)
+        slope, intercept, _ = line(known.log_ratio, known.delay)
+        if np.isfinite(slope):
+            b.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1], label="OLS")
+        theory = 1 / (2 * known.learning_rate * known.weight_decay).median()
+        b.plot(x, theory * x, color=GREY, ls=DASHES[2], label="theory")
+        b.legend(title="init scale", title_fontsize=6.8, loc="upper left", ncols=2)
+    b.set_ylim(bottom=0)
+    label(b, "$\\log(V_{\\mathrm{mem}}/V_{\\mathrm{final}})$", "delay")
+    thousands(b, "y")
+
+    censored = int(runs.T_grok.isna().sum())
+    body = (
+        r"(a) $V_{\mathrm{mem}}$ and $V_{\mathrm{final}}$ against the factor on the initial weights: dots are runs, open "
+        r"marks medians. (b) Delay against the log norm ratio, one dot a run, with the least-squares line (dashed) and "
+        r"the theory's $\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$ (dotted); "
+        rf"{latex.exact(censored)} runs without a delay have no dot. The scatter of the dots is the whole sample."
+    )
+    words = (
+        "Two panels: squared norms at memorisation and at the end against init scale, and delay against the log of "
+        "their ratio with fitted and theoretical lines."
+    )
+    return figure, caption("Init scale as a lever on the norm ratio", body, runs), words

@@ -1,0 +1,85 @@
+"""Sparse parity with abundant and with scarce data: where a delay should be absent and where it should appear.
+
+experiments: abundant data, then scarce data. options: none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from regrok import latex
+from regrok.figures.captions import caption
+from regrok.figures.shown import median_run
+from regrok.figures.style import BLUE, DASHES, GREY, MARKERS, ORANGE, decades, label
+from regrok.figures.summaries import median_interval
+
+
+def draw(shown, fits, options, style):
+    """(a) delay and (b) V_final/V_mem against training samples; (c) accuracy of one abundant and one scarce run."""
+    parts = {"abundant": shown.of(0), "scarce": shown.of(1)}
+    looks = {"abundant": (BLUE, MARKERS[0]), "scarce": (ORANGE, MARKERS[1])}
+    figure, (a, b, c) = style.panels(1, 3, 2.1)
+    for name, runs in parts.items():
+        if runs.empty:
+            continue
+        colour, marker = looks[name]
+        for ax, values in ((a, runs.delay), (b, runs.V_final / runs.V_mem)):
+            ax.scatter(
+                runs.train_size * np.exp(0.02 * (runs.seed - runs.seed.mean())),
+                values,
+                s=9,
+                color=colour,
+                marker=marker,
+                alpha=0.5,
+                linewidths=0,
+                label=name,
+            )
+            for size, cell in values.groupby(runs.train_size):
+                known = cell.to_numpy(float)
+                # No delay is known for a run that did not grok: it counts as longer than all.
+                known = known if ax is a else known[~np.isnan(known)]
+                median, low, high = median_interval(known)
+                if np.isfinite(median):
+                    top = high if np.isfinite(high) else median
+                    ax.errorbar(
+                        size,
+                        median,
+                        yerr=[[median - low], [top - median]],
+                        fmt=marker,
+                        mfc="white",
+                        color=colour,
+                        capsize=2,
+                        elinewidth=0.9,
+                    )
+        run = median_run(runs)
+        run = runs.sort_values("run_id").iloc[0] if run is None else run
+        curve = shown.curve(run.run_id)
+        curve = curve[curve.step > 0]
+        for column, dash, width in (("train_accuracy", DASHES[2], 0.8), ("validation_accuracy", "-", 1.1)):
+            known = curve.dropna(subset=[column])
+            c.plot(known.step, known[column], color=colour, ls=dash, lw=width)
+    a.axhline(0, color=GREY, lw=0.7, ls=DASHES[2])
+    b.axhline(1, color=GREY, lw=0.7, ls=DASHES[2])
+    a.set_yscale("symlog", linthresh=100)
+    b.set_yscale("log")
+    decades(b, "y")
+    for ax in (a, b):
+        ax.set_xscale("log")
+    label(a, "train_size", "delay")
+    label(b, "train_size", "$V_{\\mathrm{final}}/V_{\\mathrm{mem}}$")
+    c.set_xscale("log")
+    label(c, "step", "accuracy")
+    a.legend(loc="best")
+    together = pd.concat(parts.values(), ignore_index=True)
+    silent = int(together.delay.isna().sum())
+    body = (
+        r"(a) Delay and (b) norm ratio $V_{\mathrm{final}}/V_{\mathrm{mem}}$ against the number of training samples; dots "
+        r"are runs, open marks medians with 95\,\% bootstrap intervals over seeds (runs that did not grok count as longer "
+        rf"than all; {latex.exact(silent)} have no dot). Dotted: no delay, no change of norm. (c) Validation (line) and "
+        r"train accuracy (dotted) of the run with the median delay of each kind."
+    )
+    words = (
+        "Three panels on sparse parity: delay and norm ratio against training samples, and accuracy curves."
+    )
+    return figure, caption("Sparse parity, abundant and scarce data", body, together), words

@@ -1,0 +1,85 @@
+"""Which λ grok at all, and when: shares with Wilson intervals, and Kaplan–Meier curves of T_grok.
+
+experiments: the λ sweep. options: none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regrok.figures.captions import caption
+from regrok.figures.style import (
+    BLUE,
+    DASHES,
+    GREY,
+    VERMILION,
+    label,
+    plain_ticks,
+    short_number,
+)
+from regrok.figures.summaries import kaplan_meier, wilson
+
+
+def draw(shown, fits, options, style):
+    """(a) shares memorised and grokked per λ; (b) share not yet grokked against step, one staircase per λ."""
+    runs = shown.of(0)
+    values = np.sort(runs.weight_decay.unique())
+    figure, (a, b) = style.panels(1, 2, 2.2, width_ratios=[1, 1.25])
+
+    for column, colour, marker, dash, name, shift in (
+        ("T_mem", GREY, "s", DASHES[1], "memorised", 0.94),
+        ("T_grok", BLUE, "o", "-", "grokked", 1.06),
+    ):
+        shares = runs.groupby("weight_decay")[column].agg(["count", "size"])
+        share = shares["count"] / shares["size"]
+        ends = np.array([wilson(k, n) for k, n in shares.to_numpy()])
+        a.errorbar(
+            shares.index * shift,
+            share,
+            yerr=np.abs(np.column_stack([share - ends[:, 0], ends[:, 1] - share]).T),
+            color=colour,
+            marker=marker,
+            ls=dash,
+            lw=0.9,
+            capsize=1.5,
+            elinewidth=0.8,
+            label=name,
+        )
+    a.set_xscale("log")
+    plain_ticks(a, "x", values, 9)
+    a.set_ylim(-0.04, 1.08)
+    a.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
+    label(a, "weight_decay", "fraction of runs")
+
+    for i, (colour, value) in enumerate(zip(style.ramp(len(values)), values, strict=True)):
+        cell = runs[runs.weight_decay == value]
+        seen = cell.T_grok.notna().to_numpy()
+        times = np.where(seen, cell.T_grok, cell.steps)
+        steps, share = kaplan_meier(times, seen)
+        b.step(
+            np.maximum(steps, 1),
+            share,
+            where="post",
+            color=colour,
+            ls=DASHES[i % len(DASHES)],
+            label=f"$\\lambda={short_number(value).strip('$')}$",
+        )
+        cut = times[~seen]
+        if cut.size:
+            b.plot(cut, np.interp(cut, steps, share), "|", color=VERMILION, ms=5, mew=0.8)
+    b.set_xscale("log")
+    b.set_xlim(left=max(100, np.nanmin([runs.T_grok.min(), runs.steps.min()]) * 0.5))
+    b.set_ylim(-0.04, 1.08)
+    label(b, "step", "share not yet grokked")
+    b.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+    body = (
+        r"(a) Share of the seeds that memorised and that grokked within the budget at each $\lambda$; bars are "
+        r"Wilson 95\,\% intervals. (b) Kaplan--Meier curves of $T_{\mathrm{grok}}$; vertical ticks mark runs that "
+        r"ended without grokking and are censored there."
+    )
+    words = (
+        "Two panels: the share of runs that memorise and grok against weight decay, and survival curves of "
+        "grokking time, one per weight decay."
+    )
+    return figure, caption("Regimes of weight decay", body, runs), words

@@ -1,0 +1,47 @@
+"""Does the Fourier residual depend on how many b and classes it averages? Content of Figure S2 of 2603.13331.
+
+experiments: runs with both Fourier observables. options: none.
+"""
+
+from __future__ import annotations
+
+from regrok import latex
+from regrok.figures.captions import caption
+from regrok.figures.panels import identity_line
+from regrok.figures.spectral import gap_panel, gap_points
+from regrok.figures.style import BLUE, DASHES, ORANGE, label, thousands
+
+
+def draw(shown, fits, options, style):
+    """(a) both residuals against step; (b) one against the other; (c, d) gap against each."""
+    runs = shown.of(0)
+    low, high = "fourier_residual_low", "fourier_residual_high"
+    figure, (a, b, c, d) = style.panels(1, 4, 1.85)
+    for i, run in enumerate(runs.sort_values("seed").itertuples()):
+        curve = shown.curve(run.run_id).dropna(subset=[low, high])
+        a.plot(curve.step, curve[high], color=BLUE, lw=0.8, label="high" if i == 0 else None)
+        a.plot(
+            curve.step, curve[low], color=ORANGE, lw=0.8, ls=DASHES[1], label="low" if i == 0 else None
+        )
+        b.scatter(curve[high], curve[low], s=4, color=BLUE, alpha=0.5, linewidths=0)
+    a.legend(loc="best")
+    thousands(a, "x")
+    label(a, "step", "residual")
+    label(b, "$R$, high", "$R$, low")
+    identity_line(b)
+    sizes = []
+    for ax, column, colour in ((c, low, ORANGE), (d, high, BLUE)):
+        points = gap_points(shown, runs, column)
+        sizes.append(len(points))
+        gap_panel(ax, points, colour)
+    c.set_xlabel("$R$, low")
+    d.set_xlabel("$R$, high")
+    body = (
+        r"(a) Residual $R$ at high resolution (all $b$, all classes) and low (three $b$, five classes), one line a run. "
+        r"(b) One against the other at every snapshot, with $y=x$ (dotted). Validation gap against (c) the low- and (d) the high-resolution "
+        rf"residual at {latex.exact(sizes[0])} and {latex.exact(sizes[1])} admitted snapshots, with least-squares lines."
+    )
+    words = (
+        "Four panels comparing Fourier residuals at two resolutions over time, with each other and with the gap."
+    )
+    return figure, caption("Resolution of the Fourier residual", body, runs), words

@@ -1,0 +1,88 @@
+"""What a figure may look at: the runs of its own experiments, and the fits that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from regrok.errors import RegrokError
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The frames of a study, seen through one figure's list of experiments."""
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    experiments: pd.DataFrame
+    spectra: pd.DataFrame | None
+    order: tuple[str, ...]
+    """The figure's experiments as config.yaml lists them: first the one it cannot do without."""
+
+    def of(self, which: int | str = 0) -> pd.DataFrame:
+        """Rows of runs.parquet of one experiment, by place in the figure's list or by name, with its `arm`.
+
+        Empty when the figure lists fewer experiments or the experiment does not run at this scale.
+        """
+        if isinstance(which, int):
+            which = self.order[which] if which < len(self.order) else ""
+        members = self.experiments[self.experiments.experiment == which]
+        members = members[["run_id", "arm"]].drop_duplicates()
+        return self.runs.merge(members, on="run_id", how="inner", validate="one_to_many")
+
+    def arms(self, which: int = 0) -> list[str]:
+        """The arms of an experiment in the order of config.yaml, those with runs only."""
+        name = self.order[which] if which < len(self.order) else ""
+        members = self.experiments[self.experiments.experiment == name]
+        present = set(self.runs.run_id)
+        return list(dict.fromkeys(members[members.run_id.isin(present)].arm))
+
+    def together(self) -> pd.DataFrame:
+        """Every run of the figure's experiments, once."""
+        ids = self.experiments[self.experiments.experiment.isin(self.order)].run_id.unique()
+        return self.runs[self.runs.run_id.isin(ids)].reset_index(drop=True)
+
+    def curve(self, run_id: str) -> pd.DataFrame:
+        """One run's logged points, in order of step."""
+        return self.curves[self.curves.run_id == run_id].sort_values("step")
+
+    def spectrum(self, run_id: str, kind: str) -> pd.DataFrame:
+        """One run's spectra of one kind as steps × frequencies; empty when none was measured."""
+        if self.spectra is None or self.spectra.empty:
+            return pd.DataFrame()
+        chosen = self.spectra[(self.spectra.run_id == run_id) & (self.spectra.kind == kind)]
+        return chosen.pivot(index="step", columns="index", values="power").sort_index()
+
+
+def show(frames: Any, experiments: Sequence[str]) -> Shown:
+    """`frames` (runs, curves, experiments, spectra) as seen by a figure of these experiments."""
+    spectra = getattr(frames, "spectra", None)
+    return Shown(frames.runs, frames.curves, frames.experiments, spectra, tuple(experiments))
+
+
+def estimates(fits: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """`<fit>.<key>` → {value, low, high, n, …} over all fits. Raises RegrokError naming a fit without estimates."""
+    found: dict[str, dict[str, Any]] = {}
+    for fit, content in fits.items():
+        if "estimates" not in content:
+            raise RegrokError(
+                f"fit {fit!r} has no \"estimates\"; its law must return them (it has {sorted(content)})"
+            )
+        for key, estimate in content["estimates"].items():
+            found[f"{fit}.{key}"] = dict(estimate)
+    return found
+
+
+def median_run(runs: pd.DataFrame, column: str = "delay") -> pd.Series | None:
+    """The run whose `column` is in the middle (the lower of two): typical, and chosen by rule; None without one."""
+    known = runs.dropna(subset=[column]).sort_values([column, "run_id"])
+    return None if known.empty else known.iloc[(len(known) - 1) // 2]
+
+
+def constant(runs: pd.DataFrame, column: str) -> float | None:
+    """The one value that `column` takes over the runs, or None when it varies or is absent."""
+    values = runs[column].dropna().unique() if column in runs else []
+    return values[0] if len(values) == 1 else None

@@ -1,0 +1,73 @@
+"""Is T_grok inversely proportional to λ? Content of Figure 2 of arXiv 2603.13331.
+
+experiments: the λ sweep. options: fit_range, [lowest, highest] λ of the published straight-line fit; curves, the λ
+whose accuracy is drawn (those nearest in the sweep are taken).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regrok import latex
+from regrok.figures import panels
+from regrok.figures.captions import caption
+from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, decades, label, plain_ticks, thousands
+from regrok.figures.summaries import line
+
+
+def draw(shown, fits, options, style):
+    """(a) T_grok against 1/λ with the least-squares line; (b) λ·T_grok against λ; (c) accuracy curves."""
+    runs = shown.of(0)
+    low, high = options.get("fit_range", (0.0, np.inf))
+    fitted = runs[runs.weight_decay.between(low, high)]
+    grokked = fitted[fitted.T_grok.notna()]
+    figure, (a, b, c) = style.panels(1, 3, 2.2)
+
+    panels.run_points(a, 1 / grokked.weight_decay, grokked.T_grok)
+    panels.median_points(a, fitted, "weight_decay", "T_grok", lambda v: (1 / v, 1.0))
+    slope, intercept, r_squared = line(1 / grokked.weight_decay, grokked.T_grok)
+    if np.isfinite(slope):
+        x = np.array([0, 1.08 / grokked.weight_decay.min()])
+        a.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1], zorder=1)
+        a.text(
+            0.05,
+            0.95,
+            f"OLS: $R^2={r_squared:.3f}$",
+            transform=a.transAxes,
+            va="top",
+            color=VERMILION,
+        )
+    a.set_xlim(left=0)
+    a.set_ylim(bottom=0)
+    label(a, "$1/\\lambda$", "T_grok")
+    thousands(a, "y")
+
+    every = runs[runs.T_grok.notna()]
+    panels.run_points(b, every.weight_decay, every.T_grok * every.weight_decay)
+    decayed = runs[runs.weight_decay > 0]
+    panels.median_points(b, decayed, "weight_decay", "T_grok", lambda v: (v, v))
+    b.set_xscale("log")
+    b.set_yscale("log")
+    decades(b, "y")
+    plain_ticks(b, "x", every.weight_decay, 6)
+    label(b, "weight_decay", "$\\lambda\\, T_{\\mathrm{grok}}$ (steps)")
+
+    present = np.sort(runs.weight_decay.unique())
+    wanted = options.get("curves", [present[0], present[len(present) // 2], present[-1]])
+    values = sorted({float(present[np.argmin(np.abs(np.log((present + 1e-9) / w)))]) for w in wanted})
+    panels.accuracy_curves(c, shown, runs, "weight_decay", values, [GREY, BLUE, VERMILION], "$\\lambda$")
+
+    censored = int(fitted.T_grok.isna().sum())
+    body = (
+        r"(a) $T_{\mathrm{grok}}$ against $1/\lambda$: each dot is a run, open circles are medians with their 95\,\% "
+        r"bootstrap interval over seeds, the dashed line is the least-squares line through the "
+        rf"{latex.exact(len(grokked))} grokked runs with $\lambda$ from {latex.exact(fitted.weight_decay.min())} to "
+        rf"{latex.exact(fitted.weight_decay.max())} ({latex.exact(censored)} censored runs there have no point, but "
+        r"count in the medians). (b) $\lambda\,T_{\mathrm{grok}}$, which a pure inverse law would keep level. "
+        r"(c) Validation (lines) and train accuracy (thin dotted) of the first seed at three values of $\lambda$."
+    )
+    words = (
+        "Three panels: grokking time against inverse weight decay with a straight-line fit, their product against "
+        "weight decay on log axes, and accuracy curves at three weight decays."
+    )
+    return figure, caption("Grokking time against weight decay", body, runs), words

@@ -1,0 +1,166 @@
+"""Made-up curves for every run of a study's plan, to test what is drawn and typeset. Never shown as results.
+
+Times follow the norm-separation law with log-normal noise, so figures have something to show and the planted law
+is known: T_mem = 0.8/η (init scale 1), delay = log(V_mem/V_final)/(2ηλ). Curves become rows of runs.parquet
+through the package's own `regrok.records`, so columns cannot drift from the trainer's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from regrok.config import Config, Run
+from regrok.frames import Frames
+from regrok.plan import make_plan
+from regrok.records import run_row
+
+PARAMETERS = 223_713
+MOST_POINTS = 160
+REGIME_ONE = 2e-5
+"""ηλ at and below which the planted runs do not grok."""
+
+
+def planted_outcome(run: Run) -> str:
+    """How the planted law ends this run."""
+    optimiser = run.optimiser
+    eta, lam = optimiser.learning_rate, optimiser.weight_decay
+    if optimiser.name == "sgd":
+        if lam >= 0.1:
+            return "collapsed"
+        if eta / (1 - optimiser.momentum) < 0.3:
+            return "never memorised"
+        return "grokked" if optimiser.momentum and lam else "memorised only"
+    if optimiser.name == "adam" and lam > 5e-3:
+        return "diverged"
+    if lam >= 5:
+        return "never memorised"
+    return "memorised only" if eta * lam <= REGIME_ONE else "grokked"
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -50, 50)))
+
+
+def planted_curve(run: Run) -> pd.DataFrame:
+    """The run's curve; the same run always gives the same one."""
+    rng = np.random.default_rng(zlib.crc32(run.run_id.encode()))
+    outcome = planted_outcome(run)
+    eta, lam = run.optimiser.learning_rate, run.optimiser.weight_decay
+    every, budget = run.protocol.log_every, run.protocol.max_steps
+    parity = run.task.name == "sparse_parity"
+
+    def noisy(x: float, size: float = 0.08) -> float:
+        return float(x * np.exp(rng.normal(0, size)))
+
+    def logged(x: float) -> float:
+        return every * max(1.0, round(x / every))
+
+    v_0 = 150.0 if parity else 13_500 * run.model.init_scale**2 * run.task.p / 97
+    v_mem, v_final = noisy(0.35 * v_0, 0.05), noisy(200 if parity else 300, 0.05)
+    t_mem = logged(noisy(0.8 / eta if run.optimiser.name != "sgd" else 400))
+    theory = np.log(max(v_mem / v_final, 1.5)) / (2 * eta * max(lam, 1e-4))
+    if run.optimiser.name == "sgd":
+        theory = 1_500.0
+    if parity:
+        theory = 0.0 if run.task.train_size > 5_000 else 3e6 / run.task.train_size
+    t_grok = t_mem + (logged(noisy(theory, 0.12)) if theory else 0)
+    grokked = outcome == "grokked" and t_grok <= budget
+    memorised = outcome in ("grokked", "memorised only") and t_mem <= budget
+    steps = t_grok + run.protocol.tail_steps if grokked else min(budget, 15_000)
+
+    grid = every * np.unique(np.linspace(0, steps / every, MOST_POINTS).round())
+    near = [t + d for t in (t_mem, t_grok) for d in (-every, 0) if 0 <= t + d <= steps]
+    step = np.unique(np.r_[grid, near])
+    train = np.full(step.size, 0.011)
+    validation = np.full(step.size, 0.012)
+    V = v_0 * np.exp(-2 * eta * lam * step)
+    if memorised:
+        train = _sigmoid(4.6 * (2 * step / t_mem - 1) + 0.05)
+        contracted = v_final + (v_mem - v_final) * np.exp(-1.5 * eta * lam * (step - t_mem))
+        V = np.where(step < t_mem, v_0 + (v_mem - v_0) * step / t_mem, contracted)
+    if grokked:
+        validation = _sigmoid(4.6 * (2 * step / t_grok - 1) + 0.05)
+    if outcome == "diverged":
+        V = v_0 * (1 + step)
+    curve = pd.DataFrame(
+        {
+            "step": step.astype(int),
+            "train_loss": 4.6 * (1 - train) + 1e-3,
+            "train_accuracy": train,
+            "train_examples": run.task.train_size,
+            "validation_loss": 9 * (1 - validation) + 1e-2,
+            "validation_accuracy": validation,
+            "validation_examples": run.task.validation_size,
+            "V": V,
+        }
+    )
+    for name in run.protocol.measure:
+        if name.startswith("fourier"):
+            low = 0.97 if name.endswith("low") else 1.0
+            residual = np.clip(low * (0.95 - 0.9 * validation + rng.normal(0, 0.02, step.size)), 0.002, 1)
+            curve[f"fourier_residual_{name.removeprefix('fourier_')}"] = residual
+        elif name == "logit_max":
+            curve["logit_max"] = 30 * train + 1
+    return curve
+
+
+def planted_spectra(run: Run, curve: pd.DataFrame) -> pd.DataFrame:
+    """Spectra that sharpen onto three frequencies as the run generalises; empty when none is measured."""
+    found = []
+    kinds = [name for name in run.protocol.measure if name.startswith("fourier")]
+    for kind in kinds:
+        index = np.arange(run.task.p // 2 + 1)
+        for row in curve.iloc[:: max(1, len(curve) // 12)].itertuples():
+            noise = (1 - 0.98 * row.validation_accuracy) * 0.3
+            power = np.where(np.isin(index, [5, 17, 31]), 1.0, noise)
+            found.append(
+                pd.DataFrame(
+                    {
+                        "run_id": run.run_id,
+                        "step": row.step,
+                        "kind": kind,
+                        "index": index,
+                        "power": power,
+                    }
+                )
+            )
+    columns = ["run_id", "step", "kind", "index", "power"]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+
+
+def make_frames(config: Config) -> Frames:
+    """runs, curves, experiments and spectra of the configuration's scale, all planted."""
+    plan = make_plan(config)
+    cohorts = {run.run_id: name for name, cohort in plan.cohorts.items() for run in cohort.runs}
+    rows, curves, spectra = [], [], []
+    for run in plan.runs.values():
+        curve, outcome = planted_curve(run), planted_outcome(run)
+        sizes = SimpleNamespace(
+            train_size=run.task.train_size, validation_size=run.task.validation_size
+        )
+        row = run_row(
+            run,
+            curve,
+            sizes,
+            PARAMETERS,
+            collapsed=outcome == "collapsed",
+            diverged=outcome == "diverged",
+        )
+        made = {"cohort": cohorts[run.run_id], "wall_seconds": 0.008 * row["steps"], "device": "cpu"}
+        rows.append({**row, **made, "trainer": "0123456789ab"})
+        curves.append(curve.assign(run_id=run.run_id))
+        spectra.append(planted_spectra(run, curve))
+    runs = pd.DataFrame(rows)
+    # As in the store: a number that does not apply is NaN, a word that does not apply is missing.
+    numeric = ["p", "n", "k", "d_model", "heads", "ffn", "depth", "width", "clip_norm"]
+    runs[numeric] = runs[numeric].astype(float)
+    return Frames(
+        runs=runs.sort_values("run_id", ignore_index=True),
+        curves=pd.concat(curves, ignore_index=True).sort_values(["run_id", "step"]),
+        experiments=plan.experiments,
+        spectra=pd.concat([s for s in spectra if len(s)] or spectra[:1], ignore_index=True),
+    )
