@@ -69,9 +69,9 @@ def prior_steps(run: Run) -> int:
     """Expected steps of a run of which nothing is known, at most its budget.
 
     Modular arithmetic, AdamW, 0.01 < λ ≤ 1: paper A's regression of T_grok on 1/λ at η = 1e-3
-    (2603.13331, README; 1,182/λ + 884 steps), scaled by 1e-3/η, then the tail. SGD with λ ≥ 1: V falls
-    as exp(−2ηλt/(1 − momentum)) in A's S8, and a collapse is seen once it has fallen 10⁵-fold. Parity
-    with A's 25,000 samples or about as many: its S10 (at most 320 steps), then the tail. Any other run
+    (2603.13331, README; 1,182/λ + 884 steps), scaled by 1e-3/η, then the tail. SGD with λ ≥ 1: V
+    falls as exp(−2ηλt/(1 − momentum)) in A's S8; a collapse shows once it has fallen 10⁵-fold.
+    Parity with about A's 25,000 samples: its S10 (at most 320 steps), then the tail. Any other run
     may not grok, or nobody has measured when: the whole budget.
     """
     optimiser, tail = run.optimiser, run.protocol.tail_steps

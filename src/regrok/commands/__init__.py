@@ -1,7 +1,7 @@
 """The subcommands of `regrok`.
 
-A module has `add_parser(sub)`, which adds its parser to argparse's subparsers with `run` as default,
-and `run(arguments) -> int | None`, the exit status. Heavy imports go inside `run`.
+A module has `add_parser(sub)`, which adds its parser to argparse's subparsers with `run` as its
+default, and `run(arguments) -> int | None`, the exit status. Heavy imports go inside `run`.
 """
 
 NAMES = ("plan", "schema")

@@ -1,0 +1,107 @@
+"""The command line: what it prints, and how it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from regrok import commands
+from regrok.cli import main, parser
+from studies import CONFIG, ROOT
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch) -> None:
+    """The machine's rate is cached under the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def plan(*arguments: str) -> int:
+    return main(["plan", "--config", str(CONFIG), "--scale", "smoke", *arguments])
+
+
+def test_csv_and_json_list_the_same_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan("--format", "csv") == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out), dtype={"run_id": str})
+    assert plan("--format", "json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["run_id"] for row in rows] == table["run_id"].to_list()
+    assert [row["expected_steps"] for row in rows] == table["expected_steps"].to_list()
+    assert table["run_id"].is_unique
+
+
+def test_the_table_lists_every_experiment_and_sums_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert plan("--cores", "2") == 0
+    out = capsys.readouterr().out
+    starts = {line.split()[0] for line in out.splitlines() if line.strip()}
+    assert {"S1", "S2", "S3", "S10", "smoke:"} <= starts
+    assert "if every budget is spent" in out
+
+
+def test_one_experiment_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan("--experiment", "S10", "--format", "csv") == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert set(table["task.name"]) == {"sparse_parity"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "trainer.slotz=3"], ["trainer.slotz", "'slots'"]),
+        (["--set", "experiments.S3.seeds=x"], ["experiments.S3.seeds"]),
+        (["--set", "nonsense"], ["KEY=VALUE"]),
+        (["--experiment", "S33"], ["S33", "'S3'"]),
+        (["--experiment", "S9"], ["S9", "smoke", "laptop"]),
+        (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
+    ],
+)
+def test_what_the_user_can_mend_is_a_message(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("regrok: ")
+    assert "Traceback" not in captured.err
+    for word in words:
+        assert word in captured.err
+
+
+def test_schema_is_written_and_printed(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "--output", "-"]) == 0
+    printed = capsys.readouterr().out
+    assert main(["schema"]) == 0
+    assert (tmp_path / "config.schema.json").read_text(encoding="utf-8") == printed
+    assert main(["schema", "--output", str(tmp_path / "no" / "folder.json")]) == 2
+    assert "folder.json" in capsys.readouterr().err
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    overview = parser().format_help()
+    for name in commands.NAMES:
+        assert f"  {name} " in overview
+        with pytest.raises(SystemExit) as left:
+            main([name, "--help"])
+        assert left.value.code == 0
+        assert "usage: regrok" in capsys.readouterr().out
+
+
+def test_the_types_and_the_plan_load_neither_torch_nor_pandas() -> None:
+    # Snakemake reads them once per job.
+    code = (
+        "import sys; from regrok.config import load_config; from regrok.plan import make_plan; "
+        f"make_plan(load_config({str(CONFIG)!r})); "
+        "print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
