@@ -217,13 +217,13 @@ def test_the_laptop_scale_keeps_enough_of_everything(frames: dict[str, pd.DataFr
     assert laptop.groupby(["experiment", "cell"])["seed"].nunique().min() >= 3
     sweep = laptop.query("experiment == 'S2' and arm == 'regime II'")
     assert sweep.groupby(λ)["seed"].nunique().min() >= 5
-    for experiment, axis in [
+    for name, axis in [
         ("S2", λ),
         ("S5A", η),
         ("S3", "task.p"),
         ("init_scale", "model.init_scale"),
     ]:
-        assert laptop.query("experiment == @experiment")[axis].nunique() >= 4
+        assert laptop[laptop["experiment"] == name][axis].nunique() >= 4
 
 
 def test_experiments_share_their_runs(frames: dict[str, pd.DataFrame]) -> None:
