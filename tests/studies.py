@@ -10,6 +10,7 @@ from typing import Any
 from regrok.config import Config, Run
 from regrok.config.expand import complete, settings_block
 from regrok.config.load import check, read_yaml
+from regrok.plan import Plan, make_plan
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config.yaml"
@@ -53,3 +54,17 @@ def default_run(**blocks: dict[str, Any]) -> Run:
     for block, keys in blocks.items():
         values[block].update(keys)
     return Run.model_validate(values)
+
+
+def one_experiment(
+    grid: dict[str, list[Any]], seeds: list[int] | None = None, **others: Any
+) -> dict[str, Any]:
+    """S1 with this grid, at laptop scale."""
+    data = part("S1")
+    experiment = data["experiments"]["S1"]
+    experiment |= {"grid": grid, "seeds": seeds or [42, 43], "scales": {"laptop": {}}, **others}
+    return data
+
+
+def planned(data: dict[str, Any]) -> Plan:
+    return make_plan(checked(data))

@@ -52,7 +52,8 @@ def cells(config: Config, scale: Scale) -> Iterator[Cell]:
         at = experiment.scales.get(scale)
         if at is None:
             continue
-        start = settings_block(config, at.settings or experiment.settings)
+        block = at.settings or experiment.settings
+        start = settings_block(config, block)
         start = apply(apply(start, experiment.change.listed()), at.change.listed())
         shared = experiment.grid if at.grid is None else at.grid
         for arm in at.arms or experiment.arms or [Arm(name="-")]:
@@ -62,7 +63,7 @@ def cells(config: Config, scale: Scale) -> Iterator[Cell]:
             bare = apply(start, arm.change.listed())
             for point in product(*grid.values()):
                 values = dict(zip(grid, point, strict=True))
-                where = f"experiments.{name} at scale {scale}"
+                where = f"experiments.{name} at scale {scale} (settings.{block})"
                 where += f", arm '{arm.name}'" if arm.name != "-" else ""
                 where += "".join(f", {key} = {value!r}" for key, value in values.items())
                 settings = complete(apply(bare, _nested(values)), where)

@@ -17,6 +17,12 @@ from .study import SCALES, Config, Experiment
 
 PACKAGE = Path(__file__).parents[1]
 
+MODULES = (("fits", "law", "laws", "fit"), ("figures", "draw", "figures", "draw"))
+"""Section of the file, its key, the folder of the modules that the key names, the function they have.
+
+Looked up in the source: importing them would load torch and pandas for a name.
+"""
+
 
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read and check a study.
@@ -167,6 +173,16 @@ def _names(config: Config) -> Iterator[str]:
             for key, known in (("experiments", config.experiments), ("fits", config.fits)):
                 for each in getattr(block, key, ()):
                     yield from _reference(known)(f"{section}.{name}.{key}", key[:-1], each)
+
+    for section, key, folder, function in MODULES:
+        modules = [
+            path.stem
+            for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
+            if f"\ndef {function}" in path.read_text(encoding="utf-8")
+        ]
+        for name, block in getattr(config, section).items():
+            path = f"{section}.{name}.{key}"
+            yield from _reference(modules)(path, f"module of regrok.{folder}", getattr(block, key))
 
 
 Reference = Callable[[str, str, str], Iterator[str]]

@@ -1,0 +1,109 @@
+"""What runs are predicted to take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from regrok import cost
+from regrok.config import SCALES
+from regrok.plan import plan_frame
+from studies import default_run, one_experiment, planned, whole
+
+λ = "optimiser.weight_decay"
+
+
+@pytest.mark.parametrize(
+    ("decay", "rate", "published"),
+    [
+        (0.1, 1e-3, 12_700),
+        (0.3, 1e-3, 4_900),
+        (0.5, 1e-3, 3_150),
+        (1.0, 1e-3, 1_840),
+        (1.0, 2e-3, 840),
+    ],
+)
+def test_expected_steps_are_near_the_published_means(
+    decay: float, rate: float, published: int
+) -> None:
+    run = default_run(optimiser={"weight_decay": decay, "learning_rate": rate})
+    assert cost.prior_steps(run) - run.protocol.tail_steps == pytest.approx(published, rel=0.25)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01, 2.0, 5.0])
+def test_a_run_that_may_not_grok_is_expected_to_spend_its_budget(decay: float) -> None:
+    run = default_run(optimiser={"weight_decay": decay})
+    assert cost.prior_steps(run) == run.protocol.max_steps
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_expected_never_exceeds_worst(scale: str) -> None:
+    rows = plan_frame(planned({**whole(), "scale": scale}))
+    assert (rows["expected_steps"] <= rows["worst_steps"]).all()
+    assert (rows["expected_steps"] > 0).all()
+    assert (rows["expected_seconds"] <= rows["worst_seconds"]).all()
+
+
+def test_finished_runs_correct_the_prediction() -> None:
+    plan = planned(one_experiment({λ: [0.5, 1.0]}))
+    before = plan_frame(plan)
+    done = before.query("`optimiser.weight_decay` == 1.0").iloc[0]
+    history = pd.DataFrame(
+        {
+            "cell": [done["cell"]] * 3 + ["elsewhere"],
+            "cohort": [done["cohort"]] * 3 + ["another-shape-000000-0"],
+            "steps": [100, 300, 200, 10],
+            "wall_seconds": [1.0, 3.0, 2.0, 1000.0],
+        }
+    )
+    after = plan_frame(plan, history).set_index("run_id")
+    before = before.set_index("run_id")
+    same_cell = after["cell"] == done["cell"]
+    assert (after.loc[same_cell, "expected_steps"] == 200).all()
+    assert (
+        after.loc[~same_cell, "expected_steps"] == before.loc[~same_cell, "expected_steps"]
+    ).all()
+    # The other cell has the same shapes, and so the same speed.
+    assert after["seconds_per_step"].to_list() == pytest.approx([0.01] * len(after))
+
+
+def test_seconds_go_with_the_machine_and_the_batch() -> None:
+    plan = planned(one_experiment({"protocol.batch": [256, 512]}))
+    slow, fast = (
+        plan_frame(plan, rate=rate)["seconds_per_step"] - cost.CALLS for rate in (1e10, 1e11)
+    )
+    assert (slow / fast).to_list() == pytest.approx([10.0] * 4)
+    small, large = (default_run(protocol={"batch": batch}) for batch in (256, 512))
+    assert 1 < cost.flops_per_step(large) / cost.flops_per_step(small) < 2
+
+
+def test_operations_of_paper_As_model_by_hand() -> None:
+    # Last token: output projection 128², feed-forward 2·128·512, scores and values 4·128, head 128·97;
+    # both token tables: 97 rows through the 128 × 384 input projection, twice.
+    per_example, fixed = cost.macs_per_example(default_run())
+    assert (per_example, fixed) == (16_384 + 131_072 + 512 + 12_416, 2 * 97 * 128 * 384)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cores", "longest"),
+    [([3, 3, 2, 2, 2], 2, 7), ([5, 1, 1, 1], 2, 5), ([1, 2, 3], 1, 6), ([4], 8, 4), ([], 2, 0)],
+)
+def test_makespan_gives_the_longest_job_first(
+    jobs: list[float], cores: int, longest: float
+) -> None:
+    assert cost.makespan(jobs, cores) == longest
+
+
+def test_the_machine_is_timed_once(tmp_path: Path) -> None:
+    cache = tmp_path / "results" / "machine.json"
+    first = cost.machine_rate(cache, seconds=0.01)
+    assert 1e8 < first < 1e14
+    assert cost.machine_rate(cache, seconds=0.01) == first
+    (key,) = json.loads(cache.read_text())
+    cache.write_text(json.dumps({key: 1.0}))
+    assert cost.machine_rate(cache) == 1.0
+    cache.write_text("not JSON")
+    assert cost.machine_rate(cache, seconds=0.01) > 1.0
