@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 import torch
-from plain_mlp import PlainMLP
 from torch import Tensor, nn
 
+from plain_mlp import PlainMLP
 from regrok import kernels, optim, streams
 from regrok.config import MLP, Optimiser
 from regrok.models import build
@@ -97,8 +97,7 @@ def test_rms_norm_at_initialisation_is_the_published_one(depth, width, printed) 
 
 
 @pytest.mark.parametrize("kernel", IMPLEMENTATIONS)
-@pytest.mark.parametrize("depth", [1, 3, 8])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("activation", "depth"), [*product(ACTIVATIONS, [1, 3]), ("gelu", 8)])
 @pytest.mark.parametrize(("input", "residual"), STRUCTURES)
 def test_loss_logits_and_every_gradient(input, residual, activation, depth, kernel) -> None:
     # Activations grow without bound through squares, so deep quadratic networks start small.
@@ -144,8 +143,8 @@ OPTIMISERS = {
 
 
 def optimiser(name: str) -> Optimiser:
-    # ε is far above the default: Adam divides by √v + ε, and a gradient that is zero but for rounding
-    # (all of one dead unit's, say) would otherwise become a step of ±η whose sign is rounding noise.
+    # ε is far above the default: Adam divides by √v + ε, and a gradient that is zero but for
+    # rounding would otherwise become a step of ±η whose sign is rounding noise.
     common = {"decayed": "all", "clip_norm": 1.0, "warmup_steps": 0, "momentum": 0.9}
     return Optimiser(**OPTIMISERS[name], **common, beta1=0.9, beta2=0.98, eps=1e-4)
 
@@ -321,3 +320,57 @@ def test_logits_of_many_examples_come_in_chunks_of_any_remainder() -> None:
     together = network.logits(flat, inputs)
     for part in (slice(0, 7), slice(1020, 1030), slice(2490, 2500)):
         torch.testing.assert_close(together[:, part], network.logits(flat, inputs[:, part]))
+
+
+@pytest.mark.parametrize("kernel", IMPLEMENTATIONS)
+@pytest.mark.parametrize(("input", "residual"), STRUCTURES)
+def test_the_order_of_a_batch_does_not_matter(input: str, residual: bool, kernel: str) -> None:
+    model, task = spec(input, residual), sizes(input)
+    network = build(model, task, torch.float64, kernels=kernel)
+    flat = stack(network, [42], torch.float64)
+    inputs, labels = examples(task, 1, torch.float64)
+    workspace = network.workspace(1, TRAIN_SIZE)
+    results = []
+    for order in (torch.arange(TRAIN_SIZE), torch.arange(TRAIN_SIZE).flip(0)):
+        grad = torch.zeros_like(flat)
+        loss = network.loss_and_gradient(
+            flat, grad, inputs[:, order], labels[:, order], workspace
+        ).clone()
+        results.append((loss, grad))
+    torch.testing.assert_close(*results, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("input", "residual"), STRUCTURES)
+def test_bfloat16_products_stay_near_the_exact_gradient(input: str, residual: bool) -> None:
+    model, task = spec(input, residual), sizes(input)
+    inputs, labels = examples(task, 1, torch.float32)
+    grads = []
+    for products in ("float32", "bfloat16"):
+        network = build(model, task, products=products)
+        flat = stack(network, [42], torch.float32)
+        grad = torch.zeros_like(flat)
+        workspace = network.workspace(1, TRAIN_SIZE)
+        network.loss_and_gradient(flat, grad, inputs, labels, workspace)
+        grads.append(grad)
+    exact, rounded = grads
+    # bfloat16 keeps 8 bits: each product is off by a few parts in 2⁸ and no two errors are alike.
+    error = ((rounded - exact).norm() / exact.norm()).item()
+    assert 0 < error < 0.03
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(("input", "residual"), STRUCTURES)
+def test_cuda_agrees_with_the_cpu_and_with_itself(input: str, residual: bool) -> None:
+    model, task = spec(input, residual), sizes(input)
+    inputs, labels = examples(task, len(SEEDS), torch.float64)
+    grads = []
+    for device in ("cpu", "cuda", "cuda"):
+        network = build(model, task, torch.float64, device)
+        flat = stack(network, SEEDS, torch.float64).to(device)
+        grad = torch.zeros_like(flat)
+        workspace = network.workspace(len(SEEDS), TRAIN_SIZE)
+        network.loss_and_gradient(flat, grad, inputs.to(device), labels.to(device), workspace)
+        grads.append(grad.cpu())
+    on_cpu, once, again = grads
+    assert torch.equal(once, again)
+    torch.testing.assert_close(once, on_cpu, rtol=1e-10, atol=1e-12)

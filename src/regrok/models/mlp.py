@@ -28,7 +28,7 @@ BLOCK_SCALE = 0.5  # 2603.25009: each residual block adds half of its output
 
 
 class MLP(StackedModel):
-    """Buffers of layer i: ai its activation, zi its pre-activation, then act', then its gradient."""
+    """Buffers of layer i: ai, its activation; zi, its pre-activation, then act', then gradient."""
 
     def parameters(self) -> tuple[Mapping[str, Sequence[int]], Mapping[str, Sequence[str]]]:
         self.width, self.depth = int(self.spec.width), int(self.spec.depth)
