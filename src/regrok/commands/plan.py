@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import add_config_options, chosen_config
@@ -32,13 +31,14 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from regrok.build import Study
     from regrok.cost import machine_rate
     from regrok.plan import make_plan, plan_frame
 
     config = chosen_config(arguments)
     plan = make_plan(config)
     chosen = _experiments(config, plan, arguments.experiment)
-    frame = plan_frame(plan, finished_runs(config), machine_rate())
+    frame = plan_frame(plan, Study(config).history(), machine_rate())
     wanted = plan.experiments[plan.experiments["experiment"].isin(chosen)]
     frame = frame[frame["run_id"].isin(wanted["run_id"])].reset_index(drop=True)
     if arguments.format == "csv":
@@ -67,17 +67,6 @@ def _experiments(config: Config, plan: Plan, asked: list[str] | None) -> list[st
                 f"--experiment {name}: does not run at scale {config.scale}, but at {listed}"
             )
     return asked or running
-
-
-def finished_runs(config: Config) -> pd.DataFrame | None:
-    """Runs that an earlier build finished; they make the prediction better."""
-    import pandas as pd
-
-    path = Path("results") / config.scale / "runs.parquet"
-    try:
-        return pd.read_parquet(path, columns=["cell", "cohort", "steps", "wall_seconds"])
-    except (OSError, ValueError, KeyError):
-        return None  # none yet, or of another version: the estimate does without
 
 
 def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) -> None:
