@@ -160,8 +160,6 @@ def imported_modules(folder: Path) -> dict[str, Path]:
 def test_every_import_is_declared(folder, extras):
     distributions = metadata.packages_distributions()
     allowed = set(declared(*extras)) | {"regrok"}
-    if folder in ("tests", "benchmarks"):
-        allowed |= {"packaging"}  # pytest's own dependency
     here = {p.stem for p in (ROOT / folder).rglob("*.py")} | {folder, "benchmarks", "tests"}
     for module, path in imported_modules(ROOT / folder).items():
         if module in sys.stdlib_module_names or module in here:
