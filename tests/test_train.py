@@ -1,0 +1,239 @@
+"""The trainer: the same bits whatever happens around a run, and every kind of end."""
+
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from small import SGD, parity_run, small_run, small_transformer
+
+from regrok.errors import RegrokError
+from regrok.store import RunStore
+from regrok.train import train_cohort
+
+MACHINE = ("wall_seconds", "cohort", "trainer")
+"""Columns that may differ between two trainings of one run."""
+
+
+def train(folder, runs, **options):
+    store = RunStore(folder, "code")
+    train_cohort("cohort", runs, store, **{"slots": 2, **options})
+    return {run.run_id: store.read(run.run_id) for run in runs}
+
+
+def assert_same_bits(first, second):
+    pd.testing.assert_frame_equal(first.curve, second.curve, check_exact=True)
+    for name, value in first.row.items():
+        other = second.row[name]
+        same = value == other or (isinstance(value, float) and math.isnan(value) and math.isnan(other))
+        assert same or name in MACHINE, name
+    for mine, theirs in zip(first.spectra["power"], second.spectra["power"], strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+KINDS = {
+    "mlp, adamw": lambda seed: small_run(seed),
+    "mlp, full batch": lambda seed: small_run(seed, protocol={"batch": "full", "replacement": False}),
+    "mlp, epochs": lambda seed: small_run(seed, protocol={"replacement": False}),
+    "mlp, sgd": lambda seed: small_run(seed, optimiser={**SGD, "learning_rate": 0.1, "momentum": 0.9}),
+    "transformer": lambda seed: small_transformer(seed, protocol={"max_steps": 60}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_companions_slots_and_order_do_not_matter(tmp_path, kind):
+    runs = [KINDS[kind](seed) for seed in range(5)]
+    alone = train(tmp_path / "alone", runs[:1], slots=1)
+    for name, order, slots in (("with", runs, 3), ("reversed", runs[::-1], 2), ("many", runs, 8)):
+        together = train(tmp_path / name, order, slots=slots)
+        assert_same_bits(alone[runs[0].run_id], together[runs[0].run_id])
+
+
+def test_measuring_does_not_change_the_run(tmp_path):
+    plain = small_run(1)
+    asked = small_run(1, protocol={"measure": ["norm_groups", "logit_max", "fourier_low", "fourier_high"]})
+    assert plain.run_id == asked.run_id
+    without = train(tmp_path / "a", [plain])[plain.run_id]
+    measured = train(tmp_path / "b", [asked])[asked.run_id]
+    pd.testing.assert_frame_equal(without.curve, measured.curve[without.curve.columns], check_exact=True)
+    known = measured.curve.dropna(subset="V_embedding")
+    groups = known[[c for c in known.columns if c.startswith("V_")]].sum(axis=1)
+    np.testing.assert_allclose(groups, known["V"], rtol=1e-9)
+    assert known["step"].tolist() == [s for s in measured.curve["step"] if s % 20 == 0]
+    assert set(measured.spectra["kind"]) == {"fourier_low", "fourier_high"}
+
+
+class Interrupt(Exception):
+    pass
+
+
+class After:
+    """Raises after some updates, as a kill would, but inside the process."""
+
+    def __init__(self, updates):
+        self.left = updates
+
+    def update(self, trainer):
+        self.left -= 1
+        if self.left == 0:
+            raise Interrupt
+
+    def finish(self, trainer):
+        pass
+
+
+@pytest.mark.parametrize("updates", [1, 7, 23, 39])
+def test_resume_ends_in_the_same_bits(tmp_path, updates):
+    runs = [small_run(seed, protocol={"measure": ["fourier_high"]}) for seed in range(3)]
+    whole = train(tmp_path / "whole", runs)
+    with pytest.raises(Interrupt):
+        train(tmp_path / "cut", runs, checkpoint_seconds=0, progress=After(updates))
+    resumed = train(tmp_path / "cut", runs)
+    for run in runs:
+        assert_same_bits(whole[run.run_id], resumed[run.run_id])
+    assert not list(tmp_path.glob("cut/code/*.checkpoint"))
+
+
+def test_finished_runs_are_not_trained_again(tmp_path):
+    runs = [small_run(seed) for seed in range(3)]
+    store = RunStore(tmp_path, "code")
+    assert train_cohort("c", runs, store, slots=2) == 3
+    assert train_cohort("c", runs, store, slots=2) == 0
+    store.path(runs[1].run_id).unlink()
+    assert train_cohort("c", runs, store, slots=2) == 1
+
+
+def test_a_run_is_trained_again_for_an_observable_it_lacks(tmp_path):
+    store = RunStore(tmp_path, "code")
+    train_cohort("c", [small_run(0)], store, slots=1)
+    asked = small_run(0, protocol={"measure": ["logit_max"]})
+    assert train_cohort("c", [asked], store, slots=1) == 1
+    assert "logit_max" in store.read(asked.run_id).curve
+
+
+def test_a_damaged_run_is_trained_again_and_kept_aside(tmp_path, capsys):
+    runs = [small_run(seed) for seed in range(2)]
+    first = train(tmp_path, runs)
+    path = RunStore(tmp_path, "code").path(runs[0].run_id)
+    path.write_bytes(path.read_bytes()[:-40])
+    again = train(tmp_path, runs)
+    assert_same_bits(first[runs[0].run_id], again[runs[0].run_id])
+    assert path.with_name(path.name + ".damaged-1").exists()
+    assert path.name in capsys.readouterr().err
+
+
+# Ends -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_ends_its_tail_after_it_grokked(tmp_path):
+    run = parity_run(0, max_steps=4000, tail_steps=40)
+    stored = train(tmp_path, [run])[run.run_id]
+    row, last = stored.row, stored.curve.iloc[-1]
+    assert row["outcome"] == "grokked"
+    assert row["steps"] == last["step"] == row["T_grok"] + 40
+    assert row["T_grok_99_previous"] == row["T_grok"] - 5
+    assert last["validation_examples"] == row["validation_size"]
+    assert row["V_final"] == last["V"]
+    at_grok = stored.curve.set_index("step").loc[row["T_grok"], "V"]
+    assert row["V_grok"] == at_grok
+    assert row["rms_grok"] == pytest.approx(math.sqrt(at_grok / row["parameters"]))
+
+
+def test_a_run_that_does_not_grok_is_censored_at_its_budget(tmp_path):
+    run = small_run(0, task={"labels": "random"}, optimiser={"weight_decay": 0.0, "learning_rate": 1e-2})
+    row = train(tmp_path, [run])[run.run_id].row
+    assert row["outcome"] == "memorised only"
+    assert row["steps"] == run.protocol.max_steps
+    assert math.isnan(row["T_grok"]) and math.isnan(row["delay"]) and not math.isnan(row["T_mem"])
+
+
+def test_sgd_that_decays_to_the_origin_has_collapsed(tmp_path):
+    sgd = {**SGD, "learning_rate": 0.1, "weight_decay": 1.0}
+    run = small_run(0, optimiser=sgd, protocol={"max_steps": 5000})
+    stored = train(tmp_path, [run])[run.run_id]
+    assert stored.row["outcome"] == "collapsed"
+    assert stored.row["steps"] < 500
+    assert stored.row["V_final"] < 1e-3 * stored.row["V_0"]
+    assert stored.row["validation_accuracy_final"] < 0.3
+
+
+def test_a_diverging_run_ends_and_its_companions_go_on(tmp_path):
+    wild = small_run(0, optimiser={**SGD, "learning_rate": 1e6, "weight_decay": 0.0})
+    tame = small_run(1, optimiser={**SGD, "learning_rate": 0.1, "weight_decay": 0.0})
+    both = train(tmp_path / "both", [wild, tame])
+    assert both[wild.run_id].row["outcome"] == "diverged"
+    assert len(both[wild.run_id].curve) >= 2
+    assert both[wild.run_id].row["steps"] < wild.protocol.max_steps
+    alone = train(tmp_path / "alone", [tame])
+    assert_same_bits(alone[tame.run_id], both[tame.run_id])
+
+
+def test_a_write_error_stops_the_cohort_and_keeps_what_is_finished(tmp_path, monkeypatch):
+    runs = [small_run(seed) for seed in range(3)]
+    store = RunStore(tmp_path, "code")
+    original, written = RunStore.write, []
+
+    def once(self, run):
+        if written:
+            raise RegrokError("the disk is full")
+        written.append(run.run_id)
+        original(self, run)
+
+    monkeypatch.setattr(RunStore, "write", once)
+    with pytest.raises(RegrokError, match="full"):
+        train_cohort("c", runs, store, slots=1)
+    monkeypatch.undo()
+    assert store.read(written[0]) is not None
+    assert train_cohort("c", runs, store, slots=1) == 2
+
+
+# Kills ------------------------------------------------------------------------------------------------
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from small import small_run
+from regrok.store import RunStore
+from regrok.train import train_cohort
+runs = [small_run(seed, protocol={"max_steps": 500, "log_every": 5, "curve_every": 20}, task={"labels": "random"})
+        for seed in range(4)]
+print("ready", flush=True)
+train_cohort("cohort", runs, RunStore(sys.argv[1], "code"), slots=2, checkpoint_seconds=0.05)
+"""
+
+
+def kill_and_resume(folder: Path, kills: int, seed: int) -> int:
+    """Start the training again and again, kill it at random moments, let the last one finish."""
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(Path(__file__).parent)]
+    draw = random.Random(seed)
+    killed = 0
+    for _ in range(kills):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process.stdout.readline()
+        time.sleep(draw.uniform(0.0, 1.0))
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            killed += 1
+        process.wait()
+        process.stdout.close()
+    subprocess.run(command, check=True, capture_output=True)
+    return killed
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_from_outside_and_resumed_to_the_same_bits(tmp_path, kills):
+    protocol = {"max_steps": 500, "log_every": 5, "curve_every": 20}
+    runs = [small_run(seed, protocol=protocol, task={"labels": "random"}) for seed in range(4)]
+    whole = train(tmp_path / "whole", runs)
+    assert kill_and_resume(tmp_path / "cut", kills, seed=kills) >= 1
+    store = RunStore(tmp_path / "cut", "code")
+    for run in runs:
+        assert_same_bits(whole[run.run_id], store.read(run.run_id))
+    assert not list(store.folder.glob("*.damaged*")) and not list(store.folder.glob("*.checkpoint"))
