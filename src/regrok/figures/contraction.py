@@ -11,18 +11,15 @@ import numpy as np
 from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.panels import reference
-from regrok.figures.shown import median_run
+from regrok.figures.shown import median_run, points_of
 from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, label, thousands
 from regrok.figures.summaries import median_interval
 
 
 def fitted_points(fits) -> dict[str, dict]:
-    """run_id → fitted A, r, C of its contraction, from the first fit that has points of that shape."""
-    for content in fits.values():
-        points = content.get("points", [])
-        if points and {"run_id", "r"} <= set(points[0]):
-            return {point["run_id"]: point for point in points if point["r"] is not None}
-    return {}
+    """run_id → fitted A, rate, C of its contraction."""
+    points = points_of(fits, "contraction")
+    return {point["run_id"]: point for point in points.to_dict("records")}
 
 
 def draw(shown, fits, options, style):
@@ -74,7 +71,7 @@ def fitted_run(ax, shown, fitted, points) -> None:
     line = line[line.step >= chosen.T_mem]
     since = (line.step - chosen.T_mem).to_numpy(float)
     theory = chosen.V_mem * (1 - 2 * chosen.learning_rate * chosen.weight_decay) ** since
-    fit = point["A"] * point["r"] ** since + point["C"]
+    fit = point["A"] * point["rate"] ** since + point["C"]
     ax.plot(line.step, line.V, color=BLACK, marker="o", ms=1.8, lw=0, label="measured")
     ax.plot(line.step, fit, color=BLUE, label="$A r^t + C$")
     words = "$V_{\\mathrm{mem}}(1-2\\eta\\lambda)^t$"
@@ -90,7 +87,7 @@ def rates(ax, fitted, points) -> str:
     label(ax, "seed", "rate")
     if fitted.empty:
         return "none could be fitted"
-    found = np.array([points[i]["r"] for i in fitted.run_id], float)
+    found = np.array([points[i]["rate"] for i in fitted.run_id], float)
     median, low, high = median_interval(found)
     ax.axhspan(low, high, color=BLUE, alpha=0.15, lw=0)
     ax.axhline(median, color=BLUE, lw=0.9)

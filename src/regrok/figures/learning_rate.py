@@ -1,6 +1,6 @@
 """Is T_grok inversely proportional to η? Content of Figure 4 of arXiv 2603.13331.
 
-experiments: the η sweep, then (when it runs at this scale) the η × λ grid. options: curves, the η whose accuracy is
+experiments: the η sweep, then (when it runs at this scale) the η × λ grid. fits: the scaling fit in η. options: curves, the η whose accuracy is
 drawn.
 """
 
@@ -24,7 +24,7 @@ from regrok.figures.style import (
     short_number,
     thousands,
 )
-from regrok.figures.summaries import line, medians
+from regrok.figures.summaries import medians
 from regrok.laws.selection import escape_theory
 
 ESCAPED = 1.5
@@ -119,13 +119,7 @@ def draw(shown, fits, options, style):
 
     panels.run_points(a, 1 / grokked.learning_rate, grokked.T_grok)
     panels.median_points(a, runs, "learning_rate", "T_grok", lambda v: (1 / v, 1.0))
-    slope, intercept, r_squared = line(1 / grokked.learning_rate, grokked.T_grok)
-    if np.isfinite(slope):
-        x = np.array([0.0, 1.05 / grokked.learning_rate.min()])
-        a.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1], zorder=1)
-        a.text(
-            0.05, 0.95, f"OLS: $R^2={r_squared:.3f}$", transform=a.transAxes, va="top", color=VERMILION
-        )
+    panels.scaling_line(a, fits, "T_grok", [0, 1.05 / runs.learning_rate.min()])
     a.set_xlim(left=0)
     a.set_ylim(bottom=0)
     label(a, "$1/\\eta$", "T_grok")

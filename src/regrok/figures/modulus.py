@@ -1,6 +1,6 @@
 """The norm ratio as modulus p moves it: content of Figure 3 of arXiv 2603.13331.
 
-experiments: the modulus sweep. options: curves, the p whose accuracy is drawn; support_energy, the share of spectral
+experiments: the modulus sweep. fits: the scaling fit in T_esc_th. options: curves, the p whose accuracy is drawn; support_energy, the share of spectral
 energy that defines the Fourier support (only with measured spectra).
 """
 
@@ -56,10 +56,8 @@ def draw(shown, fits, options, style):
     for colour, p in zip(style.ramp(len(moduli)), moduli, strict=True):
         cell = known[known.p == p]
         c.scatter(cell.T_esc_th, cell.delay, s=9, color=colour, linewidths=0)
-    slope, intercept, _ = line(known.T_esc_th, known.delay)
-    if np.isfinite(slope):
-        x = np.array([known.T_esc_th.min(), known.T_esc_th.max()])
-        c.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1], zorder=1)
+    if not known.empty:
+        panels.scaling_line(c, fits, "delay", [known.T_esc_th.min(), known.T_esc_th.max()])
     label(c, "T_esc_th", "delay")
     panels.identity_line(c)
     thousands(c, "x")

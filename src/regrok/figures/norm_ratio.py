@@ -1,6 +1,6 @@
 """The cleaner lever on the norm ratio: the init scale moves V_mem while η, λ and p stay.
 
-experiments: the init-scale sweep. options: none.
+experiments: the init-scale sweep. fits: the scaling fit in T_esc_th. options: none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from regrok import latex
 from regrok.figures import panels
 from regrok.figures.captions import caption
 from regrok.figures.style import DASHES, GREY, VERMILION, label, thousands
-from regrok.figures.summaries import line
 from regrok.laws.selection import escape_theory, log_norm_ratio
 
 
@@ -53,13 +52,12 @@ def draw(shown, fits, options, style):
             label=f"{scale:g}",
         )
     if not known.empty:
-        x = np.linspace(0, known.log_ratio.max() * 1.05, 2)
-        slope, intercept, _ = line(known.log_ratio, known.delay)
-        if np.isfinite(slope):
-            b.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1], label="OLS")
+        x = np.array([0, known.log_ratio.max() * 1.05])
         theory = 1 / (2 * known.learning_rate * known.weight_decay).median()
+        # η and λ are the sweep's own constants, so T_esc_th is the log ratio in other units.
+        panels.scaling_line(b, fits, "delay", x, theory)
         b.plot(x, theory * x, color=GREY, ls=DASHES[2], label="theory")
-        b.legend(title="init scale", title_fontsize=6.8, loc="upper left", ncols=2)
+        b.legend(title="init scale", title_fontsize=6.8, loc="lower right")
     b.set_ylim(bottom=0)
     label(b, "$\\log(V_{\\mathrm{mem}}/V_{\\mathrm{final}})$", "delay")
     thousands(b, "y")

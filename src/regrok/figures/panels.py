@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 
+from regrok.figures.shown import value_of
 from regrok.figures.style import BLACK, BLUE, DASHES, GREY, MARKERS, VERMILION, short_number
 from regrok.figures.summaries import medians
 
@@ -87,6 +88,26 @@ def accuracy_curves(
     ax.set_xlabel("step")
     ax.set_ylabel("accuracy")
     ax.legend(loc="upper left")
+
+
+def scaling_line(
+    ax: Axes, fits: Mapping, response: str, x: Sequence[float], factor: float = 1.0
+) -> None:
+    """The least-squares line of a figure's `scaling` fit from x[0] to x[-1], with its R²; the text quotes the same.
+
+    factor: units of the fit's x per unit of the axis.
+    """
+    slope, intercept, r_squared = (
+        value_of(fits, "scaling", f"{response}.{key}") for key in ("slope", "intercept", "r_squared")
+    )
+    if not np.isfinite([slope, intercept]).all():
+        return
+    ends = np.array([x[0], x[-1]], float)
+    ax.plot(ends, slope * factor * ends + intercept, color=VERMILION, ls=DASHES[1], zorder=1)
+    # The R² of two distinct x is 1 by construction and says nothing.
+    if np.isfinite(r_squared):
+        words = f"OLS: $R^2={r_squared:.3f}$"
+        ax.text(0.05, 0.97, words, transform=ax.transAxes, va="top", color=VERMILION, fontsize=7)
 
 
 def identity_line(ax: Axes) -> None:

@@ -1,6 +1,6 @@
 """Does the Fourier residual depend on how many b and classes it averages? Content of Figure S2 of 2603.13331.
 
-experiments: runs with both Fourier observables. options: none.
+experiments: runs with both Fourier observables. fits: the spectral fit. options: none.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.panels import identity_line
-from regrok.figures.spectral import gap_panel, gap_points
+from regrok.figures.spectral import gap_panel
 from regrok.figures.style import BLUE, DASHES, ORANGE, label, thousands
 
 
@@ -31,9 +31,7 @@ def draw(shown, fits, options, style):
     identity_line(b)
     sizes = []
     for ax, column, colour in ((c, low, ORANGE), (d, high, BLUE)):
-        points = gap_points(shown, runs, column)
-        sizes.append(len(points))
-        gap_panel(ax, points, colour)
+        sizes.append(gap_panel(ax, fits, column.removeprefix("fourier_residual_"), colour))
     c.set_xlabel("$R$, low")
     d.set_xlabel("$R$, high")
     body = (

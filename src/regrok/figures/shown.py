@@ -71,9 +71,25 @@ def estimates(fits: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
             raise RegrokError(
                 f"fit {fit!r} has no \"estimates\"; its law must return them (it has {sorted(content)})"
             )
-        for key, estimate in content["estimates"].items():
-            found[f"{fit}.{key}"] = dict(estimate)
+        found.update(content["estimates"])
     return found
+
+
+def value_of(fits: Mapping[str, Mapping[str, Any]], law: str, key: str) -> float:
+    """The value of `key` in the first of a figure's fits that is of this law; NaN where there is none."""
+    for name, content in fits.items():
+        if content["law"] == law and f"{name}.{key}" in content["estimates"]:
+            value = content["estimates"][f"{name}.{key}"]["value"]
+            return float("nan") if value is None else value
+    return float("nan")
+
+
+def points_of(fits: Mapping[str, Mapping[str, Any]], law: str) -> pd.DataFrame:
+    """The points of the first of a figure's fits that is of this law; empty where there is none."""
+    for content in fits.values():
+        if content["law"] == law:
+            return pd.DataFrame(content["points"])
+    return pd.DataFrame()
 
 
 def median_run(runs: pd.DataFrame, column: str = "delay") -> pd.Series | None:

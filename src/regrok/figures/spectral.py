@@ -1,8 +1,8 @@
 """Fourier residual against validation gap: content of Figure 5 of arXiv 2603.13331.
 
-experiments: the default point with Fourier observables. options: none. The rules are the paper's (A.3): scatter
-points are snapshots before T_grok − 500 with R ≥ 0.03; the gap is the validation loss minus the mean of the last five
-logged after T_grok + 2,000 (or, on a shorter tail, of the last five of the run).
+experiments: the default point with Fourier observables. fits: the spectral fit, for (b). Its R leaves out a
+fixed set of frequencies K*; the R of (a) and (c) is training time's, the power outside the frequencies above 1 % of
+the peak. options: none.
 """
 
 from __future__ import annotations
@@ -12,56 +12,32 @@ import pandas as pd
 
 from regrok import latex
 from regrok.figures.captions import caption
-from regrok.figures.shown import median_run
+from regrok.figures.shown import median_run, points_of, value_of
 from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, label, thousands
-from regrok.figures.summaries import line
-
-BEFORE_GROK = 500
-LEAST_RESIDUAL = 0.03
-SETTLED_AFTER = 2_000
-LAST = 5
 
 
-def gap_points(shown, runs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """run_id, step, R, gap of every snapshot that the paper's rule admits."""
-    found = []
-    for run in runs.dropna(subset=["T_grok"]).itertuples():
-        curve = shown.curve(run.run_id)
-        if column not in curve:
-            continue
-        losses = curve.dropna(subset=["validation_loss"])
-        settled = losses[losses.step >= run.T_grok + SETTLED_AFTER]
-        floor = (settled if len(settled) >= LAST else losses).validation_loss.tail(LAST).mean()
-        snapshots = curve.dropna(subset=[column, "validation_loss"])
-        snapshots = snapshots[
-            (snapshots.step < run.T_grok - BEFORE_GROK) & (snapshots[column] >= LEAST_RESIDUAL)
-        ]
-        found.append(
-            pd.DataFrame(
-                {
-                    "run_id": run.run_id,
-                    "step": snapshots.step,
-                    "R": snapshots[column],
-                    "gap": snapshots.validation_loss - floor,
-                }
-            )
-        )
-    columns = ["run_id", "step", "R", "gap"]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+def gap_points(fits, resolution: str) -> pd.DataFrame:
+    """residual and gap of the snapshots that enter the fit at this resolution (`high` or `low`)."""
+    points = points_of(fits, "spectral")
+    if points.empty:
+        return pd.DataFrame({"residual": [], "gap": []})
+    return points[(points.resolution == resolution) & points.used]
 
 
-def gap_panel(ax, points: pd.DataFrame, colour: str = BLUE) -> float:
-    """Gap against R with its least-squares line; returns R²."""
-    ax.scatter(points.R, points.gap, s=9, color=colour, alpha=0.6, linewidths=0)
-    slope, intercept, r_squared = line(points.R, points.gap)
+def gap_panel(ax, fits, resolution: str, colour: str = BLUE) -> int:
+    """Gap against R with the fit's least-squares line and R²; returns how many snapshots."""
+    points = gap_points(fits, resolution)
+    ax.scatter(points.residual, points.gap, s=9, color=colour, alpha=0.6, linewidths=0)
+    slope, intercept, r_squared = (
+        value_of(fits, "spectral", f"{resolution}.{key}") for key in ("slope", "intercept", "r_squared")
+    )
     if np.isfinite(slope):
-        x = np.array([points.R.min(), points.R.max()])
+        x = np.array([points.residual.min(), points.residual.max()])
         ax.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1])
-        ax.text(
-            0.05, 0.95, f"OLS: $R^2={r_squared:.3f}$", transform=ax.transAxes, va="top", color=VERMILION
-        )
+        words = f"OLS: $R^2={r_squared:.3f}$"
+        ax.text(0.05, 0.97, words, transform=ax.transAxes, va="top", color=VERMILION, fontsize=7)
     label(ax, "residual", "gap")
-    return r_squared
+    return len(points)
 
 
 def draw(shown, fits, options, style):
@@ -71,7 +47,6 @@ def draw(shown, fits, options, style):
     if column not in shown.curves:
         column = "fourier_residual_low"
     kind = column.replace("fourier_residual", "fourier")
-    points = gap_points(shown, runs, column)
     figure, (a, b, c, d, e, f) = style.panels(2, 3, 2.0)
 
     ordered = runs.sort_values("seed")
@@ -91,7 +66,7 @@ def draw(shown, fits, options, style):
             power = np.sort(spectrum.iloc[-1].to_numpy(float))[::-1]
             f.plot(np.arange(1, power.size + 1), np.cumsum(power) / power.sum(), color=colour, lw=0.9)
     label(a, "step", "residual")
-    gap_panel(b, points)
+    snapshots = gap_panel(b, fits, kind.removeprefix("fourier_"))
     c.set_yscale("log")
     label(c, "steps after $T_{\\mathrm{grok}}$", "residual")
     label(e, "step", "logit_max")
@@ -124,7 +99,7 @@ def draw(shown, fits, options, style):
     body = (
         rf"(a) Fourier residual $R$ of the logits (averaged over {resolution}), one line a seed, dotted at "
         r"$T_{\mathrm{grok}}$. (b) Validation gap against $R$ at the "
-        rf"{latex.exact(len(points))} snapshots that the published rule admits, with the least-squares line; snapshots of "
+        rf"{latex.exact(snapshots)} snapshots that the published rule admits ($R$ there outside a fixed set $K^*$ that holds the power after grokking), with the least-squares line; snapshots of "
         r"one run are not independent. (c) $R$ after $T_{\mathrm{grok}}$. (d) Power over frequencies of the run with the "
         r"median delay, as powers of ten of each step's peak (bright: the peak). (e) Largest logit. (f) Cumulative "
         r"energy of each run's last spectrum. Lines are single runs: their spread is the whole sample."

@@ -1,6 +1,6 @@
 """Is T_grok inversely proportional to λ? Content of Figure 2 of arXiv 2603.13331.
 
-experiments: the λ sweep. options: fit_range, [lowest, highest] λ of the published straight-line fit; curves, the λ
+experiments: the λ sweep. fits: the scaling fit in λ, whose limits choose the cells of (a). options: curves, the λ
 whose accuracy is drawn (those nearest in the sweep are taken).
 """
 
@@ -11,32 +11,29 @@ import numpy as np
 from regrok import latex
 from regrok.figures import panels
 from regrok.figures.captions import caption
-from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, decades, label, plain_ticks, thousands
-from regrok.figures.summaries import line
+from regrok.figures.style import BLUE, GREY, VERMILION, decades, label, plain_ticks, thousands
+
+
+def fit_range(fits) -> tuple[float, float]:
+    """The λ that the figure's scaling fit is limited to; all positive ones without a limit."""
+    for content in fits.values():
+        limits = content["options"].get("within", {}).get("weight_decay")
+        if content["law"] == "scaling" and limits:
+            return limits[0], limits[1]
+    return np.nextafter(0, 1), np.inf
 
 
 def draw(shown, fits, options, style):
     """(a) T_grok against 1/λ with the least-squares line; (b) λ·T_grok against λ; (c) accuracy curves."""
     runs = shown.of(0)
-    low, high = options.get("fit_range", (0.0, np.inf))
+    low, high = fit_range(fits)
     fitted = runs[runs.weight_decay.between(low, high)]
     grokked = fitted[fitted.T_grok.notna()]
     figure, (a, b, c) = style.panels(1, 3, 2.2)
 
     panels.run_points(a, 1 / grokked.weight_decay, grokked.T_grok)
     panels.median_points(a, fitted, "weight_decay", "T_grok", lambda v: (1 / v, 1.0))
-    slope, intercept, r_squared = line(1 / grokked.weight_decay, grokked.T_grok)
-    if np.isfinite(slope):
-        x = np.array([0, 1.08 / grokked.weight_decay.min()])
-        a.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1], zorder=1)
-        a.text(
-            0.05,
-            0.95,
-            f"OLS: $R^2={r_squared:.3f}$",
-            transform=a.transAxes,
-            va="top",
-            color=VERMILION,
-        )
+    panels.scaling_line(a, fits, "T_grok", [0, 1.08 / fitted.weight_decay.min()])
     a.set_xlim(left=0)
     a.set_ylim(bottom=0)
     label(a, "$1/\\lambda$", "T_grok")

@@ -1,0 +1,92 @@
+"""The delay told at memorisation time against the delay that came, cell by cell held out.
+
+experiments: those of the forecast. fits: the forecast fit. options: published, the printed error as a share.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from regrok import latex
+from regrok.figures.captions import caption
+from regrok.figures.panels import identity_line
+from regrok.figures.shown import estimates, points_of
+from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, decades, label
+
+PREDICTORS = {
+    "mape": ("our forecast", BLUE),
+    "mape_time_scale": ("multiple of $1/(2\\eta\\lambda)$", GREY),
+    "mape_norm_law": ("$\\log(V_{\\mathrm{mem}}/V^*)$", GREY),
+    "mape_escape_theory": ("$T_{\\mathrm{esc}}$ (needs the end)", GREY),
+}
+
+
+def draw(shown, fits, options, style):
+    """(a) predicted against observed delay, one dot a run; (b) mean absolute error of each predictor."""
+    points = points_of(fits, "forecast")
+    known = points.dropna(subset=["forecast", "delay"]) if "forecast" in points else points
+    found = estimates(fits)
+    figure, (a, b) = style.panels(1, 2, 2.3, width_ratios=[1, 1.15])
+
+    if not known.empty:
+        products = (known.learning_rate * known.weight_decay).round(12)
+        values = sorted(products.unique())
+        shown_colours = dict(zip(values, style.ramp(len(values)), strict=True))
+        a.scatter(
+            known.delay,
+            known.forecast,
+            s=10,
+            c=[shown_colours[value] for value in products],
+            linewidths=0,
+            alpha=0.8,
+        )
+        a.set_xscale("log")
+        a.set_yscale("log")
+        decades(a, "xy")
+    label(a, "observed delay (steps)", "forecast delay (steps)")
+    identity_line(a)
+
+    names = [key for key in PREDICTORS if f"forecast.{key}" in found]
+    for place, key in enumerate(reversed(names)):
+        one = found[f"forecast.{key}"]
+        words, colour = PREDICTORS[key]
+        if one["value"] is None:
+            continue
+        b.barh(place, 100 * one["value"], 0.55, color=colour, alpha=0.8, edgecolor="none")
+        if one["low"] is not None and one["high"] is not None:
+            low, high = 100 * (one["value"] - one["low"]), 100 * (one["high"] - one["value"])
+            b.errorbar(
+                100 * one["value"], place, xerr=[[low], [high]], fmt="none", ecolor=BLACK, capsize=2
+            )
+    b.set_yticks(range(len(names)), [PREDICTORS[key][0] for key in reversed(names)])
+    b.tick_params(axis="y", length=0)
+    b.set_xlim(left=0)
+    b.set_xlabel("mean absolute error (% of the delay)")
+    if options.get("published") is not None:
+        b.axvline(100 * options["published"], color=VERMILION, ls=DASHES[1], lw=0.9)
+        b.text(
+            100 * options["published"],
+            1.01,
+            "published",
+            transform=b.get_xaxis_transform(),
+            color=VERMILION,
+            fontsize=6.5,
+            ha="center",
+            va="bottom",
+        )
+
+    ids = set(known.run_id) if len(known) else set()
+    runs = shown.together()
+    runs = runs[runs.run_id.isin(ids)] if ids else runs
+    cells = known.cell.nunique() if len(known) else 0
+    body = (
+        rf"(a) Forecast against observed delay of {latex.exact(len(known))} runs in {latex.exact(cells)} cells, each cell "
+        r"forecast by a calibration that has not seen it; darker for larger $\eta\lambda$, dotted $y=x$. (b) Mean "
+        r"absolute error with its 95\,\% bootstrap interval over cells; grey bars are simpler predictors, the last of "
+        r"which needs the end of the run and is no forecast."
+    )
+    words = (
+        "Two panels: forecast against observed delay on log axes, and bars of mean absolute percentage error for "
+        "four predictors."
+    )
+    return figure, caption("The delay forecast at memorisation", body, runs), words
