@@ -17,6 +17,7 @@ import importlib
 import pkgutil
 import zlib
 from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -36,6 +37,15 @@ def laws() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in PARTS)
 
 
+def law(name: str) -> ModuleType:
+    """The module of a law. Raises RegrokError with the nearest name for one that is not there."""
+    if name not in laws():
+        near = difflib.get_close_matches(name, laws(), 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise RegrokError(f"law = '{name}': there is no such law; laws: {', '.join(laws())}.{hint}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
 def run_fit(
     name: str, entry: Fit, frames: Frames, fits: Mapping[str, Fit] | None = None
 ) -> dict[str, Any]:
@@ -46,16 +56,10 @@ def run_fit(
     whole section; only the law `robustness` reads it. Raises RegrokError for an unknown law, option or group,
     naming the fit.
     """
-    if entry.law not in laws():
-        near = difflib.get_close_matches(entry.law, laws(), 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise RegrokError(
-            f"fits.{name}.law = '{entry.law}': there is no such law; laws: {', '.join(laws())}.{hint}"
-        )
-    law = importlib.import_module(f"{__name__}.{entry.law}")
     try:
+        module = law(entry.law)
         if entry.law == "robustness":
-            made = law.fit_variants(frames, fits or {}, entry.options)
+            made = module.fit_variants(frames, fits or {}, entry.options)
             members = frames.experiments
         else:
             members = frames.experiments
@@ -65,7 +69,9 @@ def run_fit(
             curves, spectra = chosen(frames.curves, members), chosen(frames.spectra, members)
             # A seed of the fit's own, so that adding a fit moves no other fit's interval.
             seed = zlib.crc32(name.encode())
-            made = law.fit(runs, curves, members.reset_index(drop=True), spectra, entry.options, seed)
+            made = module.fit(
+                runs, curves, members.reset_index(drop=True), spectra, entry.options, seed
+            )
     except RegrokError as error:
         raise RegrokError(f"fits.{name}: {error}") from error
     return {

@@ -51,7 +51,9 @@ def fit(
             | {
                 "grokked": est.share(int(grokked.sum()), len(rows)),
                 "memorised": est.share(int(memorised.sum()), len(rows)),
-                "T_mem": lifetimes.median(rows["T_mem"].fillna(rows["steps"]).astype(float), memorised),
+                "T_mem": lifetimes.median(
+                    rows["T_mem"].fillna(rows["steps"]).astype(float), memorised
+                ),
                 "T_grok": lifetimes.median(end, grokked),
                 "T_grok_restricted_mean": lifetimes.restricted_mean(end, grokked, horizon),
                 "delay": lifetimes.median(delay, delayed),

@@ -64,10 +64,14 @@ def exponents(runs: pd.DataFrame) -> dict[str, est.Estimate]:
             return est.missing("one weight decay left", int(rows.sum()), "log-log least squares")
         fitted = sm.OLS(np.log(time[rows]), sm.add_constant(log_decay[rows])).fit()
         low, high = fitted.conf_int(1 - est.LEVEL)[1]
-        return est.estimate(fitted.params[1], low, high, int(rows.sum()), "log-log least squares, t interval")
+        return est.estimate(
+            fitted.params[1], low, high, int(rows.sum()), "log-log least squares, t interval"
+        )
 
     return {
-        "survival": lifetimes.accelerated_failure_time(lower, upper, covariate, "weibull")["exponent"],
+        "survival": lifetimes.accelerated_failure_time(lower, upper, covariate, "weibull")[
+            "exponent"
+        ],
         "finished_runs": least_squares(observed, upper),
         "budget_as_time": least_squares(np.ones_like(observed), np.where(observed, upper, lower)),
     }
@@ -97,7 +101,12 @@ def fit(
             value["note"] = f"simulated, {censored:.0%} of {simulated} runs censored"
             estimates[f"{name}.at_{round(100 * censored)}"] = value
             points.append(
-                {"estimator": name, "censored": censored, "exponent": value["value"], "planted": planted}
+                {
+                    "estimator": name,
+                    "censored": censored,
+                    "exponent": value["value"],
+                    "planted": planted,
+                }
                 | {"low": value["low"], "high": value["high"], "n": value["n"]}
             )
     return {"estimates": estimates, "points": points, "cells": []}

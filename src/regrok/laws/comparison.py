@@ -25,8 +25,8 @@ def ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estimate]:
     """
     estimator = "ratio of means, delta method with Welch's degrees of freedom"
     n = a.size + b.size
-    if not a.size or not b.size:
-        nothing = est.missing("a group has no run that grokked", n, estimator)
+    if not a.size or not b.size or a.mean() <= 0 or b.mean() <= 0:
+        nothing = est.missing("a group has no run that grokked late", n, estimator)
         return nothing, dict(nothing)
     log_ratio = math.log(a.mean() / b.mean())
     if min(a.size, b.size) < 2:
@@ -87,8 +87,20 @@ def fit(
         estimates[f"{name}.delay_mean"] = est.mean(rows["delay"], "steps")
         estimates[f"{name}.delay_median"] = lifetimes.median(*delay_time(rows))
         estimates[f"{name}.rms_grok_mean"] = est.mean(rows["rms_grok"])
-        columns = ("run_id", "cell", "seed", "T_mem", "T_grok", "delay", "outcome", "steps", "rms_grok")
-        points += [{"group": name} | {c: plain(r[c]) for c in columns} for r in rows.to_dict("records")]
+        columns = (
+            "run_id",
+            "cell",
+            "seed",
+            "T_mem",
+            "T_grok",
+            "delay",
+            "outcome",
+            "steps",
+            "rms_grok",
+        )
+        points += [
+            {"group": name} | {c: plain(r[c]) for c in columns} for r in rows.to_dict("records")
+        ]
     for name, (a, b) in settings["ratios"].items():
         keys = ("delay_ratio", "log_delay_ratio", "spread_ratio", "log_spread_ratio")
         found = (*ratio(delays[a], delays[b]), *spread_ratio(delays[a], delays[b]))

@@ -71,7 +71,7 @@ def fit(
     Points: one record per run (A, rate, C, R², theory). Cells: means per cell with intervals.
     """
     reference = option(options, DEFAULTS)["reference"]
-    by_run = {run_id: curve for run_id, curve in curves.groupby("run_id", sort=False)}
+    by_run = dict(curves.groupby("run_id", sort=False))
     points = []
     for run in runs[runs["T_mem"].notna()].to_dict("records"):
         curve = by_run.get(run["run_id"])
@@ -84,7 +84,10 @@ def fit(
         theory = 2 * run["learning_rate"] * run["weight_decay"]
         points.append(
             {
-                **{c: plain(run[c]) for c in ("run_id", "cell", "seed", "learning_rate", "weight_decay")},
+                **{
+                    c: plain(run[c])
+                    for c in ("run_id", "cell", "seed", "learning_rate", "weight_decay")
+                },
                 "T_mem": plain(run["T_mem"]),
                 "T_grok": plain(run["T_grok"]),
                 **found,
@@ -101,7 +104,9 @@ def fit(
 
     def of(rows: pd.DataFrame) -> dict[str, Any]:
         return {
-            k: est.mean(rows[k], unit, note) if len(rows) else est.missing("no fitted run", unit=unit)
+            k: est.mean(rows[k], unit, note)
+            if len(rows)
+            else est.missing("no fitted run", unit=unit)
             for k, unit in keys.items()
         }
 

@@ -47,10 +47,9 @@ def fit(
     delta_min (mean). Over all runs: pearson and slope of the delay against T_esc_th. Points: one record per run.
     """
     settings = option(options, DEFAULTS)
-    runs = distinct(runs)
     runs = runs[runs["T_mem"].notna() & runs["T_grok"].notna()]
     runs = runs.assign(escape_theory=escape_theory(runs), escape_step=np.nan, delta_min=np.nan)
-    by_run = {run_id: curve for run_id, curve in curves.groupby("run_id", sort=False)}
+    by_run = dict(curves.groupby("run_id", sort=False))
     for i, run in runs.iterrows():
         curve = by_run.get(run["run_id"])
         if curve is not None:
@@ -64,13 +63,18 @@ def fit(
         note = f"{len(reference) - (values > 0).sum()} of {len(reference)} runs without a positive ratio left out"
         return est.mean(values[values > 0], note=note, log=True)
 
+    runs = distinct(runs)
     both = runs[runs["escape_theory"].notna()]
     x, t = both["escape_theory"].to_numpy(float), both["delay"].to_numpy(float)
 
     def over_runs(statistic: Any, name: str) -> est.Estimate:
         estimator = f"{name}, bootstrap over seeds within cells"
         return est.bootstrap(
-            lambda i: statistic(x[i], t[i]), conditions(both), settings["replicates"], seed, estimator
+            lambda i: statistic(x[i], t[i]),
+            conditions(both),
+            settings["replicates"],
+            seed,
+            estimator,
         )
 
     estimates = {

@@ -140,7 +140,9 @@ def bootstrap(
         return missing("too few distinct points", n, estimator, unit)
     tail = expanded_tail(n, strata)
     if math.isnan(tail):
-        return estimate(value, None, None, n, estimator + "; one run per cell: no interval", unit, note)
+        return estimate(
+            value, None, None, n, estimator + "; one run per cell: no interval", unit, note
+        )
     with np.errstate(all="ignore"):
         draws = statistic(resample(labels, replicates, np.random.default_rng(seed)))
     draws = draws[np.isfinite(draws)]

@@ -34,7 +34,9 @@ BASELINES = {
 """Other predictors, judged in the same way; the last is not a prediction, since it uses V_final."""
 
 
-def contraction(curve: pd.DataFrame, T_mem: float, time_scale: float, window: float) -> tuple[float, float]:
+def contraction(
+    curve: pd.DataFrame, T_mem: float, time_scale: float, window: float
+) -> tuple[float, float]:
     """log(V_mem/V) over the window after T_mem per elapsed 1/(2ηλ): 1 if weight decay acts alone; and its end.
 
     The window is `window`/(ηλ) steps, to the first logged step at or after its end. NaN if the run ends before.
@@ -52,7 +54,7 @@ def contraction(curve: pd.DataFrame, T_mem: float, time_scale: float, window: fl
 def inputs(runs: pd.DataFrame, curves: pd.DataFrame, window: float) -> pd.DataFrame:
     """Features of the runs that memorised, and the step at which they are known."""
     runs = runs[runs["T_mem"].notna() & (runs["weight_decay"] > 0)]
-    by_run = {run_id: curve for run_id, curve in curves.groupby("run_id", sort=False)}
+    by_run = dict(curves.groupby("run_id", sort=False))
     scale = 1 / (2 * runs["learning_rate"].astype(float) * runs["weight_decay"].astype(float))
     measured = [
         contraction(by_run[r], T, s, window) if r in by_run else (np.nan, np.nan)
@@ -141,7 +143,9 @@ def fit(
     def over_cells(values: np.ndarray, statistic: Any = np.mean, extra: str = "") -> est.Estimate:
         known = np.isfinite(values)
         if not known.any():
-            return est.missing(f"too few cells to hold one out ({len(np.unique(held))})", len(rows), estimator)
+            return est.missing(
+                f"too few cells to hold one out ({len(np.unique(held))})", len(rows), estimator
+            )
         y = values[known]
         return est.cluster_bootstrap(
             lambda i: statistic(y[i]),
@@ -164,7 +168,16 @@ def fit(
     }
     for name, what in BASELINES.items():
         estimates[f"mape_{name}"] = over_cells(errors[name], extra=what)
-    columns = ("run_id", "cell", "seed", "p", "init_scale", "learning_rate", "weight_decay", "V_mem")
+    columns = (
+        "run_id",
+        "cell",
+        "seed",
+        "p",
+        "init_scale",
+        "learning_rate",
+        "weight_decay",
+        "V_mem",
+    )
     points = [
         {c: plain(row[c]) for c in (*columns, "contraction", "known_at", "delay")}
         | {name: plain(values[i]) for name, values in predicted.items()}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from lifelines import KaplanMeierFitter, LogNormalAFTFitter, WeibullAFTFitter
 from lifelines.exceptions import ConvergenceError
-from lifelines.utils import median_survival_times, restricted_mean_survival_time
+from lifelines.utils import median_survival_times
 
 from . import estimate as est
 
@@ -101,24 +101,41 @@ def median(durations: pd.Series, observed: pd.Series) -> est.Estimate:
         warnings.simplefilter("ignore")
         band = median_survival_times(fitted.confidence_interval_)
     low, high = (float(v) for v in band.iloc[0])
-    return est.estimate(value, low, high, n, estimator, "steps", f"{n - events} of {n} runs censored")
+    return est.estimate(
+        value, low, high, n, estimator, "steps", f"{n - events} of {n} runs censored"
+    )
 
 
 def restricted_mean(durations: pd.Series, observed: pd.Series, horizon: float) -> est.Estimate:
-    """Mean of min(T, horizon) from the Kaplan–Meier curve, with a normal interval."""
+    """Mean of min(T, horizon): the area under the Kaplan–Meier curve, with a normal interval.
+
+    Variance after Klein and Moeschberger (2003), "Survival Analysis", equation 4.5.2, with their correction
+    events/(events − 1). The area is summed here because lifelines integrates it by quadrature, seconds a cell.
+    """
     estimator = "Kaplan–Meier restricted mean, normal interval"
     n = len(durations)
     if n == 0:
         return est.missing("no runs", 0, estimator, "steps")
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        value, variance = restricted_mean_survival_time(
-            kaplan_meier(durations, observed), t=horizon, return_variance=True
-        )
-    # The plug-in variance divides by n; the runs are few.
-    half = 1.959963984540054 * math.sqrt(max(variance, 0.0) / max(n - 1, 1))
+    fitted = kaplan_meier(durations, observed)
+    table = fitted.event_table
+    table = table[table.index < horizon]
+    times = np.append(table.index.to_numpy(float), horizon)
+    survival = fitted.survival_function_.iloc[: len(table), 0].to_numpy()
+    areas = survival * np.diff(times)
+    remaining = np.append(np.cumsum(areas[::-1])[::-1][1:], 0.0)
+    died, at_risk = table["observed"].to_numpy(float), table["at_risk"].to_numpy(float)
+    some = (died > 0) & (at_risk > died)
+    variance = float(
+        np.sum(remaining[some] ** 2 * died[some] / (at_risk[some] * (at_risk[some] - died[some])))
+    )
+    events = float(died.sum())
+    if events > 1:
+        variance *= events / (events - 1)
+    value, half = float(areas.sum()), 1.959963984540054 * math.sqrt(variance)
     note = f"over the first {horizon:,.0f} steps"
-    return est.estimate(value, max(value - half, 0.0), min(value + half, horizon), n, estimator, "steps", note)
+    return est.estimate(
+        value, max(value - half, 0.0), min(value + half, horizon), n, estimator, "steps", note
+    )
 
 
 def curve_records(fitted: KaplanMeierFitter) -> list[dict[str, Any]]:

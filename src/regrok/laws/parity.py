@@ -56,15 +56,22 @@ def fit(
         of_memorised = f"of {n_memorised} runs that memorised, {len(rows)} in all"
         estimates |= {
             f"{name}.no_delay_share": est.share(int(not_delayed.sum()), len(rows)),
-            f"{name}.inverted_norm_share": est.share(inverted, n_memorised, f"{inverted} {of_memorised}"),
-            f"{name}.sign_agreement_share": est.share(agree, n_memorised, f"{agree} {of_memorised}"),
+            f"{name}.inverted_norm_share": est.share(
+                inverted, n_memorised, f"{inverted} {of_memorised}"
+            ),
+            f"{name}.sign_agreement_share": est.share(
+                agree, n_memorised, f"{agree} {of_memorised}"
+            ),
             f"{name}.delay_mean": est.mean(rows["delay"], "steps"),
             f"{name}.log_norm_ratio_mean": est.mean(log_norm_ratio(rows)),
         }
         ratio = log_norm_ratio(rows)
         points += [
             {"group": name, "log_norm_ratio": plain(ratio[i])}
-            | {c: plain(run[c]) for c in ("run_id", "cell", "seed", "n", "train_size", "T_mem", "T_grok")}
+            | {
+                c: plain(run[c])
+                for c in ("run_id", "cell", "seed", "n", "train_size", "T_mem", "T_grok")
+            }
             | {c: plain(run[c]) for c in ("delay", "V_mem", "V_final", "outcome", "steps")}
             | {"censored": bool(pd.isna(run["T_grok"]))}
             for i, run in rows.iterrows()

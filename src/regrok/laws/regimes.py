@@ -73,6 +73,11 @@ def fit(
             estimates[f"{name}.{key}"] = value
     estimates[f"fastest_{factor}"] = fastest(runs, factor, settings["replicates"], seed)
     cells = [
-        cell_settings(rows) | {"n": len(rows)} | shares(rows) for _, rows in runs.groupby("cell", sort=True)
+        cell_settings(rows) | {"n": len(rows)} | shares(rows)
+        for _, rows in runs.groupby("cell", sort=True)
     ]
-    return {"estimates": estimates, "points": [], "cells": sorted(cells, key=lambda c: c.get(factor, 0))}
+    return {
+        "estimates": estimates,
+        "points": [],
+        "cells": sorted(cells, key=lambda c: c.get(factor, 0)),
+    }

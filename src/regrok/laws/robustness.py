@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from regrok.errors import RegrokError
 from regrok.frames import Frames
 
-from . import option, run_fit
+from . import law, option, run_fit
 from .variants import VARIANTS, read_as
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ DEFAULTS: dict[str, Any] = {"fits": [], "replicates": 400}
 LIGHTER: dict[str, dict[str, Any]] = {
     "scaling": {"survival": False},
     "survival": {"families": ["weibull"]},
+    "spectral": {"robust_replicates": 50},
 }
 """Options that a claim does not need and that take most of the time."""
 
 
-def fit_variants(frames: Frames, fits: Mapping[str, Fit], options: dict[str, Any]) -> dict[str, Any]:
+def fit_variants(
+    frames: Frames, fits: Mapping[str, Fit], options: dict[str, Any]
+) -> dict[str, Any]:
     """{"estimates": {}, "points": [], "cells": [], "variants": {variant: {estimate key: estimate}}}.
 
     options: fits (names of the fits to repeat), replicates (of their bootstraps). Raises RegrokError for a fit
@@ -41,8 +44,8 @@ def fit_variants(frames: Frames, fits: Mapping[str, Fit], options: dict[str, Any
         for name in settings["fits"]:
             entry = fits[name]
             lighter = {**entry.options, **LIGHTER.get(entry.law, {})}
-            if "replicates" in lighter:
-                lighter["replicates"] = min(lighter["replicates"], settings["replicates"])
+            if "replicates" in law(entry.law).DEFAULTS:
+                lighter["replicates"] = settings["replicates"]
             made = run_fit(name, entry.model_copy(update={"options": lighter}), read)
             variants[label] |= made["estimates"]
     return {"estimates": {}, "points": [], "cells": [], "variants": variants}

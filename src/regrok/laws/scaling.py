@@ -54,7 +54,11 @@ def _response(
     inverse = factor in INVERSE
     known = runs[runs[response].notna() & (runs["factor"] > 0)]
     dropped = len(runs) - len(known)
-    note = f"{dropped} of {len(runs)} runs without a {response} or a factor left out" if dropped else ""
+    note = (
+        f"{dropped} of {len(runs)} runs without a {response} or a factor left out"
+        if dropped
+        else ""
+    )
     groups, x, t = conditions(known), known["factor"].to_numpy(), known[response].to_numpy(float)
     line_x = 1 / x if inverse else x
     product = t * x if inverse else t / x
@@ -80,7 +84,9 @@ def _response(
         settings["replicates"],
         seed,
         "log-log least squares, bootstrap over seeds within cells",
-        note="; ".join(filter(None, [note, f"{(~positive).sum()} not positive" if (~positive).any() else ""])),
+        note="; ".join(
+            filter(None, [note, f"{(~positive).sum()} not positive" if (~positive).any() else ""])
+        ),
     )
     return {
         "slope": of(lambda i: regression.slope(line_x[i], t[i]), line, unit),
@@ -90,7 +96,8 @@ def _response(
         "exponent": exponent,
         "product_mean": of(lambda i: product[i].mean(-1), "mean", unit),
         "product_cv": of(
-            lambda i: regression.coefficient_of_variation(product[i]), "standard deviation over mean"
+            lambda i: regression.coefficient_of_variation(product[i]),
+            "standard deviation over mean",
         ),
     }
 
@@ -101,7 +108,9 @@ def _survival_exponent(runs: pd.DataFrame, response: str) -> est.Estimate:
     usable = interval["lower"].notna() & (runs["factor"] > 0)
     covariate = pd.DataFrame({"exponent": np.log(runs.loc[usable, "factor"].to_numpy())})
     bounds = interval[usable].to_numpy(float)
-    return lifetimes.accelerated_failure_time(bounds[:, 0], bounds[:, 1], covariate, "weibull")["exponent"]
+    return lifetimes.accelerated_failure_time(bounds[:, 0], bounds[:, 1], covariate, "weibull")[
+        "exponent"
+    ]
 
 
 def fit(
@@ -134,7 +143,10 @@ def fit(
         if settings["survival"]:
             estimates[f"{response}.exponent_survival"] = _survival_exponent(runs, response)
     points = [
-        {c: plain(run[c]) for c in ("run_id", "cell", "seed", "p", "init_scale", "learning_rate", "weight_decay")}
+        {
+            c: plain(run[c])
+            for c in ("run_id", "cell", "seed", "p", "init_scale", "learning_rate", "weight_decay")
+        }
         | {"x": plain(1 / run["factor"] if factor in INVERSE and run["factor"] else run["factor"])}
         | {c: plain(run[c]) for c in ("factor", "T_mem", "T_grok", "delay", "outcome", "steps")}
         | {"censored": bool(pd.isna(run["T_grok"]))}

@@ -17,10 +17,6 @@ CELL_COLUMNS = (
 )
 """The settings that a point of a figure or a row of a table may need to name its cell."""
 
-PROTOCOL_COLUMNS = ("log_every", "curve_every", "tail_steps", "max_steps")
-
-SECONDS_COLUMNS = ("wall_seconds",)
-
 
 def within(runs: pd.DataFrame, limits: Mapping[str, Any] | None) -> pd.DataFrame:
     """Rows whose columns lie in the limits: a pair [low, high] for numbers, a list of names for strings.
@@ -39,7 +35,10 @@ def within(runs: pd.DataFrame, limits: Mapping[str, Any] | None) -> pd.DataFrame
 
 
 def of_experiments(
-    runs: pd.DataFrame, experiments: pd.DataFrame, names: list[str] | None, arms: list[str] | None = None
+    runs: pd.DataFrame,
+    experiments: pd.DataFrame,
+    names: list[str] | None,
+    arms: list[str] | None = None,
 ) -> pd.DataFrame:
     """Rows of the runs that serve the named experiments (all when none is named), and arms where given."""
     members = experiments
@@ -54,7 +53,9 @@ def group(runs: pd.DataFrame, experiments: pd.DataFrame, chosen: Mapping[str, An
     """The runs of a group in a fit's options: {experiments: [...], arms: [...], within: {...}}, all optional."""
     known = {"experiments", "arms", "within"}
     if unknown := set(chosen) - known:
-        raise RegrokError(f"group: unknown key '{min(unknown)}'; allowed: {', '.join(sorted(known))}")
+        raise RegrokError(
+            f"group: unknown key '{min(unknown)}'; allowed: {', '.join(sorted(known))}"
+        )
     chosen_runs = of_experiments(runs, experiments, chosen.get("experiments"), chosen.get("arms"))
     return within(chosen_runs, chosen.get("within"))
 
@@ -62,11 +63,14 @@ def group(runs: pd.DataFrame, experiments: pd.DataFrame, chosen: Mapping[str, An
 def distinct(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per training: runs that differ only in how they are logged or cut off repeat the same path.
 
-    Kept is the run logged most finely. The settings that decide are all columns of the run's description
-    but the protocol's cadence and budget.
+    Kept is the run logged most finely; then that with the shortest tail, since V_final is published at 2,000 steps
+    after T_grok; then that with the largest budget. The settings that decide are all columns of the run's
+    description but the protocol's cadence and budget.
     """
     settings = [c for c in (*CELL_COLUMNS, "seed", "batch", "replacement") if c in runs]
-    ordered = runs.sort_values(["log_every", "run_id"]) if "log_every" in runs else runs
+    ordered = runs.sort_values(
+        ["log_every", "tail_steps", "max_steps", "run_id"], ascending=[True, True, False, True]
+    )
     return ordered.drop_duplicates(settings).sort_index()
 
 

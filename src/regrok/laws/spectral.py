@@ -18,7 +18,7 @@ from . import estimate as est
 from . import option, regression
 from .selection import plain
 
-DEFAULTS: dict[str, Any] = {"support": "run", "replicates": 1000, "robust_replicates": 200}
+DEFAULTS: dict[str, Any] = {"support": "run", "replicates": 1000, "robust_replicates": 100}
 RESOLUTIONS = ("high", "low")
 
 AFTER_GROK = 1000
@@ -70,12 +70,17 @@ def gap_points(
     if not late:
         return [], []
     # Runs of another modulus have other frequencies: they are pooled with their like only.
-    pooled = {n: support(np.mean([v for v in late.values() if v.size == n], axis=0)) for n in {v.size for v in late.values()}}
+    pooled = {
+        size: support(np.mean([v for v in late.values() if v.size == size], axis=0))
+        for size in {v.size for v in late.values()}
+    }
     points, sizes = [], []
     for run_id, after in late.items():
         kept = support(after.to_numpy()) if scope == "run" else pooled[after.size]
         T_grok = grokked.loc[run_id, "T_grok"]
-        curve = curves[(curves["run_id"] == run_id) & curves["validation_loss"].notna()].set_index("step")
+        curve = curves[(curves["run_id"] == run_id) & curves["validation_loss"].notna()].set_index(
+            "step"
+        )
         settled = curve.loc[curve.index > T_grok + SETTLED, "validation_loss"]
         if settled.empty:
             continue
@@ -114,6 +119,34 @@ def robust_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     return float(fitted.params[1]), float(fitted.params[0]), float(r_squared)
 
 
+def lines(used: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[str, est.Estimate]:
+    """Both lines of gap on residual. used: (n, 3) run_id, residual, gap."""
+    x, y = used["residual"].to_numpy(float), used["gap"].to_numpy(float)
+    note = f"{len(used)} snapshots of {used['run_id'].nunique()} runs"
+
+    def over(statistic: Any, name: str, replicates: int) -> est.Estimate:
+        return est.cluster_bootstrap(
+            lambda i: statistic(x[i], y[i]),
+            used["run_id"],
+            replicates,
+            seed,
+            f"{name}, bootstrap over runs",
+            note=note,
+        )
+
+    found = {
+        key: over(getattr(regression, key), "least squares", settings["replicates"])
+        for key in ("slope", "intercept", "r_squared", "pearson")
+    }
+    for key, part in (("robust_slope", 0), ("robust_r_squared", 2)):
+        found[key] = over(
+            lambda x, y, part=part: robust_line(x, y)[part],
+            "Huber's M-estimator",
+            settings["robust_replicates"],
+        )
+    return found
+
+
 def fit(
     runs: pd.DataFrame,
     curves: pd.DataFrame,
@@ -139,29 +172,8 @@ def fit(
             else ([], [])
         )
         used = pd.DataFrame([p for p in points if p["used"]], columns=["run_id", "residual", "gap"])
-        x, y = used["residual"].to_numpy(), used["gap"].to_numpy()
-        n_runs = used["run_id"].nunique()
-        note = f"{len(used)} snapshots of {n_runs} runs"
-
-        def over(statistic: Any, name: str, replicates: int) -> est.Estimate:
-            return est.cluster_bootstrap(
-                lambda i: statistic(x[i], y[i]),
-                used["run_id"],
-                replicates,
-                seed,
-                f"{name}, bootstrap over runs",
-                note=note,
-            )
-
-        for key in ("slope", "intercept", "r_squared", "pearson"):
-            statistic = getattr(regression, key)
-            estimates[f"{resolution}.{key}"] = over(statistic, "least squares", settings["replicates"])
-        for key, part in (("robust_slope", 0), ("robust_r_squared", 2)):
-            estimates[f"{resolution}.{key}"] = over(
-                lambda x, y, part=part: robust_line(x, y)[part],
-                "Huber's M-estimator",
-                settings["robust_replicates"],
-            )
+        for key, value in lines(used, settings, seed).items():
+            estimates[f"{resolution}.{key}"] = value
         estimates[f"{resolution}.support_size"] = est.mean(sizes, "frequencies")
         all_points += [{"resolution": resolution} | p for p in points]
     return {"estimates": estimates, "points": all_points, "cells": []}

@@ -42,7 +42,9 @@ def fit(
         "censored": count(int((runs["T_mem"].notna() & runs["T_grok"].isna()).sum())),
     }
     for outcome in OUTCOMES:
-        estimates[f"outcome.{outcome.replace(' ', '_')}"] = count(int((runs["outcome"] == outcome).sum()))
+        estimates[f"outcome.{outcome.replace(' ', '_')}"] = count(
+            int((runs["outcome"] == outcome).sum())
+        )
     outcome_of = runs.set_index("run_id")["outcome"]
     cells = []
     for name, rows in experiments.groupby("experiment", sort=True):

@@ -65,7 +65,11 @@ def fit(
     points = [
         {c: plain(run[c]) for c in ("run_id", "cell", "seed", "outcome")}
         | {c: plain(x.loc[i, c]) for c in COVARIATES}
-        | {"kind": "run", "lower": plain(interval.loc[i, "lower"]), "upper": plain(interval.loc[i, "upper"])}
+        | {
+            "kind": "run",
+            "lower": plain(interval.loc[i, "lower"]),
+            "upper": plain(interval.loc[i, "upper"]),
+        }
         | {"used": bool(usable[i])}
         for i, run in runs.iterrows()
     ]
@@ -73,6 +77,8 @@ def fit(
     for _, rows in runs.groupby(conditions(runs), sort=True):
         fitted = lifetimes.kaplan_meier(durations[rows.index], rows["T_grok"].notna())
         first = rows.iloc[0]
-        label = {c: plain(first[c]) for c in ("cell", "p", "init_scale", "learning_rate", "weight_decay")}
+        label = {
+            c: plain(first[c]) for c in ("cell", "p", "init_scale", "learning_rate", "weight_decay")
+        }
         points += [{"kind": "kaplan_meier"} | label | r for r in lifetimes.curve_records(fitted)]
     return {"estimates": estimates, "points": points, "cells": []}

@@ -35,7 +35,12 @@ VARIANTS = {
 def squared_norm_at(curves: pd.DataFrame, run_ids: pd.Series, steps: pd.Series) -> np.ndarray:
     """V of each run at a step, NaN where it was not logged (or the step is NaN)."""
     wanted = pd.DataFrame({"run_id": run_ids.to_numpy(), "step": steps.to_numpy(float)})
-    known = curves[["run_id", "step", "V"]].astype({"step": float}).dropna().drop_duplicates(["run_id", "step"])
+    known = (
+        curves[["run_id", "step", "V"]]
+        .astype({"step": float})
+        .dropna()
+        .drop_duplicates(["run_id", "step"])
+    )
     return wanted.merge(known, on=["run_id", "step"], how="left")["V"].to_numpy(float)
 
 
@@ -64,7 +69,9 @@ def read_as(frames: Frames, variant: Variant) -> Frames:
         runs["V_final"] = runs["V_grok"].fillna(runs["V_final"])
     calm = ~runs["outcome"].isin(["collapsed", "diverged"]) | runs["T_grok"].notna()
     reached = np.select(
-        [runs["T_grok"].notna(), runs["T_mem"].notna()], ["grokked", "memorised only"], "never memorised"
+        [runs["T_grok"].notna(), runs["T_mem"].notna()],
+        ["grokked", "memorised only"],
+        "never memorised",
     )
     runs["outcome"] = runs["outcome"].where(~calm, reached)
     return Frames(runs, frames.curves, frames.experiments, frames.spectra)
