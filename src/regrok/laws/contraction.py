@@ -16,7 +16,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 
 from . import estimate as est
 from . import option
-from .selection import cell_settings, of_experiments, plain
+from .selection import cell_settings, curve_of, of_experiments, plain
 
 DEFAULTS: dict[str, Any] = {"reference": None}
 MINIMUM_POINTS = 5
@@ -71,7 +71,7 @@ def fit(
     Points: one record per run (A, rate, C, R², theory). Cells: means per cell with intervals.
     """
     reference = option(options, DEFAULTS)["reference"]
-    by_run = dict(curves.groupby("run_id", sort=False))
+    by_run = curve_of(curves)
     points = []
     for run in runs[runs["T_mem"].notna()].to_dict("records"):
         curve = by_run.get(run["run_id"])

@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import estimate as est
 from . import option, regression
-from .selection import conditions, distinct, escape_theory, of_experiments, plain
+from .selection import conditions, curve_of, distinct, escape_theory, of_experiments, plain
 
 DEFAULTS: dict[str, Any] = {"reference": None, "replicates": 2000}
 ESCAPED = 1.5
@@ -49,7 +49,7 @@ def fit(
     settings = option(options, DEFAULTS)
     runs = runs[runs["T_mem"].notna() & runs["T_grok"].notna()]
     runs = runs.assign(escape_theory=escape_theory(runs), escape_step=np.nan, delta_min=np.nan)
-    by_run = dict(curves.groupby("run_id", sort=False))
+    by_run = curve_of(curves)
     for i, run in runs.iterrows():
         curve = by_run.get(run["run_id"])
         if curve is not None:

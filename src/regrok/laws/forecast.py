@@ -18,7 +18,7 @@ import statsmodels.api as sm
 
 from . import estimate as est
 from . import option
-from .selection import conditions, distinct, escape_theory, plain, within
+from .selection import conditions, curve_of, distinct, escape_theory, plain, within
 
 DEFAULTS: dict[str, Any] = {
     "window": 0.1,
@@ -54,7 +54,7 @@ def contraction(
 def inputs(runs: pd.DataFrame, curves: pd.DataFrame, window: float) -> pd.DataFrame:
     """Features of the runs that memorised, and the step at which they are known."""
     runs = runs[runs["T_mem"].notna() & (runs["weight_decay"] > 0)]
-    by_run = dict(curves.groupby("run_id", sort=False))
+    by_run = curve_of(curves)
     scale = 1 / (2 * runs["learning_rate"].astype(float) * runs["weight_decay"].astype(float))
     measured = [
         contraction(by_run[r], T, s, window) if r in by_run else (np.nan, np.nan)

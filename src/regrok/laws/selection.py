@@ -88,6 +88,11 @@ def cell_settings(runs: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def curve_of(curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Each run's curve."""
+    return {str(run_id): curve for run_id, curve in curves.groupby("run_id", sort=False)}
+
+
 def plain(value: Any) -> Any:
     """A JSON value: numpy scalars become Python's, what is missing or not finite becomes null."""
     if value is None or value is pd.NA:

@@ -1,0 +1,370 @@
+"""The published claims, and the rule that turns an estimate into a verdict.
+
+`paper/claims.yaml` states each claim with its predicate before the runs that decide it exist. `judge` applies the
+predicate to the estimate's interval, so nobody words a verdict.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Set
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from regrok.config import Config, Scale
+from regrok.config.base import Strict
+from regrok.config.load import read_yaml
+from regrok.config.messages import SHOWN, explain
+from regrok.errors import RegrokError
+
+REPRODUCED = "reproduced"
+DIRECTION = "reproduced in direction only"
+NOT_REPRODUCED = "not reproduced"
+INCONCLUSIVE = "inconclusive"
+OUT_OF_SCOPE = "out of scope at this scale"
+VERDICTS = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, OUT_OF_SCOPE)
+
+Estimand = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+$")]
+"""<fit>.<key>"""
+ClaimId = Annotated[str, Field(pattern=r"^[A-Z][0-9]+(-[a-z0-9]+)*$")]
+MinimumRuns = Annotated[int, Field(ge=1)]
+
+
+class Within(Strict):
+    """The interval lies in a band around the published value."""
+
+    kind: Literal["within"]
+    target: float
+    """The published value."""
+    tolerance: Annotated[float, Field(ge=0)] | None = None
+    """Half width of the band."""
+    tolerance_relative: Annotated[float, Field(gt=0)] | None = None
+    """Half width as a share of the target."""
+    tolerance_factor: Annotated[float, Field(gt=1)] | None = None
+    """The band is target/factor to target·factor."""
+
+    @model_validator(mode="after")
+    def _one_tolerance(self) -> Within:
+        given = (self.tolerance, self.tolerance_relative, self.tolerance_factor)
+        if sum(g is not None for g in given) != 1:
+            raise ValueError("give one of tolerance, tolerance_relative, tolerance_factor")
+        if self.tolerance_factor is not None and self.target <= 0:
+            raise ValueError("tolerance_factor needs a positive target")
+        return self
+
+    def band(self) -> tuple[float, float]:
+        if self.tolerance_factor is not None:
+            return self.target / self.tolerance_factor, self.target * self.tolerance_factor
+        relative = self.tolerance_relative
+        half = abs(self.target) * relative if relative is not None else self.tolerance or 0.0
+        return self.target - half, self.target + half
+
+
+class AtLeast(Strict):
+    """The interval lies at or above a bound."""
+
+    kind: Literal["at_least"]
+    bound: float
+    """The least value."""
+
+    def band(self) -> tuple[float, float]:
+        return self.bound, math.inf
+
+
+class AtMost(Strict):
+    """The interval lies at or below a bound."""
+
+    kind: Literal["at_most"]
+    bound: float
+    """The largest value."""
+
+    def band(self) -> tuple[float, float]:
+        return -math.inf, self.bound
+
+
+class Sign(Strict):
+    """The interval lies on one side of zero."""
+
+    kind: Literal["sign"]
+    sign: Literal["positive", "negative"]
+    """The side; zero itself is on neither."""
+
+    def band(self) -> tuple[float, float]:
+        least = math.ulp(0.0)
+        return (least, math.inf) if self.sign == "positive" else (-math.inf, -least)
+
+
+class AllEqual(Strict):
+    """A share of runs that is exactly 0 or exactly 1; one exception refutes it."""
+
+    kind: Literal["all_equal"]
+    target: Annotated[float, Field(ge=0, le=1)]
+    """0 or 1."""
+    minimum_runs: MinimumRuns
+    """With fewer runs, no exception is not enough."""
+
+    @model_validator(mode="after")
+    def _none_or_all(self) -> AllEqual:
+        if self.target not in (0, 1):
+            raise ValueError(f"target = {self.target:g}: all_equal is about 0 or 1; see proportion")
+        return self
+
+
+class Proportion(Strict):
+    """A share of runs that the Wilson interval has to hold."""
+
+    kind: Literal["proportion"]
+    target: Annotated[float, Field(ge=0, le=1)]
+    """The published share."""
+    minimum_runs: MinimumRuns
+    """With fewer runs the interval holds almost anything."""
+
+
+Predicate = Annotated[
+    Within | AtLeast | AtMost | Sign | AllEqual | Proportion, Field(discriminator="kind")
+]
+
+
+class Direction(Strict):
+    """A weaker reading of a claim: only the sign of an estimate."""
+
+    estimand: Estimand
+    """Fit and key."""
+    sign: Literal["positive", "negative"]
+    """The claimed one."""
+
+
+class Published(Strict):
+    """What the paper prints."""
+
+    value: float | None
+    """The number; null for a qualitative claim."""
+    text: str
+    """As printed."""
+
+
+class Paper(Strict):
+    """A source of claims."""
+
+    arxiv: str
+    """arXiv number."""
+    short: str
+    """A name of a few words."""
+
+
+class Claim(Strict):
+    """One published, checkable statement."""
+
+    id: ClaimId
+    """A letter for the paper, a number, and words for a part of the claim."""
+    paper: str
+    """Key of `papers`."""
+    place: str
+    """Where it is printed."""
+    statement: str
+    """The claim in our words."""
+    published: Published
+    """The printed number."""
+    estimand: Estimand
+    """The estimate that decides: fit and key."""
+    experiments: Annotated[list[str], Field(min_length=1)]
+    """Whose runs feed it."""
+    predicate: Annotated[dict[Scale, Predicate], Field(min_length=1)]
+    """The rule per scale; a scale that is absent is out of scope."""
+    direction: Direction | None = None
+    """The weaker reading, if there is one."""
+    alternatives: dict[str, Estimand] = Field(default_factory=dict)
+    """Other estimators of the same quantity, judged by the same predicate, for the robustness table."""
+    command: str
+    """What brings the evidence; {scale} stands for the scale."""
+
+    @property
+    def fit(self) -> str:
+        return self.estimand.partition(".")[0]
+
+
+class Claims(Strict):
+    """The whole of claims.yaml."""
+
+    later: list[str]
+    """Experiments that claims name before config.yaml holds them."""
+    papers: dict[str, Paper]
+    """Where the claims come from."""
+    claims: Annotated[list[Claim], Field(min_length=1)]
+    """The claims, in the order in which they are shown."""
+
+    def find(self, claim_id: str) -> Claim:
+        """The claim with this id. Raises RegrokError with the nearest ids."""
+        by_id = {claim.id.lower(): claim for claim in self.claims}
+        if claim_id.lower() in by_id:
+            return by_id[claim_id.lower()]
+        near = difflib.get_close_matches(claim_id.lower(), by_id, 3, cutoff=0.4)
+        hint = f" Did you mean {' or '.join(by_id[n].id for n in near)}?" if near else ""
+        raise RegrokError(f"there is no claim '{claim_id}'.{hint} `regrok claims` lists them all.")
+
+
+def load_claims(path: Path | str, config: Config | None = None) -> Claims:
+    """Read and check claims.yaml, against a configuration where given.
+
+    Raises RegrokError naming the claim and the key: wrong types or keys, an id given twice, an unknown paper,
+    an experiment that neither config.yaml nor `later` holds.
+    """
+    data = read_yaml(Path(path))
+    try:
+        claims = Claims.model_validate(data)
+    except ValidationError as error:
+        problems = explain(error, Claims, data)[:SHOWN]
+        raise RegrokError("\n  ".join([f"{path} is refused:", *problems])) from None
+    problems = []
+    seen: set[str] = set()
+    known = {*claims.later, *(config.experiments if config else ())}
+    for claim in claims.claims:
+        if claim.id in seen:
+            problems.append(f"{claim.id}: this id is given twice")
+        seen.add(claim.id)
+        if claim.paper not in claims.papers:
+            papers = ", ".join(claims.papers)
+            problems.append(f"{claim.id}: paper = '{claim.paper}'; papers: {papers}")
+        for name in claim.experiments if config else ():
+            if name not in known:
+                near = difflib.get_close_matches(name, sorted(known), 1)
+                hint = f" Did you mean '{near[0]}'?" if near else ""
+                problems.append(f"{claim.id}: experiments: no such experiment as '{name}'.{hint}")
+    if problems:
+        raise RegrokError("\n  ".join([f"{path} is refused:", *problems[:SHOWN]]))
+    return claims
+
+
+def _placed(estimate: Mapping[str, Any], band: tuple[float, float]) -> str:
+    """inside, outside or across: where the estimate's interval lies relative to the band."""
+    low = -math.inf if estimate["low"] is None else estimate["low"]
+    high = math.inf if estimate["high"] is None else estimate["high"]
+    # An edge that is met up to rounding is met: 0.97 ± 0.03 is stored as 0.99999….
+    slack = [1e-12 * abs(edge) if math.isfinite(edge) else 0.0 for edge in band]
+    if low >= band[0] - slack[0] and high <= band[1] + slack[1]:
+        return "inside"
+    if high < band[0] - slack[0] or low > band[1] + slack[1]:
+        return "outside"
+    return "across"
+
+
+def _number(x: float) -> str:
+    return f"{x:.4g}"
+
+
+def _band_text(band: tuple[float, float]) -> str:
+    low, high = band
+    if math.isinf(high):
+        return "above 0" if low == math.ulp(0.0) else f"at least {_number(low)}"
+    if math.isinf(low):
+        return "below 0" if high == -math.ulp(0.0) else f"at most {_number(high)}"
+    return f"exactly {_number(low)}" if low == high else f"{_number(low)} to {_number(high)}"
+
+
+def criterion(predicate: Any) -> str:
+    """The predicate in words, for tables."""
+    match predicate:
+        case AllEqual(target=target, minimum_runs=least):
+            return f"{'every' if target else 'no'} run, of at least {least}"
+        case Proportion(target=target, minimum_runs=least):
+            return f"interval holds {_number(target)}, at least {least} runs"
+    return _band_text(predicate.band())
+
+
+def verdict(
+    predicate: Any, estimate: Mapping[str, Any], direction: Mapping[str, Any] | None, sign: str
+) -> tuple[str, str]:
+    """The verdict and its reason.
+
+    estimate: an estimate of the laws. direction: the estimate of the weaker reading, with its sign, or None.
+    """
+    value, n = estimate["value"], estimate["n"]
+    if value is None:
+        return INCONCLUSIVE, str(estimate.get("reason", "no estimate"))
+    if isinstance(predicate, AllEqual | Proportion):
+        return _share_verdict(predicate, estimate)
+    if estimate["low"] is None and estimate["high"] is None:
+        return INCONCLUSIVE, f"no interval from {n} runs"
+    band = predicate.band()
+    text = _band_text(band)
+    place = _placed(estimate, band)
+    if place == "inside":
+        return REPRODUCED, f"the interval lies within the criterion ({text})"
+    if place == "across":
+        return INCONCLUSIVE, f"the interval straddles the criterion ({text})"
+    if direction is not None and direction["value"] is not None:
+        bounded = direction["low"] is not None or direction["high"] is not None
+        side = Sign(kind="sign", sign="positive" if sign == "positive" else "negative").band()
+        if bounded and _placed(direction, side) == "inside":
+            return DIRECTION, f"outside the criterion ({text}), with the claimed sign"
+    return NOT_REPRODUCED, f"the interval lies outside the criterion ({text})"
+
+
+def _share_verdict(
+    predicate: AllEqual | Proportion, estimate: Mapping[str, Any]
+) -> tuple[str, str]:
+    value, n = estimate["value"], estimate["n"]
+    count = f"{round(value * n)} of {n} runs"
+    same_side = (value > 0.5) if predicate.target > 0.5 else (value < 0.5)
+    if isinstance(predicate, AllEqual):
+        if value != predicate.target:
+            return (DIRECTION if same_side else NOT_REPRODUCED), count
+        if n < predicate.minimum_runs:
+            return INCONCLUSIVE, f"{count}; the criterion asks for {predicate.minimum_runs}"
+        return REPRODUCED, count
+    if n < predicate.minimum_runs:
+        return INCONCLUSIVE, f"{count}; the criterion asks for {predicate.minimum_runs}"
+    if (
+        _placed(
+            {"low": predicate.target, "high": predicate.target}, (estimate["low"], estimate["high"])
+        )
+        == "inside"
+    ):
+        return (REPRODUCED, count) if same_side else (INCONCLUSIVE, f"{count}; no clear majority")
+    return (
+        DIRECTION if same_side else NOT_REPRODUCED
+    ), f"{count}, against {predicate.target:g} published"
+
+
+def _look_up(claim: Claim, estimand: str, estimates: Mapping[str, Any]) -> Mapping[str, Any]:
+    if estimand in estimates:
+        return estimates[estimand]
+    near = difflib.get_close_matches(estimand, list(estimates), 1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise RegrokError(f"claim {claim.id}: no fit estimates '{estimand}'.{hint}")
+
+
+def judge(
+    claim: Claim,
+    estimates: Mapping[str, Mapping[str, Any]],
+    scale: Scale,
+    ran: Set[str],
+    estimand: str | None = None,
+) -> dict[str, Any]:
+    """Judge one claim at one scale.
+
+    estimates: every fit's estimates by <fit>.<key>; ran: experiments that have runs at this scale; estimand: instead
+    of the claim's own (an alternative estimator). Returns {"verdict", "reason", "criterion", "value", "low", "high",
+    "level", "n", "unit", "estimator", "note"}. Raises RegrokError where runs exist but no fit has the estimand.
+    """
+    nothing = dict.fromkeys(("value", "low", "high", "level"), None)
+    nothing |= {"n": 0, "unit": "", "estimator": "", "note": ""}
+    predicate = claim.predicate.get(scale)
+    if predicate is None or not ran & set(claim.experiments):
+        reason = (
+            "not judged at this scale" if predicate is None else "its experiments have no runs here"
+        )
+        words = criterion(predicate) if predicate else ""
+        return {"verdict": OUT_OF_SCOPE, "reason": reason, "criterion": words, **nothing}
+    estimate = _look_up(claim, estimand or claim.estimand, estimates)
+    weaker = None
+    if claim.direction is not None:
+        weaker = _look_up(claim, claim.direction.estimand, estimates)
+    word, reason = verdict(
+        predicate, estimate, weaker, claim.direction.sign if claim.direction else ""
+    )
+    kept = {key: estimate[key] for key in nothing}
+    return {"verdict": word, "reason": reason, "criterion": criterion(predicate), **kept}

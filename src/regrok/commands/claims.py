@@ -1,0 +1,198 @@
+"""`regrok claims`: the ledger, or one claim's evidence."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .options import add_config_options, chosen_config
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from regrok.claims import Claims
+    from regrok.config import Config
+
+STYLES = {
+    "reproduced": "green",
+    "reproduced in direction only": "yellow",
+    "not reproduced": "red",
+    "inconclusive": "magenta",
+}
+UNJUDGED = "not judged yet"
+
+
+def add_parser(sub: Any) -> None:
+    parser = sub.add_parser(
+        "claims", help="list the claims with their verdicts, or show one's evidence"
+    )
+    parser.add_argument("id", nargs="?", help="a claim, as in A3")
+    parser.add_argument(
+        "--format", choices=("table", "json"), default="table", help="table or json"
+    )
+    parser.add_argument(
+        "--claims",
+        type=Path,
+        default=Path("paper/claims.yaml"),
+        help="the claims (paper/claims.yaml)",
+    )
+    parser.add_argument("--ledger", type=Path, help="instead of results/SCALE/ledger.json")
+    add_config_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from regrok.claims import load_claims
+
+    config = chosen_config(arguments)
+    claims = load_claims(arguments.claims, config)
+    path = arguments.ledger or Path("results") / config.scale / "ledger.json"
+    entries, readings = read_entries(claims, path)
+    if arguments.id:
+        entries = {(claim := claims.find(arguments.id)).id: entries[claim.id]}
+    if arguments.format == "json":
+        print(json.dumps(list(entries.values()), indent=1, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    if arguments.id:
+        show_claim(console, next(iter(entries.values())), claims, config, readings)
+    else:
+        show_table(console, entries, config)
+    if any(entry["verdict"] == UNJUDGED for entry in entries.values()):
+        missing = "does not exist yet" if not path.exists() else "does not hold every claim"
+        Console(stderr=True, highlight=False).print(
+            f"{path} {missing}: snakemake --cores all --config scale={config.scale}", soft_wrap=True
+        )
+
+
+def read_entries(claims: Claims, path: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The ledger's entries by id and its readings; a claim that the ledger lacks has no verdict.
+
+    Raises RegrokError for a ledger that cannot be read.
+    """
+    from regrok.errors import RegrokError
+
+    judged: dict[str, dict[str, Any]] = {}
+    readings: list[str] = []
+    try:
+        made = json.loads(path.read_text(encoding="utf-8"))
+        judged = {entry["id"]: entry for entry in made["claims"]}
+        readings = made["readings"]
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RegrokError(f"{path}: not a ledger ({error}); delete it and build again") from None
+    blank = {"verdict": UNJUDGED, "reason": "", "criterion": "", "value": None, "low": None}
+    blank |= {"high": None, "n": 0, "unit": "", "estimator": "", "note": "", "robustness": {}}
+    return {
+        claim.id: judged.get(claim.id)
+        or {
+            "id": claim.id,
+            "paper": claim.paper,
+            "place": claim.place,
+            "statement": claim.statement,
+            "published_value": claim.published.value,
+            "published_text": claim.published.text,
+            "estimand": claim.estimand,
+            "fit": claim.fit,
+            **blank,
+            "experiments": claim.experiments,
+            "run_ids": [],
+            "runs": 0,
+            "minutes": 0.0,
+            "command": claim.command,
+        }
+        for claim in claims.claims
+    }, readings
+
+
+def _number(x: float | None) -> str:
+    return "?" if x is None else f"{x:.4g}"
+
+
+def _measured(entry: dict[str, Any]) -> str:
+    """`0.971 [0.93, 0.99]`; empty without a value."""
+    if entry["value"] is None:
+        return ""
+    interval = f" [{_number(entry['low'])}, {_number(entry['high'])}]"
+    return _number(entry["value"]) + (interval if entry["low"] != entry["high"] else "")
+
+
+def _styled(verdict: str) -> str:
+    style = STYLES.get(verdict, "dim")
+    return f"[{style}]{verdict}[/{style}]"
+
+
+def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Config) -> None:
+    """One row a claim, then the counts."""
+    from collections import Counter
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("claim", "published", "measured", "n", "verdict"):
+        table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
+    for entry in entries.values():
+        table.add_row(
+            entry["id"],
+            escape(entry["published_text"]),
+            escape(_measured(entry)),
+            str(entry["n"]) if entry["n"] else "",
+            _styled(entry["verdict"]),
+        )
+    console.print(table)
+    counts = Counter(entry["verdict"] for entry in entries.values())
+    summary = ", ".join(f"{n} {word}" for word, n in counts.most_common())
+    console.print(f"\n{config.scale}: {len(entries)} claims; {summary}.")
+
+
+def show_claim(
+    console: Console, entry: dict[str, Any], claims: Claims, config: Config, readings: list[str]
+) -> None:
+    """Everything that one verdict rests on."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    paper = claims.papers[entry["paper"]]
+    figures = [name for name, figure in config.figures.items() if entry["fit"] in figure.fits]
+    folder = f"results/{config.scale}"
+    rows = {
+        "statement": escape(entry["statement"]),
+        "source": escape(f"arXiv {paper.arxiv} ({paper.short}), {entry['place']}"),
+        "published": escape(entry["published_text"]),
+        "verdict": _styled(entry["verdict"])
+        + (f" ({escape(entry['reason'])})" if entry["reason"] else ""),
+        "measured": escape(" ".join(filter(None, [_measured(entry), entry["unit"]]))),
+        "criterion": escape(entry["criterion"]),
+        "estimator": escape("; ".join(filter(None, [entry["estimator"], entry["note"]]))),
+        "fit": escape(f"{entry['estimand']} in {folder}/fits/{entry['fit']}.json"),
+        "runs": escape(_runs(entry)),
+        "figure": ", ".join(f"{folder}/figures/{name}.pdf" for name in figures),
+        "other readings": "\n".join(
+            f"{escape(label)}: {_styled(entry['robustness'][label]['verdict'])}"
+            for label in readings
+            if label in entry["robustness"]
+        ),
+        "command": escape(entry["command"].replace("{scale}", config.scale)),
+    }
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, text in rows.items():
+        if text:
+            table.add_row(name, text)
+    console.print(f"[bold]{entry['id']}[/bold]")
+    console.print(table)
+
+
+def _runs(entry: dict[str, Any]) -> str:
+    experiments = ", ".join(entry["experiments"])
+    if not entry["runs"]:
+        return f"of {experiments}" if experiments else ""
+    ids = " ".join(entry["run_ids"])
+    return f"{entry['runs']} of {experiments}, {entry['minutes']:.1f} minutes of training: {ids}"
