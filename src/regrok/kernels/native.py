@@ -1,4 +1,4 @@
-"""Compiles native.cpp for this CPU the first time, keeps it on disk, and binds calls to tensors.
+"""Compiles native.cpp and products.cpp for this CPU the first time, keeps it on disk, and binds calls to tensors.
 
 The library is cached by a hash of source, flags, compiler and CPU under `$XDG_CACHE_HOME/regrok`
 (`~/.cache/regrok`). Without a working compiler `load` says so once and returns None.
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SOURCE = Path(__file__).with_name("native.cpp")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("native.cpp", "products.cpp"))
 FLAGS = (
     "-std=c++17",
     "-O3",
@@ -73,12 +73,27 @@ class Native:
     """The compiled kernels; each call takes one run: tensors of shape (1, ...)."""
 
     name = "native"
+    tiles: Callable[..., Callable[[], Any]] | None = None  # bfloat16 products, if the CPU can
 
     def __init__(self, library: Path) -> None:
-        self._find = ctypes.CDLL(str(library)).regrok_kernel
+        found = ctypes.CDLL(str(library))
+        self._product = found.regrok_product if found.regrok_has_tiles() else None
+        self._find = found.regrok_kernel
         self._find.restype = ctypes.c_void_p
         self._find.argtypes = (ctypes.c_char_p, ctypes.c_int)
         self._functions: dict[tuple[str, torch.dtype], Any] = {}
+
+        if self._product is not None:
+            self._product.argtypes = (
+                _INT,
+                _INT,
+                _INT,
+                *(_POINTER, _INT, _INT) * 2,
+                _POINTER,
+                *[_INT] * 2,
+            )
+            self._product.restype = None
+            self.tiles = self._bind_product
 
     def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
         """The call on these tensors' memory; the caller keeps the tensors alive."""
@@ -95,6 +110,19 @@ class Native:
                 passed += _matrix(value, letter, dtype) if letter in "mM" else [_vector(value)]
         types = (_INT, _INT, *(kind for letter in letters for kind in _TYPES[letter]))
         return partial(self._function(kernel, dtype, types), *passed)
+
+    def _bind_product(
+        self, a: Tensor, b: Tensor, out: Tensor, accumulate: bool
+    ) -> Callable[[], Any]:
+        """out (+)= a @ b in bfloat16 on this CPU's tiles; operands may be transposed views."""
+
+        def operand(x: Tensor) -> tuple[int, int, int]:
+            transposed = x.stride(1) != 1
+            return x.data_ptr(), x.stride(1 if transposed else 0), int(transposed)
+
+        (M, K), N = a.shape, b.shape[1]
+        target = (out.data_ptr(), out.stride(0), int(accumulate))
+        return partial(self._product, M, N, K, *operand(a), *operand(b), *target)
 
     def _bind_optimiser(self, kernel: str, flat: Tensor, *args: Any) -> Callable[[], Any]:
         """Arguments of `regrok.optim.adam_step` or `sgd_step`: all runs in one call."""
@@ -163,7 +191,8 @@ def _built() -> tuple[Native | None, str]:
 
 def _library(compiler: list[str]) -> Path:
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True)
-    parts = (SOURCE.read_text(), *FLAGS, *compiler, version.stdout, _processor())
+    sources = [source.read_text() for source in SOURCES]
+    parts = (*sources, *FLAGS, *compiler, version.stdout, _processor())
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regrok"
     try:
@@ -176,7 +205,7 @@ def _library(compiler: list[str]) -> Path:
         handle, name = tempfile.mkstemp(suffix=".so", dir=folder)
         os.close(handle)
         try:
-            command = [*compiler, *FLAGS, str(SOURCE), "-o", name]
+            command = [*compiler, *FLAGS, *map(str, SOURCES), "-o", name]
             subprocess.run(command, capture_output=True, text=True, check=True)
             os.replace(name, library)
         finally:

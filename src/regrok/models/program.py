@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from regrok.kernels import Kernels
+from regrok.kernels import Kernels, products
 
 
 class Program:
     """Calls in order. Tensors have the leading run dimension R: (R, rows, columns)."""
 
-    def __init__(self, kernels: Kernels, products: str = "float32") -> None:
+    def __init__(self, kernels: Kernels, precision: str = "float32") -> None:
         self.kernels = kernels
-        self.products = products
+        self.precision = precision
         self.calls: list[Callable[[], Any]] = []
         self.tensors: list[Any] = []  # bound pointers stay valid only while their tensors live
 
@@ -35,28 +34,12 @@ class Program:
     def mm(self, a: Tensor, b: Tensor, out: Tensor, *, accumulate: bool = False) -> None:
         """Record out = a @ b, or out += a @ b; (R, i, k) @ (R, k, j) -> (R, i, j)."""
         self.tensors.append((a, b, out))
-        if self.products == "bfloat16":
-            self.calls.append(partial(_mm_bfloat16, a, b, out, accumulate))
-            return
-        if a.shape[0] == 1:
-            a, b, out = a[0], b[0], out[0]
-            call = partial(torch.addmm, out, a, b) if accumulate else partial(torch.mm, a, b)
-        else:
-            call = partial(torch.baddbmm, out, a, b) if accumulate else partial(torch.bmm, a, b)
-        self.calls.append(partial(call, out=out))
+        tiles = getattr(self.kernels, "tiles", None)
+        self.calls.append(products.bind(a, b, out, accumulate, self.precision, tiles))
 
     def run(self) -> None:
         for call in self.calls:
             call()
-
-
-def _mm_bfloat16(a: Tensor, b: Tensor, out: Tensor, accumulate: bool) -> None:
-    """out (+)= a @ b with operands rounded to bfloat16."""
-    product = torch.bmm(a.bfloat16(), b.bfloat16())
-    if accumulate:
-        out.add_(product)
-    else:
-        out.copy_(product)
 
 
 class Workspace:
