@@ -1,6 +1,6 @@
 """Multilayer perceptrons on a pair of tokens or on a vector.
 
-`input="sum"` is the MLP of arXiv 2603.25009 (section B.1 of its setup): h₀ = E[a] + E[b], `depth`
+`input="sum"` is the MLP of arXiv 2603.25009: h₀ = E[a] + E[b], `depth`
 hidden layers of `width` units, a linear output. With `residual=True` the hidden layers are that
 paper's blocks h + ½·FC2(act(FC1(LN(h)))), and `depth` counts blocks; FC1 and FC2 keep the width.
 `input="concat"` feeds the first hidden layer the two embeddings side by side; `input="vector"`
