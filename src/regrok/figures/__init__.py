@@ -17,13 +17,14 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
-from regrok.figures.shown import show
-from regrok.figures.style import Style, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# matplotlib and pandas are imported where something is drawn: the Snakefile asks `drawable` once per job.
 
 HELPERS = frozenset({"style", "shown", "captions", "summaries", "panels"})
 
@@ -74,6 +75,9 @@ def draw(
     fits: fit name → content of its JSON. Raises RegrokError when the figure's first experiment has no runs: a figure
     without data is left out of the paper, not drawn empty.
     """
+    from regrok.figures.shown import show
+    from regrok.figures.style import Style
+
     shown = show(frames, entry.experiments)
     if entry.experiments and shown.of(0).empty:
         raise RegrokError(
@@ -101,6 +105,8 @@ def write_figure(
     out_tex: Path | str,
 ) -> None:
     """Draw one figure and write it: vector PDF, PNG, and a .tex that defines its caption and description."""
+    from regrok.figures.style import save
+
     figure, caption, description = draw(name, entry, frames, fits, config)
     for path in (out_pdf, out_png, out_tex):
         Path(path).parent.mkdir(parents=True, exist_ok=True)

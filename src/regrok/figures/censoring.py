@@ -38,7 +38,7 @@ def draw(shown, fits, options, style):
             label=words,
         )
     ax.axhline(points.planted.iloc[0], color=BLACK, lw=0.7, ls=DASHES[2], label="planted")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(loc="upper left")
     label(ax, "censored runs (%)", "estimated exponent of $\\lambda$")
     n = int(points.n.max())
     body = (

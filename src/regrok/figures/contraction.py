@@ -12,7 +12,7 @@ from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.panels import reference
 from regrok.figures.shown import median_run, points_of
-from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, label, thousands
+from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, decades, label, thousands
 from regrok.figures.summaries import median_interval
 
 
@@ -77,6 +77,7 @@ def fitted_run(ax, shown, fitted, points) -> None:
     words = "$V_{\\mathrm{mem}}(1-2\\eta\\lambda)^t$"
     ax.plot(line.step, theory, color=VERMILION, ls=DASHES[1], label=words)
     ax.set_yscale("log")
+    decades(ax, "y")
     ax.set_ylim(bottom=line.V.min() * 0.5)
     ax.legend(loc="upper right")
     thousands(ax, "x")

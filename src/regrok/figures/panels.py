@@ -25,6 +25,7 @@ def run_points(ax: Axes, x: np.ndarray, y: np.ndarray, colour: str = BLUE, **opt
     ax.scatter(x, y, color=colour, transform=ax.transData + beside, **look)
     # A transform of its own takes no part in autoscaling: an invisible twin does.
     ax.plot(x, y, ls="")
+    ax.margins(x=0.09)
 
 
 def median_points(

@@ -189,7 +189,7 @@ def short_number(value: float) -> str:
         return "0"
     exponent = int(np.floor(np.log10(abs(value))))
     if -3 < exponent < 5:
-        return f"{value:.4g}"
+        return f"{value:.6g}"
     mantissa = value / 10.0**exponent
     if abs(mantissa - 1) < 1e-9:
         return f"$10^{{{exponent}}}$"
