@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from regrok.errors import RegrokError
 from regrok.plan import Cohort, Plan, make_plan
 from regrok.progress import clock
 from regrok.provenance import PACKAGE, fingerprint, training_sources
-from regrok.store import present
+from regrok.store import present, write_atomically
 
 STORE = Path("results/store")
 RELEASED = Path("results/released")
@@ -67,23 +68,22 @@ class Study:
         return [run.run_id for run in planned.runs if not present(STORE, trainer, run.run_id)]
 
     def write_rosters(self) -> None:
-        """Bring the rosters up to date: rewrite those that changed, touch those whose runs went missing."""
+        """Bring the rosters up to date: rewrite those that changed, touch those whose runs went missing.
+
+        The configuration as it is built goes beside them, for the jobs and for a reader.
+        """
+        _write_if_changed(self.results / "config.json", self.config.model_dump_json(indent=1) + "\n")
         for name in self.cohorts:
             cohort = self.plan.cohorts[name]
             path = self.roster(name)
             runs = [run.model_dump(mode="json") for run in cohort.runs]
             text = json.dumps({"cohort": name, "runs": runs}, indent=1) + "\n"
-            try:
-                if not path.exists() or path.read_text(encoding="utf-8") != text:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_text(text, encoding="utf-8")
-                elif self.missing(name) and (self.results / "cohorts" / f"{name}.runs.parquet").exists():
-                    os.utime(path)
-            except OSError as error:
-                raise RegrokError(
-                    f"{path}: cannot be written ({error.strerror}); the build writes below results/, so the "
-                    "checkout must be writable"
-                ) from error
+            changed = _write_if_changed(path, text)
+            if not changed and self.missing(name) and self._built(name):
+                os.utime(path)
+
+    def _built(self, cohort: str) -> bool:
+        return (self.results / "cohorts" / f"{cohort}.runs.parquet").exists()
 
     # Analysis ----------------------------------------------------------------------------------------
 
@@ -97,8 +97,23 @@ class Study:
             found += [_relative(path) for path in matches]
         return found
 
-    def fits(self) -> list[str]:
-        return [str(self.results / "fits" / f"{name}.json") for name in self.config.fits]
+    def fits(self, names: Iterable[str] | None = None) -> list[str]:
+        """Files of the named fits, or of all."""
+        chosen = self.config.fits if names is None else names
+        return [str(self.results / "fits" / f"{name}.json") for name in chosen]
+
+    def law_parts(self) -> list[str]:
+        """Modules that the laws share."""
+        from regrok.laws import PARTS
+
+        return self.sources(*(f"laws/{part}.py" for part in PARTS))
+
+    def fit_block(self, name: str) -> dict[str, Any]:
+        """A fit's block as plain values; the robustness law repeats other fits, so it carries their blocks."""
+        own = self.config.fits[name].model_dump(mode="json")
+        repeated = own["options"].get("fits", []) if own["law"] == "robustness" else []
+        others = {other: self.config.fits[other].model_dump(mode="json") for other in repeated}
+        return {**own, "repeats": others} if others else own
 
     # Words -------------------------------------------------------------------------------------------
 
@@ -188,6 +203,29 @@ def read_roster(path: str | Path) -> tuple[str, list[Any]]:
     content = json.loads(Path(path).read_text(encoding="utf-8"))
     # JSON has lists where the types have tuples, hence not strict.
     return content["cohort"], [Run.model_validate(run, strict=False) for run in content["runs"]]
+
+
+def written_config(results: str | Path) -> Config:
+    """The configuration that a build of this scale works from (its jobs read it rather than parse YAML again)."""
+    path = Path(results) / "config.json"
+    try:
+        return Config.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RegrokError(f"{path} cannot be read ({error.strerror}); start the build again") from error
+
+
+def _write_if_changed(path: Path, text: str) -> bool:
+    """Whether the file had to be written; a file that already says this keeps its date."""
+    try:
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return False
+        write_atomically(path, text.encode())
+        return True
+    except OSError as error:
+        raise RegrokError(
+            f"{path}: cannot be written ({error.strerror}); the build writes below results/, so the "
+            "checkout must be writable"
+        ) from error
 
 
 def _relative(path: Path) -> str:

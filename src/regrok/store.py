@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable
@@ -171,3 +172,29 @@ class RunStore:
 def present(root: Path | str, trainer: str, run_id: str) -> bool:
     """Whether a finished run's file exists, without reading it (the Snakefile asks this for every run)."""
     return (Path(root) / trainer / f"{run_id}.parquet").exists()
+
+
+def write_json(value: Any, path: Path | str) -> None:
+    """Write JSON atomically, keys as given, NaN as null (a number that does not exist has no digits)."""
+    write_atomically(Path(path), (json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_fits(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:
+    """Fit name → content of its JSON file. Raises RegrokError naming a file that cannot be read."""
+    fits = {}
+    for path in map(Path, paths):
+        try:
+            fits[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RegrokError(f"{path} cannot be read ({error}); delete it and build again") from error
+    return fits

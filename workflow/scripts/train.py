@@ -1,6 +1,8 @@
 """Train the runs of one cohort that the store lacks, then write the cohort's frames."""
 
-from regrok.build import STORE, read_roster
+from pathlib import Path
+
+from regrok.build import STORE, read_roster, written_config
 from regrok.collect import gather
 from regrok.jobs import job
 from regrok.progress import Lines
@@ -10,15 +12,15 @@ from regrok.train import train_cohort
 
 with job(snakemake.log[0]):
     cohort, runs = read_roster(snakemake.input.roster)
+    trainer = written_config(Path(snakemake.input.roster).parents[1]).trainer
     store = RunStore(STORE, fingerprint(runs[0].task.name, runs[0].model.name))
-    trainer = snakemake.config["trainer"]
     train_cohort(
         cohort,
         runs,
         store,
-        slots=int(trainer["slots"]),
-        device=trainer["device"],
-        checkpoint_seconds=float(trainer["checkpoint_seconds"]),
+        slots=trainer.slots,
+        device=trainer.device,
+        checkpoint_seconds=trainer.checkpoint_seconds,
         progress=Lines(),
     )
     frames = gather(cohort, [run.run_id for run in runs], store)

@@ -1,0 +1,74 @@
+# From the frames to the fits and the ledger.
+rule fit:
+    input:
+        **FRAMES,
+        code=lambda wildcards: study.sources(
+            f"laws/{study.config.fits[wildcards.fit].law}.py", "laws/__init__.py"
+        )
+        + study.law_parts(),
+    output:
+        f"{R}/fits/{{fit}}.json",
+    log:
+        f"{R}/logs/fit/{{fit}}.log",
+    benchmark:
+        f"{R}/benchmarks/fit/{{fit}}.tsv"
+    params:
+        # What the robustness law reads of the other fits is part of its own block.
+        block=lambda wildcards: study.fit_block(wildcards.fit),
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/fit.py"
+
+
+rule ledger:
+    input:
+        fits=study.fits(),
+        claims="paper/claims.yaml",
+        runs=FRAMES["runs"],
+        experiments=FRAMES["experiments"],
+        code=study.sources("claims.py"),
+    output:
+        f"{R}/ledger.json",
+    log:
+        f"{R}/logs/ledger.log",
+    benchmark:
+        f"{R}/benchmarks/ledger.tsv"
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/ledger.py"
+
+
+rule check:
+    input:
+        **FRAMES,
+        fits=study.fits(),
+        ledger=f"{R}/ledger.json",
+        code=study.sources("checks.py"),
+    output:
+        f"{R}/checks.json",
+    log:
+        f"{R}/logs/check.log",
+    benchmark:
+        f"{R}/benchmarks/check.tsv"
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/check.py"
+
+
+rule provenance:
+    input:
+        **FRAMES,
+        ledger=f"{R}/ledger.json",
+    output:
+        f"{R}/provenance.json",
+    log:
+        f"{R}/logs/provenance.log",
+    benchmark:
+        f"{R}/benchmarks/provenance.tsv"
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/provenance.py"

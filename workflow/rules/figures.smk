@@ -1,0 +1,64 @@
+# From the frames, fits and ledger to figures, tables and numbers.
+rule figure:
+    input:
+        **FRAMES,
+        fits=lambda wildcards: study.fits(block("figures", wildcards.figure)["fits"]),
+        code=lambda wildcards: study.figure_sources(wildcards.figure),
+    output:
+        pdf=f"{R}/figures/{{figure}}.pdf",
+        png=f"{R}/figures/{{figure}}.png",
+        tex=f"{R}/figures/{{figure}}.tex",
+    log:
+        f"{R}/logs/figure/{{figure}}.log",
+    benchmark:
+        f"{R}/benchmarks/figure/{{figure}}.tsv"
+    params:
+        block=lambda wildcards: block("figures", wildcards.figure),
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/figure.py"
+
+
+rule table:
+    input:
+        **FRAMES,
+        fits=study.fits(),
+        ledger=f"{R}/ledger.json",
+        published="paper/published.yaml",
+        deviations="paper/deviations.yaml",
+        code=study.sources("tables*.py", "tables/*.py"),
+    output:
+        tex=f"{R}/tables/{{table}}.tex",
+        csv=f"{R}/tables/{{table}}.csv",
+    log:
+        f"{R}/logs/table/{{table}}.log",
+    benchmark:
+        f"{R}/benchmarks/table/{{table}}.tsv"
+    params:
+        block=lambda wildcards: block("tables", wildcards.table),
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/table.py"
+
+
+rule numbers:
+    input:
+        **FRAMES,
+        fits=study.fits(),
+        ledger=f"{R}/ledger.json",
+        code=study.sources("numbers.py"),
+    output:
+        tex=f"{R}/numbers.tex",
+        json=f"{R}/numbers.json",
+    log:
+        f"{R}/logs/numbers.log",
+    benchmark:
+        f"{R}/benchmarks/numbers.tsv"
+    params:
+        scale=study.config.scale,
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/numbers.py"

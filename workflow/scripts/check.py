@@ -1,0 +1,15 @@
+"""Refuse results that contradict themselves."""
+
+import json
+from pathlib import Path
+
+from regrok import frames
+from regrok.checks import check
+from regrok.jobs import job
+from regrok.store import read_fits, write_json
+
+with job(snakemake.log[0]):
+    results = Path(snakemake.output[0]).parent
+    ledger = json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8"))
+    found = check(frames.load(results), read_fits(snakemake.input.fits), ledger["claims"])
+    write_json(found, snakemake.output[0])
