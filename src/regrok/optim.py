@@ -1,6 +1,6 @@
 """AdamW, Adam and SGD for R stacked runs, every hyper-parameter per run, one pass over memory.
 
-The updates are those of `torch.optim` (AdamW; Adam with coupled L2; SGD with momentum, no dampening)
+The updates are those of `torch.optim` (AdamW; Adam with coupled L2; SGD with momentum, dampening 0)
 and clipping is `torch.nn.utils.clip_grad_norm_`. SGD's decoupled decay multiplies the parameters by
 1 − ηλ before the momentum step, as AdamW does.
 """
@@ -162,7 +162,7 @@ def sgd_step(
     warmup_steps: Tensor,
     steps: Tensor,
 ) -> None:
-    """torch.optim.SGD with momentum and dampening 0; the buffer starts at zero, as good as unset."""
+    """torch.optim.SGD, dampening 0; a buffer that starts at zero is as good as an unset one."""
     rate = _prepare(
         flat, grad, mask, decoupled, learning_rate, weight_decay, clip_norm, warmup_steps, steps
     )

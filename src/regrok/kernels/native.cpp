@@ -95,7 +95,7 @@ inline void activation(T x, T& value, T& slope) {
     value = x * cdf;
     slope = cdf + x * density;
   } else if constexpr (kind == kRelu) {
-    value = x > T(0) ? x : T(0);
+    value = x < T(0) ? T(0) : x;  // NaN stays
     slope = x > T(0) ? T(1) : T(0);
   } else if constexpr (kind == kTanh) {
     value = hyperbolic_tangent(x);

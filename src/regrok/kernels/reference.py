@@ -128,8 +128,8 @@ def norm(
 ) -> None:
     """LayerNorm of z = x + bias_scale · bias + residual; out = gain · hat + shift.
 
-    x, out, hat: (R, n, d); rstd: (R, n) = 1/√(var z + 1e-5); total: z itself. residual is (R, n, d),
-    or with `tokens` a table (R, p, d) of which each example takes the row of token `column`.
+    x, out, hat: (R, n, d); rstd: (R, n) = 1/√(var z + 1e-5); total: z itself. residual is
+    (R, n, d), or with `tokens` a table (R, p, d) of which each example takes its token's row.
     """
     z = x
     if bias is not None:

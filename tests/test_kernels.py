@@ -1,0 +1,230 @@
+"""The native kernels do what the reference says; elementary functions are as accurate as float32
+allows; a machine without a compiler is told so."""
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+from regrok import kernels
+from regrok.errors import RegrokError
+from regrok.kernels import products, reference
+from regrok.kernels.reference import ACTIVATIONS
+
+CPU = torch.device("cpu")
+DTYPES = [torch.float64, torch.float32]
+N, P, D, H, C = 37, 11, 20, 4, 7  # none a multiple of a vector's 8 or 16 lanes
+
+native = kernels.select(CPU, torch.float32)
+needs_native = pytest.mark.skipif(native.name != "native", reason="no C++ compiler")
+
+
+def inputs(dtype: torch.dtype) -> dict[str, Tensor]:
+    """One run's arrays: x, y, z (n, d); tables t0–t4 (p, d) of a wider buffer; vectors u, v (d,)."""
+    stream = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(1, *shape, generator=stream, dtype=torch.float64).to(dtype)
+
+    tables = normal(P, 5 * D)
+    found = {f"t{i}": tables[..., i * D : (i + 1) * D] for i in range(5)}
+    found |= {name: normal(N, D) for name in "xyz"}
+    found |= {name: normal(D) for name in "uv"}
+    found |= {"half": normal(N, D)[:, :1].expand(1, 1, D).contiguous(), "bias": normal(C)}
+    found["logits"] = 3 * normal(N, C + 2)[..., :C]  # rows further apart than they are long
+    found["rstd"] = normal(N).abs()
+    found["weight"] = torch.rand(1, N, H, generator=stream, dtype=torch.float64).to(dtype)
+    found["tokens"] = torch.randint(P, (1, N, 2), generator=stream)
+    found["labels"] = torch.randint(C, (1, N), generator=stream)
+    return found
+
+
+# kernel -> arguments: a name of `inputs`, a number, None, or "out:shape" for a result (random
+# before the call: what a kernel adds to must be read, what it overwrites must not).
+OUT_ND, OUT_PD, OUT_D = "out:nd", "out:pd", "out:d"
+CALLS = {
+    "add_row": ["t0", "u", OUT_PD],
+    "add_bias": ["x", "u"],
+    "add": ["x", "y", 0.5, OUT_ND],
+    "scaled": ["x", 0.3, OUT_ND],
+    "zero": ["x"],
+    "column_sum": ["x", OUT_D],
+    "gather_sum": ["t0", "t1", "tokens", OUT_ND],
+    "scatter_sum a": ["x", "tokens", 0, OUT_PD],
+    "scatter_sum b": ["x", "tokens", 1, OUT_PD],
+    **{f"activate {k}": [i, "x", "u", 0.5, OUT_ND, "x"] for i, k in enumerate(ACTIVATIONS)},
+    **{f"activate {k} forward": [i, "x", None, 1.0, OUT_ND, None] for i, k in enumerate(ACTIVATIONS)},
+    "gather_activate": [0, "t0", "t1", "tokens", "u", 1.0, OUT_ND, OUT_ND],
+    "activate_backward": ["x", "y", OUT_D],
+    "activate_backward repeated": ["half", "y", OUT_D],
+    "norm": ["x", None, 1.0, None, None, 0, None, "u", "v", OUT_ND, "out:n", OUT_ND],
+    "norm residual": ["x", "u", 0.5, "y", None, 0, OUT_ND, "u", "v", OUT_ND, "out:n", OUT_ND],
+    "norm table": ["x", "u", 1.0, "t2", "tokens", 1, None, "u", "v", None, None, OUT_ND],
+    "norm_backward": ["x", "y", "rstd", "u", None, 1.0, OUT_D, OUT_D, "x", 1.0, OUT_D],
+    "norm_backward skip": ["x", "y", "rstd", "u", "z", 0.5, OUT_D, OUT_D, "z", 0.5, OUT_D],
+    "norm_backward repeated": ["x", "y", "rstd", "u", "half", 0.5, OUT_D, OUT_D, OUT_ND, 1.0, None],
+    "cross_entropy": ["logits", "bias", "labels", "out:1", "out:c"],
+    **{
+        f"attend {c}": ["t0", "t1", "t2", "t3", "t4", "tokens", c, H, "out:nh", OUT_ND]
+        for c in (0, 1)
+    },
+    **{
+        f"attend_backward {c}": [
+            "x", "t0", "t1", "t2", "t3", "t4", "tokens", c, H, "weight", *[OUT_PD] * 5
+        ]
+        for c in (0, 1)
+    },
+}  # fmt: skip
+SIZES = {"n": N, "p": P, "d": D, "h": H, "c": C, "1": 1}
+
+
+def arguments(call: list, dtype: torch.dtype) -> list:
+    """Fresh arguments, the same at every call; a name that comes twice is one tensor twice."""
+    arrays, stream = inputs(dtype), torch.Generator().manual_seed(1)
+
+    def value(given):
+        if not isinstance(given, str):
+            return given
+        if given.startswith("out:"):
+            shape = [SIZES[letter] for letter in given.removeprefix("out:")]
+            return torch.randn(1, *shape, generator=stream, dtype=torch.float64).to(dtype)
+        return arrays[given]
+
+    return [value(given) for given in call]
+
+
+@needs_native
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", list(CALLS))
+def test_native_equals_reference(name, dtype):
+    kernel, call = name.split()[0], CALLS[name]
+    expected, found = arguments(call, dtype), arguments(call, dtype)
+    reference.KERNELS.bind(kernel, *expected)()
+    native.bind(kernel, *found)()
+    tolerance = 1e-13 if dtype == torch.float64 else 2e-5
+    for a, b in zip(found, expected, strict=True):
+        if isinstance(a, Tensor):
+            torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
+
+
+@needs_native
+@pytest.mark.parametrize("kind", range(4), ids=ACTIVATIONS)
+def test_activation_accuracy_in_float32(kind):
+    """Within a few units in the last place of the largest intermediate, over the whole range."""
+    x = torch.linspace(-12, 12, 20_001).view(1, -1, 1).expand(1, -1, 3).contiguous()
+    value, slope = torch.empty_like(x), torch.empty_like(x)
+    native.bind("activate", kind, x, None, 1.0, value, slope)()
+    exact, exact_slope = torch.empty_like(x.double()), torch.empty_like(x.double())
+    reference.activate(kind, x.double(), None, 1.0, exact, exact_slope)
+    unit = 2.0**-24
+    scale = x.double().abs().clamp_min(1)
+    assert ((value - exact).abs() <= 4 * unit * torch.maximum(scale, exact.abs())).all()
+    assert ((slope - exact_slope).abs() <= 8 * unit * scale).all()
+
+
+@needs_native
+@pytest.mark.parametrize("kind", range(4), ids=ACTIVATIONS)
+def test_activation_of_nan_is_nan(kind):
+    x = torch.full((1, 2, 19), math.nan)
+    value = torch.zeros_like(x)
+    native.bind("activate", kind, x, None, 1.0, value, None)()
+    assert value.isnan().all()
+
+
+@pytest.mark.parametrize("implementation", ["native", "reference"])
+def test_cross_entropy_survives_large_logits(implementation):
+    if implementation == "native" and native.name != "native":
+        pytest.skip("no C++ compiler")
+    found = kernels.select(CPU, torch.float32, implementation)
+    logits = torch.tensor([[[1e4, 0.0, -1e4], [-1e4, 1e4, 1e4]]])
+    loss, bias, bias_grad = torch.zeros(1, 1), torch.zeros(1, 3), torch.zeros(1, 3)
+    labels = torch.tensor([[0, 1]])
+    found.bind("cross_entropy", logits, bias, labels, loss, bias_grad)()
+    torch.testing.assert_close(loss[0, 0].item(), math.log(2) / 2)
+    expected = torch.tensor([[[0, 0, 0], [0, -0.25, 0.25]]])
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-7)
+
+
+@needs_native
+def test_a_row_does_not_see_its_place():
+    """The same example gives the same bits in any row and beside any others."""
+
+    def last_row(rows: Tensor) -> Tensor:
+        x, out = rows.clone(), torch.empty_like(rows)
+        u, v = torch.linspace(0, 1, D)[None], torch.linspace(1, 2, D)[None]
+        native.bind("norm", x, u, 1.0, None, None, 0, None, u, v, None, None, out)()
+        native.bind("activate", 0, out, u, 1.0, x, None)()
+        return x[:, -1]
+
+    stream = torch.Generator().manual_seed(0)
+    row = torch.randn(1, 1, D, generator=stream)
+    others = torch.randn(1, 30, D, generator=stream)
+    assert torch.equal(last_row(row), last_row(torch.cat([others, row], 1)))
+
+
+@needs_native
+@pytest.mark.parametrize("shape", [(5, 3, 2), (33, 65, 31), (97, 40, 128), (64, 97, 97)])
+@pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_tile_products_equal_products_of_rounded_operands(shape, transposed, accumulate):
+    """A bfloat16 product is the exact sum of products of rounded numbers, to float32 rounding."""
+    if native.tiles is None:
+        pytest.skip("this CPU has no bfloat16 tiles")
+    M, K, N_ = shape
+    stream = torch.Generator().manual_seed(0)
+    a, b = torch.randn(1, M, K, generator=stream), torch.randn(1, K, N_, generator=stream)
+    a = a.mT.contiguous().mT if "a" in transposed else a
+    b = b.mT.contiguous().mT if "b" in transposed else b
+    padded = torch.randn(1, M, N_ + 3, generator=stream)
+    out, beyond = padded[..., :N_], padded[..., N_:].clone()
+    start = out.double() if accumulate else 0
+    exact = start + a.bfloat16().double() @ b.bfloat16().double()
+    size = a.abs().double() @ b.abs().double() + (out.abs() if accumulate else 0)
+    products.bind(a, b, out, accumulate, "bfloat16", native.tiles)()
+    assert ((out - exact).abs() <= 2.0**-22 * size).all()
+    assert torch.equal(padded[..., N_:], beyond)  # nothing written past the columns
+    untiled = torch.zeros(1, M, N_)
+    products.bind(a, b, untiled, False, "bfloat16")()
+    assert ((untiled - exact + start).abs() <= 2.0**-22 * size).all()
+
+
+def test_bfloat16_products_of_float64_are_refused():
+    a = torch.zeros(1, 2, 2, dtype=torch.float64)
+    with pytest.raises(ValueError, match="float32"):
+        products.bind(a, a, a.clone(), False, "bfloat16")
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(RegrokError, match="'fast'"):
+        kernels.select(CPU, torch.float32, "fast")
+    with pytest.raises(RegrokError, match="CPU"):
+        kernels.select(torch.device("meta"), torch.float32, "native")
+
+
+@needs_native
+def test_stacked_runs_are_refused():
+    x = torch.zeros(2, 3, 4)
+    with pytest.raises(ValueError, match="one run"):
+        native.bind("zero", x)
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler_the_reference_is_used_and_said_once(compiler, tmp_path):
+    program = (
+        "import torch\n"
+        "from regrok import kernels\n"
+        "found = [kernels.select(torch.device('cpu'), torch.float32).name for _ in range(2)]\n"
+        "print(*found)\n"
+    )
+    environment = os.environ | {"CXX": compiler, "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("PYTHONWARNINGS", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["reference", "reference"]
+    assert done.stderr.count("C++ compiler") == 1 + (compiler == "no-such-compiler")
+    assert done.stderr.count("RuntimeWarning") == 1
