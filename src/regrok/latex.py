@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 NOTHING = "--"
 """What stands where a quantity does not exist: never memorised, not fitted, not published."""
@@ -168,17 +168,22 @@ def exact(value: float | int | str | bool | None) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """[low, high], both to the precision that their distance deserves; an infinite end is written as ∞."""
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
+    """[low, high], both to the precision that their distance deserves; ∞ for an infinite end, -- for an unknown one."""
+    ends = [None if _missing(end) and not _infinite(end) else end for end in (low, high)]
+    if ends == [None, None]:
         return NOTHING
-    width = (high - low) / 2 if math.isfinite(high - low) else None
-    ends = [
-        rf"\ensuremath{{{'-' if end < 0 else ''}\infty}}"
-        if math.isinf(end)
-        else number(end, digits, width)
-        for end in (low, high)
-    ]
-    return f"[{ends[0]}, {ends[1]}]"
+    known = [end for end in ends if end is not None and not _infinite(end)]
+    width = (known[1] - known[0]) / 2 if len(known) == 2 else None
+    words = [_infinity(end) if _infinite(end) else number(end, digits, width) for end in ends]
+    return f"[{words[0]}, {words[1]}]"
+
+
+def _infinite(end: float | None) -> bool:
+    return end is not None and math.isinf(end)
+
+
+def _infinity(end: float) -> str:
+    return rf"\ensuremath{{{'-' if end < 0 else ''}\infty}}"
 
 
 def listing(values: Iterable, word: str = "and") -> str:
@@ -191,6 +196,18 @@ def listing(values: Iterable, word: str = "and") -> str:
         return f"{exact(shown[0])}--{exact(shown[-1])}"
     parts = [exact(v) for v in shown]
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def estimate(found: Mapping | None, bounds: bool = True) -> str:
+    """An estimate of the laws as `value [low, high]`; NOTHING without a value, no interval where none is known."""
+    if found is None or found["value"] is None:
+        return NOTHING
+    low, high = found["low"], found["high"]
+    width = (high - low) / 2 if low is not None and high is not None else None
+    shown = number(found["value"], half_width=width)
+    if not bounds or (low is None and high is None):
+        return shown
+    return f"{shown} {interval(low, high)}"
 
 
 _COUNTS = "zero one two three four five six seven eight nine ten eleven twelve".split()

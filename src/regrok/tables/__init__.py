@@ -1,0 +1,89 @@
+"""The paper's tables: one module per kind, each with `build(material, entry) -> Built`.
+
+A table is written twice: as TeX for the paper (booktabs, with its caption and label) and as CSV with plain numbers
+for everybody else. Add a table: one file here that defines `build`, one block in config.yaml, one `\\regroktable`
+in paper/sections.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from regrok.errors import RegrokError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELPERS = frozenset({"typeset"})
+
+
+@dataclass(frozen=True)
+class Built:
+    """One table in both forms."""
+
+    tex: str
+    """A whole table or longtable environment."""
+    frame: pd.DataFrame
+    """The same content as plain columns, for the CSV."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything a table may be made of."""
+
+    frames: Any
+    """runs, curves, experiments, spectra."""
+    fits: Mapping[str, Mapping[str, Any]]
+    """Fit name → content of its JSON."""
+    ledger: Mapping[str, Any]
+    """The claims with their verdicts."""
+    config: Any
+    """The study."""
+    published: Mapping[str, Any] = field(default_factory=dict)
+    """paper/published.yaml."""
+    deviations: Sequence[Mapping[str, Any]] = ()
+    """paper/deviations.yaml."""
+    benchmarks: Sequence[Path] = ()
+    """Snakemake's benchmark files, for the compute card; none gives the training rows alone."""
+
+
+def kinds() -> list[str]:
+    """Names that `build:` may have in config.yaml."""
+    return sorted({module.name for module in pkgutil.iter_modules(__path__)} - HELPERS)
+
+
+def module(kind: str) -> ModuleType:
+    """The module that builds `kind`. Raises RegrokError naming the nearest kind when there is none."""
+    if kind not in kinds():
+        near = get_close_matches(kind, kinds(), 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise RegrokError(f"build: {kind!r} is no kind of table; there are {', '.join(kinds())}.{hint}")
+    return importlib.import_module(f"{__name__}.{kind}")
+
+
+def buildable(config: Any) -> list[str]:
+    """Tables that have content at this scale: one of their experiments runs, or they need none."""
+    return [
+        name
+        for name, entry in config.tables.items()
+        if not entry.experiments
+        or any(config.scale in config.experiments[e].scales for e in entry.experiments)
+    ]
+
+
+def write_table(
+    name: str, entry: Any, material: Material, out_tex: Path | str, out_csv: Path | str
+) -> None:
+    """Build one table of config.yaml and write it as TeX and CSV. Raises RegrokError naming what it lacks."""
+    built = module(entry.build).build(name, entry, material)
+    for path in (out_tex, out_csv):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(out_tex).write_text(built.tex, encoding="utf-8")
+    built.frame.to_csv(out_csv, index=False, lineterminator="\n")

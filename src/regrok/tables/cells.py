@@ -1,0 +1,144 @@
+"""One row per cell: n, fraction grokked, T_mem, T_grok, delay, V_mem, V_final, with the published mean beneath.
+
+experiments: in the order shown; those that do not run at this scale are left out. fits: the `cells` fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from regrok import latex
+from regrok.errors import RegrokError
+from regrok.tables import Built, Material
+from regrok.tables.typeset import table
+
+SETTINGS = {
+    "operation": "",
+    "p": r"$p$",
+    "n": r"$n$",
+    "train_size": "samples",
+    "init_scale": "init scale",
+    "optimiser": "",
+    "momentum": "momentum",
+    "learning_rate": r"$\eta$",
+    "weight_decay": r"$\lambda$",
+}
+"""Columns that tell the cells of an experiment apart, with their sign."""
+
+MEASURES = ("T_mem", "T_grok", "delay", "V_mem", "V_final")
+
+HEADER = (
+    "cell",
+    "$n$",
+    "grokked",
+    r"$T_{\mathrm{mem}}$",
+    r"$T_{\mathrm{grok}}$",
+    "delay",
+    r"$V_{\mathrm{mem}}$",
+    r"$V_{\mathrm{final}}$",
+)
+
+
+def build(name: str, entry: Any, material: Material) -> Built:
+    """The table of an entry of config.yaml. Raises RegrokError when no fit of law `cells` is listed or done."""
+    fits = [material.fits[f] for f in entry.fits if f in material.fits]
+    records = {r["cell"]: r for fit in fits if fit["law"] == "cells" for r in fit["cells"]}
+    if not records:
+        raise RegrokError(f"table {name}: needs a fit of law 'cells'; its fits are {list(entry.fits)}")
+    published = material.published.get("cells", {})
+    members = material.frames.experiments
+    # The records call the number of runs n; the settings, where n is input bits, come from the runs.
+    settings = material.frames.runs.drop_duplicates("cell").set_index("cell")[list(SETTINGS)]
+    lines, rows = [], []
+    for experiment in entry.experiments:
+        here = members[members.experiment == experiment].cell.unique()
+        cells = [records[cell] for cell in here if cell in records]
+        if not cells:
+            continue
+        setting = {
+            cell["cell"]: settings.loc[cell["cell"]].astype(object).to_dict() for cell in cells
+        }
+        varying = [c for c in SETTINGS if len({repr(one[c]) for one in setting.values()}) > 1]
+        cells.sort(key=lambda cell: tuple(_order(setting[cell["cell"]][c]) for c in varying))
+        title = material.config.experiments[experiment].title
+        lines.append(f"{latex.escape(experiment.replace('_', ' '))}: {latex.escape(title)}")
+        for cell in cells:
+            own = setting[cell["cell"]]
+            found = match(published.get(experiment, {}).get("rows", []), own)
+            words = ", ".join(_setting(column, own[column]) for column in varying)
+            lines.append(_ours(cell, words or "default point"))
+            if found:
+                lines.append(_theirs(found))
+            rows.append(_plain(experiment, cell, own, found))
+    caption = (
+        r"\textbf{Cells.} $n$ runs; share that grokked with its Wilson interval; Kaplan--Meier medians of "
+        r"$T_{\mathrm{mem}}$, $T_{\mathrm{grok}}$ and delay in steps, which count censored runs; means of the norms; "
+        r"all with 95\,\% intervals. A dash: the median lies beyond the budget, or the run set has no such "
+        r"quantity."
+    )
+    if any(row["published_n"] is not None for row in rows):
+        caption += (
+            r" Beneath, where there is one, the published mean $\pm$ standard deviation over the runs that grokked "
+            r"(computed from the released run data~\citep{truong2026norm})."
+        )
+    columns = "@{}l@{\\hspace{4pt}}r@{\\hspace{6pt}}l" + "@{\\hspace{6pt}}l" * 5 + "@{}"
+    tex = table(name, columns, HEADER, lines, caption, long=True, size=r"\fontsize{6.6}{8.2}\selectfont")
+    return Built(tex, pd.DataFrame(rows))
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    return (1, str(value)) if isinstance(value, str) or pd.isna(value) else (0, value)
+
+
+def match(rows: list[Mapping[str, Any]], setting: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The published row whose `match` agrees with a cell's settings (NaN agrees with nothing)."""
+    for row in rows:
+        if all(math.isclose(setting[key], value) for key, value in row["match"].items()):
+            return row
+    return None
+
+
+def _setting(column: str, value: Any) -> str:
+    sign = SETTINGS[column]
+    return f"{sign} {latex.exact(value)}" if sign else latex.exact(value)
+
+
+def _ours(cell: Mapping[str, Any], name: str) -> list[str]:
+    share = cell["grokked"]
+    count = round((share["value"] or 0) * cell["n"])
+    return [
+        name,
+        latex.exact(cell["n"]),
+        f"{count} {latex.interval(share['low'], share['high'], 2)}",
+        *(latex.estimate(cell[measure]) for measure in MEASURES),
+    ]
+
+
+def _theirs(row: Mapping[str, Any]) -> list[str]:
+    grey = [r"published", latex.exact(row["n"]), latex.exact(row["grokked"])]
+    for measure in MEASURES:
+        value, spread = row.get(measure), row.get(f"{measure}_sd")
+        words = latex.exact(value)
+        if spread is not None:
+            words += rf" $\pm$ {latex.exact(spread)}"
+        grey.append("" if value is None else words)
+    first, *rest = [rf"\textcolor{{regrokgrey}}{{{cell}}}" if cell else "" for cell in grey]
+    return [rf"\quad {first}", *rest]
+
+
+def _plain(
+    experiment: str, cell: Mapping[str, Any], own: Mapping[str, Any], found: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"experiment": experiment, "cell": cell["cell"]}
+    row |= {"input_bits" if column == "n" else column: own[column] for column in SETTINGS}
+    row["n"] = cell["n"]
+    for measure in ("grokked", *MEASURES):
+        for part in ("value", "low", "high"):
+            row[measure if part == "value" else f"{measure}_{part}"] = cell[measure][part]
+    for measure in ("n", "grokked", *MEASURES):
+        row[f"published_{measure}"] = found.get(measure) if found else None
+    return row

@@ -1,0 +1,57 @@
+"""The ledger as a table: every claim, what is printed, what we find, and the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regrok import latex
+from regrok.claims import OUT_OF_SCOPE
+from regrok.ledger import ledger_frame
+from regrok.tables import Built, Material
+from regrok.tables.typeset import table
+
+HEADER = ("claim", "statement", "published", r"here, with 95\,\% interval", "$n$", "verdict")
+COLUMNS = (
+    r"@{}>{\raggedright\arraybackslash}p{0.68in}>{\raggedright\arraybackslash}p{2.05in}"
+    r">{\raggedright\arraybackslash}p{0.85in}>{\raggedright\arraybackslash}p{1.1in}r"
+    r">{\raggedright\arraybackslash}p{0.72in}@{}"
+)
+
+
+def build(name: str, entry: Any, material: Material) -> Built:
+    """Judged claims first, in the order of claims.yaml; those out of scope at this scale are counted in the caption.
+
+    options: all, true to give those out of scope a row too.
+    """
+    claims = material.ledger["claims"]
+    shown = [c for c in claims if entry.options.get("all") or c["verdict"] != OUT_OF_SCOPE]
+    rows: list = []
+    paper = None
+    for claim in shown:
+        if claim["paper"] != paper:
+            paper = claim["paper"]
+            rows.append(f"Paper {paper}, arXiv {latex.escape(claim['arxiv'])}")
+        rows.append(
+            [
+                latex.escape(claim["id"]),
+                latex.escape(claim["statement"]),
+                latex.escape(claim["published_text"]),
+                latex.estimate(claim),
+                latex.exact(claim["n"]) if claim["n"] else latex.NOTHING,
+                latex.escape(claim["verdict"]),
+            ]
+        )
+    outside = len(claims) - len(shown)
+    caption = (
+        r"\textbf{The ledger.} Each claim with the published value, ours, and the verdict that its predicate gives; the "
+        r"predicates were written before the runs. $n$ is the number of runs (or simulated runs, or counts) behind "
+        r"the estimate."
+    )
+    if outside:
+        caption += (
+            f" {latex.count(outside, 'claim').capitalize()} out of scope at this scale"
+            f" {'is' if outside == 1 else 'are'} left out."
+        )
+    return Built(
+        table(name, COLUMNS, HEADER, rows, caption, long=True), ledger_frame(material.ledger)
+    )

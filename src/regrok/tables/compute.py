@@ -1,0 +1,79 @@
+"""What it cost: hours of training, runs that failed included, and of every other stage where it was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from regrok import latex
+from regrok.errors import RegrokError
+from regrok.tables import Built, Material
+from regrok.tables.typeset import table
+
+HEADER = ("stage", "runs", "grokked", "did not", "steps", "hours")
+
+
+def training(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per kind of run: task, model, optimiser; runs, grokked, not grokked, steps, hours of one core."""
+    rows = []
+    for (task, model, optimiser, device), part in runs.groupby(
+        ["task", "model", "optimiser", "device"], sort=True
+    ):
+        grokked = int(part.outcome.eq("grokked").sum())
+        where = "" if device == "cpu" else f" on {device}"
+        rows.append(
+            {
+                "stage": f"training: {task.replace('_', ' ')}, {model}, {optimiser}{where}",
+                "runs": len(part),
+                "grokked": grokked,
+                "did_not": len(part) - grokked,
+                "steps": int(part.steps.sum()),
+                "hours": part.wall_seconds.sum() / 3600,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def stages(benchmarks: list[Path]) -> pd.DataFrame:
+    """Hours per rule from Snakemake's benchmark files, training left out (its runs are timed one by one).
+
+    A file lies at <benchmarks>/<rule>.tsv or <benchmarks>/<rule>/<job>.tsv and has a column `s`, seconds.
+    """
+    seconds: dict[str, float] = {}
+    for path in benchmarks:
+        rule = path.stem if path.parent.name == "benchmarks" else path.parent.name
+        if rule == "train":
+            continue
+        try:
+            spent = float(pd.read_csv(path, sep="\t")["s"].iloc[0])
+        except (OSError, KeyError, ValueError, IndexError) as error:
+            raise RegrokError(f"{path}: no benchmark file of Snakemake ({error}); delete it and build again") from error
+        seconds[rule] = seconds.get(rule, 0.0) + spent
+    rows = [{"stage": rule, "hours": seconds[rule] / 3600} for rule in sorted(seconds)]
+    return pd.DataFrame(rows, columns=["stage", "hours"])
+
+
+def build(name: str, entry: Any, material: Material) -> Built:
+    """Training by kind of run, then the other rules, then the sum."""
+    frame = pd.concat(
+        [training(material.frames.runs), stages(list(material.benchmarks))], ignore_index=True
+    )
+    rows = [_row(row) for row in frame.to_dict("records")]
+    total = frame[["runs", "grokked", "did_not", "steps", "hours"]].sum().to_dict()
+    rows.append([rf"\textbf{{{cell}}}" for cell in _row({"stage": "all", **total})])
+    caption = (
+        r"\textbf{Compute card.} Wall-clock hours of one core (or of the device named), by stage; runs that did not grok "
+        r"are included. A run's time is its share of the job that trained it."
+    )
+    tex = table(name, "@{}lrrrrr@{}", HEADER, rows, caption)
+    return Built(tex, frame)
+
+
+def _row(row: dict[str, Any]) -> list[str]:
+    counts = [
+        latex.NOTHING if pd.isna(row[c]) else latex.exact(int(row[c]))
+        for c in ("runs", "grokked", "did_not", "steps")
+    ]
+    return [latex.escape(row["stage"].replace("_", " ")), *counts, latex.number(row["hours"])]

@@ -1,0 +1,53 @@
+"""What differs from the published protocol, or was not to be found in it, each with its reason."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from regrok import latex
+from regrok.errors import RegrokError
+from regrok.tables import Built, Material
+from regrok.tables.typeset import table
+
+HEADER = ("where", "published", "here", "reason")
+COLUMNS = (
+    r"@{}>{\raggedright\arraybackslash}p{0.7in}>{\raggedright\arraybackslash}p{1.45in}"
+    r">{\raggedright\arraybackslash}p{2.05in}>{\raggedright\arraybackslash}p{1.55in}@{}"
+)
+SETTING = re.compile(r"\{(\w+)\.(\w+)\}")
+
+
+def filled(text: str, frames: Any) -> str:
+    """`text` as TeX with every {experiment.column} replaced by the setting of that experiment's own runs."""
+    parts, end = [], 0
+    for found in SETTING.finditer(text):
+        experiment, column = found.groups()
+        members = frames.experiments[frames.experiments.experiment == experiment].run_id
+        runs = frames.runs[frames.runs.run_id.isin(members)]
+        if runs.empty or column not in runs:
+            raise RegrokError(
+                f"paper/deviations.yaml: {found.group()}: no runs of {experiment!r} with a column {column!r} at "
+                "this scale; limit the entry's scales or correct the name"
+            )
+        parts += [latex.escape(text[end : found.start()]), latex.listing(runs[column])]
+        end = found.end()
+    return "".join([*parts, latex.escape(text[end:])])
+
+
+def build(name: str, entry: Any, material: Material) -> Built:
+    """The deviations of this scale. Raises RegrokError for a placeholder that names no setting."""
+    rows, plain = [], []
+    for one in material.deviations:
+        if material.config.scale not in one["scales"]:
+            continue
+        published = one["published"] or "not found"
+        here = filled(one["here"], material.frames)
+        rows.append([latex.escape(one["where"]), latex.escape(published), here, latex.escape(one["reason"])])
+        plain.append({key: one[key] for key in ("where", "published", "here", "reason")})
+    caption = (
+        r"\textbf{Deviations from the published protocol,} and choices where the paper does not say (\emph{not found})."
+    )
+    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), pd.DataFrame(plain))

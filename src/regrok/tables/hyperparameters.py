@@ -1,0 +1,82 @@
+"""Every setting of every experiment, from the columns of its own runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from regrok import latex
+from regrok.tables import Built, Material
+from regrok.tables.typeset import table
+
+GROUPS = {
+    "task": ("task", "operation", "p", "n", "k", "labels", "train_size", "validation_size"),
+    "model": (
+        *("model", "norm", "readout", "d_model", "heads", "ffn"),
+        *("input", "depth", "width", "activation", "residual", "init_scale", "parameters"),
+    ),
+    "optimiser": (
+        *("optimiser", "learning_rate", "weight_decay", "decay", "decayed", "momentum"),
+        *("beta1", "beta2", "eps", "clip_norm", "warmup_steps"),
+    ),
+    "protocol": (
+        *("batch", "full_batch", "replacement", "max_steps", "log_every", "curve_every"),
+        *("tail_steps", "products"),
+    ),
+}
+HEADER = ("experiment", "runs", "cells", "seeds", "settings")
+COLUMNS = (
+    r"@{}>{\raggedright\arraybackslash}p{0.85in}rr>{\raggedright\arraybackslash}p{0.65in}"
+    r">{\raggedright\arraybackslash}p{3.6in}@{}"
+)
+
+
+def settings(runs: pd.DataFrame) -> dict[str, str]:
+    """Column → the values that the runs take, as TeX; columns that apply to none of them are left out."""
+    found = {}
+    for column in (c for group in GROUPS.values() for c in group):
+        values = [v for v in runs[column].tolist() if not pd.isna(v)]
+        # Python takes True for 1: flags are told apart before they are listed.
+        flags = all(isinstance(v, bool) for v in values)
+        if values:
+            found[column] = (
+                latex.listing({"yes" if v else "no" for v in values}) if flags else latex.listing(values)
+            )
+    return found
+
+
+def build(name: str, entry: Any, material: Material) -> Built:
+    """The first experiment in full, every other by what differs from it."""
+    members = material.frames.experiments
+    first: dict[str, str] = {}
+    rows, plain = [], []
+    for experiment in entry.experiments:
+        ids = members[members.experiment == experiment].run_id
+        runs = material.frames.runs[material.frames.runs.run_id.isin(ids)]
+        if runs.empty:
+            continue
+        found = settings(runs)
+        shown = {k: v for k, v in found.items() if first.get(k) != v}
+        first = first or found
+        words = "; ".join(f"{latex.escape(k.replace('_', ' '))} {v}" for k, v in shown.items())
+        title = material.config.experiments[experiment].title
+        rows.append(
+            [
+                f"{latex.escape(experiment.replace('_', ' '))}: {latex.escape(title)}",
+                latex.exact(len(runs)),
+                latex.exact(runs.cell.nunique()),
+                latex.listing(runs.seed),
+                words or "the same",
+            ]
+        )
+        seeds = " ".join(map(str, sorted(runs.seed.unique())))
+        plain.append(
+            {"experiment": experiment, "runs": len(runs), "cells": runs.cell.nunique(), "seeds": seeds}
+            | {c: " ".join(map(str, sorted(set(runs[c].dropna())))) for c in found}
+        )
+    caption = (
+        r"\textbf{Every setting,} read from the runs themselves: the first experiment in full, the others where they "
+        r"differ from it."
+    )
+    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), pd.DataFrame(plain))

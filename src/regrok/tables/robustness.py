@@ -1,0 +1,61 @@
+"""Each judged claim's verdict under other readings of the same runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regrok import latex
+from regrok.claims import (
+    DIRECTION,
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    OUT_OF_SCOPE,
+    REPRODUCED,
+)
+from regrok.ledger import ledger_frame
+from regrok.tables import Built, Material
+from regrok.tables.typeset import table
+
+LETTERS = {
+    REPRODUCED: "R",
+    DIRECTION: "D",
+    NOT_REPRODUCED: "N",
+    INCONCLUSIVE: "I",
+    OUT_OF_SCOPE: latex.NOTHING,
+}
+
+
+def build(name: str, entry: Any, material: Material) -> Built:
+    """One row per claim that is judged here, one column per reading; a changed verdict is bold."""
+    readings = material.ledger["readings"]
+    rows = []
+    for claim in material.ledger["claims"]:
+        if claim["verdict"] == OUT_OF_SCOPE:
+            continue
+        cells = [latex.escape(claim["id"]), LETTERS[claim["verdict"]]]
+        for reading in readings:
+            other = claim["robustness"].get(reading)
+            letter = LETTERS[other["verdict"]] if other else latex.NOTHING
+            changed = other is not None and other["verdict"] != claim["verdict"]
+            cells.append(rf"\textbf{{{letter}}}" if changed else letter)
+        survives = claim["survives"]
+        rows.append([*cells, latex.NOTHING if survives is None else "yes" if survives else "no"])
+    header = [
+        "claim",
+        "as stated",
+        *(_stacked(reading) for reading in readings),
+        "survives",
+    ]
+    caption = (
+        r"\textbf{Robustness of the verdicts.} R: reproduced, D: reproduced in direction only, N: not reproduced, I: "
+        r"inconclusive, a dash: the reading does not touch the claim. Bold: the verdict changes. A claim survives when "
+        r"every reading gives its verdict. As stated: first crossing of .99 by the published estimator, "
+        r"$V_{\mathrm{final}}$ at the end of the run."
+    )
+    columns = "@{}l" + "c" * (len(header) - 1) + "@{}"
+    return Built(table(name, columns, header, rows, caption, long=True), ledger_frame(material.ledger))
+
+
+def _stacked(words: str) -> str:
+    first, _, rest = words.partition(" ")
+    return rf"\makecell{{{latex.escape(first)}\\{latex.escape(rest)}}}" if rest else latex.escape(first)

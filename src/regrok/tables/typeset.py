@@ -1,0 +1,55 @@
+"""Rows to booktabs: short tables float, long ones break across pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def table(
+    name: str,
+    columns: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str] | str],
+    caption: str,
+    long: bool = False,
+    size: str = r"\scriptsize",
+) -> str:
+    """A whole environment with caption and label `tab:<name>`.
+
+    columns: the column specification. A row that is one string spans all columns (a group's heading).
+    """
+    width = len(header)
+    lines = [_row(row, width, first=i == 0) for i, row in enumerate(rows)]
+    head = [r"\toprule", " & ".join(header) + r" \\", r"\midrule"]
+    body = [*lines, r"\bottomrule"]
+    label = rf"\caption{{{caption}}}\label{{tab:{name}}}"
+    if not long:
+        inner = [rf"\begin{{tabular}}{{{columns}}}", *head, *body, r"\end{tabular}"]
+        parts = [r"\begin{table}[tbp]", r"\centering", label, size, *inner, r"\end{table}"]
+        return "\n".join(parts) + "\n"
+    parts = [
+        rf"{{{size}",
+        rf"\begin{{longtable}}{{{columns}}}",
+        # The caption keeps its own size; longtable would give it the table's.
+        label.replace(r"\caption{", r"\caption{\small ", 1) + r"\\",
+        *head,
+        r"\endfirsthead",
+        *head,
+        r"\endhead",
+        r"\midrule",
+        rf"\multicolumn{{{width}}}{{r@{{}}}}{{continued on the next page}}\\",
+        r"\endfoot",
+        r"\endlastfoot",
+        *body,
+        r"\end{longtable}}",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _row(row: Sequence[str] | str, width: int, first: bool) -> str:
+    if isinstance(row, str):
+        space = "" if first else r"\addlinespace "
+        return rf"{space}\multicolumn{{{width}}}{{@{{}}l@{{}}}}{{\itshape {row}}} \\*"
+    if len(row) != width:
+        raise ValueError(f"a row of {len(row)} cells in a table of {width} columns")
+    return " & ".join(row) + r" \\"
