@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -216,7 +217,7 @@ def load_claims(path: Path | str, config: Config | None = None) -> Claims:
     try:
         claims = Claims.model_validate(data)
     except ValidationError as error:
-        problems = explain(error, Claims, data)[:SHOWN]
+        problems = [_named(problem, data) for problem in explain(error, Claims, data)[:SHOWN]]
         raise RegrokError("\n  ".join([f"{path} is refused:", *problems])) from None
     problems = []
     seen: set[str] = set()
@@ -236,6 +237,16 @@ def load_claims(path: Path | str, config: Config | None = None) -> Claims:
     if problems:
         raise RegrokError("\n  ".join([f"{path} is refused:", *problems[:SHOWN]]))
     return claims
+
+
+def _named(problem: str, data: dict[str, Any]) -> str:
+    """`claims[3].place: …` → `A2-norm-ratio.place: …`, where the claim has an id."""
+    found = re.match(r"claims\[(\d+)\]\.?", problem)
+    if found is None:
+        return problem
+    claim = data["claims"][int(found[1])]
+    name = claim.get("id") if isinstance(claim, dict) else None
+    return f"{name}: {problem[found.end() :]}" if isinstance(name, str) else problem
 
 
 def _placed(estimate: Mapping[str, Any], band: tuple[float, float]) -> str:

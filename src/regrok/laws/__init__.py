@@ -86,10 +86,11 @@ def run_fit(
 
 
 def chosen(frame: pd.DataFrame | None, members: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the members' runs, in the frame's order; an absent frame is an empty one."""
+    """The rows of the members' runs, sorted so that the order on disk decides nothing; an absent frame is empty."""
     if frame is None or "run_id" not in frame:
         return pd.DataFrame({"run_id": []})
-    return frame[frame["run_id"].isin(members["run_id"])].reset_index(drop=True)
+    order = [c for c in ("run_id", "step", "kind", "index") if c in frame]
+    return frame[frame["run_id"].isin(members["run_id"])].sort_values(order, ignore_index=True)
 
 
 def with_previous(runs: pd.DataFrame) -> pd.DataFrame:

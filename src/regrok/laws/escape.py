@@ -67,21 +67,21 @@ def fit(
     both = runs[runs["escape_theory"].notna()]
     x, t = both["escape_theory"].to_numpy(float), both["delay"].to_numpy(float)
 
-    def over_runs(statistic: Any, name: str) -> est.Estimate:
-        estimator = f"{name}, bootstrap over seeds within cells"
+    def over_runs(statistic: Any, name: str, bounds: Any = est.UNBOUNDED) -> est.Estimate:
         return est.bootstrap(
             lambda i: statistic(x[i], t[i]),
             conditions(both),
             settings["replicates"],
             seed,
-            estimator,
+            f"{name}, bootstrap over seeds within cells",
+            bounds=bounds,
         )
 
     estimates = {
         "delay_over_theory": ratio("delay"),
         "escape_over_theory": ratio("escape"),
         "delta_min": est.mean(reference["delta_min"]),
-        "pearson": over_runs(regression.pearson, "Pearson correlation"),
+        "pearson": over_runs(regression.pearson, "Pearson correlation", est.CORRELATION),
         "slope": over_runs(regression.slope, "least squares"),
     }
     columns = ("run_id", "cell", "seed", "p", "init_scale", "learning_rate", "weight_decay")

@@ -11,6 +11,10 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 LEVEL = 0.95
+UNBOUNDED = (-math.inf, math.inf)
+SHARE = (0.0, 1.0)
+CORRELATION = (-1.0, 1.0)
+POSITIVE = (0.0, math.inf)
 
 Estimate = dict[str, Any]
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -100,20 +104,27 @@ def resample(groups: Any, replicates: int, rng: np.random.Generator) -> np.ndarr
     return drawn
 
 
-def expanded_tail(n: int, strata: int) -> float:
-    """The tail share whose bootstrap percentile stands in for 2.5 %.
+def widening(n: int, strata: int) -> float:
+    """Factor on a percentile interval's arms that makes up for few runs a cell; NaN when no stratum has two.
 
-    The percentile interval is too narrow with few runs a cell: the bootstrap's variance misses a factor
-    (m − 1)/m and its quantiles are the normal's, not Student's. Hesterberg (2015), "What Teachers Should Know
-    About the Bootstrap", section 5.3 (expanded percentile interval), here with m the mean number of runs per
-    stratum and n − strata degrees of freedom. NaN when no stratum has two runs.
+    The bootstrap's variance misses a factor (m − 1)/m with m runs per stratum, and its quantiles are the normal's
+    where Student's are due. Hesterberg (2015), "What Teachers Should Know About the Bootstrap", names both; he asks
+    for deeper percentiles, but those of three runs a cell have no tail to go into, so the arms are scaled instead.
     """
     freedom = n - strata
     if freedom < 1:
         return math.nan
-    per_stratum = n / strata
-    t = stats.t.ppf(0.5 + LEVEL / 2, freedom)
-    return float(stats.norm.cdf(-math.sqrt(per_stratum / (per_stratum - 1)) * t))
+    normal = stats.norm.ppf(0.5 + LEVEL / 2)
+    student = stats.t.ppf(0.5 + LEVEL / 2, freedom)
+    return float(math.sqrt(n / freedom) * student / normal)
+
+
+def _interval(
+    value: float, draws: np.ndarray, factor: float, bounds: tuple[float, float]
+) -> tuple[float, float]:
+    tails = np.quantile(draws, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    low, high = np.clip(value + factor * (tails - value), *bounds)
+    return float(low), float(high)
 
 
 def bootstrap(
@@ -124,8 +135,9 @@ def bootstrap(
     estimator: str,
     unit: str = "",
     note: str = "",
+    bounds: tuple[float, float] = UNBOUNDED,
 ) -> Estimate:
-    """A statistic of runs with its expanded percentile interval over seeds within cells.
+    """A statistic of runs with its widened percentile interval over seeds within cells, clipped to `bounds`.
 
     `statistic` maps row indices (..., n) to values (...): called once with the rows as they are and once
     with all resamples. A statistic that is not finite on the rows themselves is missing.
@@ -138,8 +150,8 @@ def bootstrap(
         value = float(statistic(np.arange(n)))
     if not math.isfinite(value):
         return missing("too few distinct points", n, estimator, unit)
-    tail = expanded_tail(n, strata)
-    if math.isnan(tail):
+    factor = widening(n, strata)
+    if math.isnan(factor):
         return estimate(
             value, None, None, n, estimator + "; one run per cell: no interval", unit, note
         )
@@ -148,7 +160,7 @@ def bootstrap(
     draws = draws[np.isfinite(draws)]
     if draws.size < replicates / 2:
         return estimate(value, None, None, n, estimator + "; resamples degenerate", unit, note)
-    low, high = np.quantile(draws, [tail, 1 - tail])
+    low, high = _interval(value, draws, factor, bounds)
     return estimate(value, low, high, n, estimator, unit, note)
 
 
@@ -160,8 +172,9 @@ def cluster_bootstrap(
     estimator: str,
     unit: str = "",
     note: str = "",
+    bounds: tuple[float, float] = UNBOUNDED,
 ) -> Estimate:
-    """A statistic of rows with its expanded percentile interval over whole clusters (cells, or runs with many points).
+    """A statistic of rows with its widened percentile interval over whole clusters (cells, or runs with many points).
 
     `statistic` maps one array of row indices to a number; resamples differ in length, so it is called once each.
     """
@@ -174,8 +187,8 @@ def cluster_bootstrap(
         value = float(statistic(np.arange(n)))
     if not math.isfinite(value):
         return missing("too few distinct points", n, estimator, unit)
-    tail = expanded_tail(count, 1)
-    if math.isnan(tail):
+    factor = widening(count, 1)
+    if math.isnan(factor):
         return estimate(value, None, None, n, estimator + "; one cluster: no interval", unit, note)
     rng = np.random.default_rng(seed)
     rows = [np.flatnonzero(labels == k) for k in range(count)]
@@ -189,5 +202,5 @@ def cluster_bootstrap(
     draws = draws[np.isfinite(draws)]
     if draws.size < replicates / 2:
         return estimate(value, None, None, n, estimator + "; resamples degenerate", unit, note)
-    low, high = np.quantile(draws, [tail, 1 - tail])
+    low, high = _interval(value, draws, factor, bounds)
     return estimate(value, low, high, n, estimator, unit, note)

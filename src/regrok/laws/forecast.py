@@ -154,6 +154,7 @@ def fit(
             seed,
             estimator,
             note="; ".join(filter(None, [note, extra])),
+            bounds=est.POSITIVE,
         )
 
     with np.errstate(all="ignore"):

@@ -122,7 +122,7 @@ def restricted_mean(durations: pd.Series, observed: pd.Series, horizon: float) -
     times = np.append(table.index.to_numpy(float), horizon)
     survival = fitted.survival_function_.iloc[: len(table), 0].to_numpy()
     areas = survival * np.diff(times)
-    remaining = np.append(np.cumsum(areas[::-1])[::-1][1:], 0.0)
+    remaining = np.cumsum(areas[::-1])[::-1]
     died, at_risk = table["observed"].to_numpy(float), table["at_risk"].to_numpy(float)
     some = (died > 0) & (at_risk > died)
     variance = float(

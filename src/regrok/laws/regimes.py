@@ -47,7 +47,9 @@ def fastest(runs: pd.DataFrame, factor: str, replicates: int, seed: int) -> est.
         means = np.stack([np.where(label[i] == k, delay[i], np.nan) for k in range(values.size)])
         return values[np.argmin(np.nanmean(means, -1), axis=0)]
 
-    return est.bootstrap(winner, label, replicates, seed, estimator)
+    return est.bootstrap(
+        winner, label, replicates, seed, estimator, bounds=(float(values[0]), float(values[-1]))
+    )
 
 
 def fit(

@@ -64,7 +64,9 @@ def _response(
     product = t * x if inverse else t / x
     unit = {"learning_rate_times_weight_decay": "", "escape_theory": ""}.get(factor, "steps")
 
-    def of(statistic: Any, name: str, unit: str = "") -> est.Estimate:
+    def of(
+        statistic: Any, name: str, unit: str = "", bounds: tuple[float, float] = est.UNBOUNDED
+    ) -> est.Estimate:
         return est.bootstrap(
             statistic,
             groups,
@@ -73,31 +75,34 @@ def _response(
             f"{name}, bootstrap over seeds within cells",
             unit,
             note,
+            bounds,
         )
 
-    line = "least squares against " + (f"1/{factor}" if inverse else factor)
+    def line(statistic: Any, *rest: Any) -> est.Estimate:
+        against = f"1/{factor}" if inverse else factor
+        return of(lambda i: statistic(line_x[i], t[i]), f"least squares against {against}", *rest)
+
     positive = t > 0
     log_x, log_t = np.log(x[positive]), np.log(t[positive])
+    not_positive = f"{(~positive).sum()} not positive" if (~positive).any() else ""
     exponent = est.bootstrap(
         lambda i: regression.slope(log_x[i], log_t[i]),
         groups[positive],
         settings["replicates"],
         seed,
         "log-log least squares, bootstrap over seeds within cells",
-        note="; ".join(
-            filter(None, [note, f"{(~positive).sum()} not positive" if (~positive).any() else ""])
-        ),
+        note="; ".join(filter(None, [note, not_positive])),
     )
+    variation = "standard deviation over mean"
     return {
-        "slope": of(lambda i: regression.slope(line_x[i], t[i]), line, unit),
-        "intercept": of(lambda i: regression.intercept(line_x[i], t[i]), line, "steps"),
-        "r_squared": of(lambda i: regression.r_squared(line_x[i], t[i]), line),
-        "pearson": of(lambda i: regression.pearson(line_x[i], t[i]), "Pearson correlation"),
+        "slope": line(regression.slope, unit),
+        "intercept": line(regression.intercept, "steps"),
+        "r_squared": line(regression.r_squared, "", est.SHARE),
+        "pearson": line(regression.pearson, "", est.CORRELATION),
         "exponent": exponent,
         "product_mean": of(lambda i: product[i].mean(-1), "mean", unit),
         "product_cv": of(
-            lambda i: regression.coefficient_of_variation(product[i]),
-            "standard deviation over mean",
+            lambda i: regression.coefficient_of_variation(product[i]), variation, "", est.POSITIVE
         ),
     }
 

@@ -107,6 +107,10 @@ def robust_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     """Slope, intercept and weighted R² of Huber's M-estimator; NaN where it has no solution."""
     if x.size < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return (np.nan,) * 3
+    slope, intercept = regression.slope(x, y), regression.intercept(x, y)
+    # An exact line leaves no scale of residuals for the M-estimator to weigh by.
+    if np.abs(y - slope * x - intercept).max() < 1e-9 * np.ptp(y):
+        return float(slope), float(intercept), 1.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -124,7 +128,13 @@ def lines(used: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[str, 
     x, y = used["residual"].to_numpy(float), used["gap"].to_numpy(float)
     note = f"{len(used)} snapshots of {used['run_id'].nunique()} runs"
 
-    def over(statistic: Any, name: str, replicates: int) -> est.Estimate:
+    bounds = {
+        "r_squared": est.SHARE,
+        "robust_r_squared": (-np.inf, 1.0),
+        "pearson": est.CORRELATION,
+    }
+
+    def over(key: str, statistic: Any, name: str, replicates: int) -> est.Estimate:
         return est.cluster_bootstrap(
             lambda i: statistic(x[i], y[i]),
             used["run_id"],
@@ -132,14 +142,16 @@ def lines(used: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[str, 
             seed,
             f"{name}, bootstrap over runs",
             note=note,
+            bounds=bounds.get(key, est.UNBOUNDED),
         )
 
     found = {
-        key: over(getattr(regression, key), "least squares", settings["replicates"])
+        key: over(key, getattr(regression, key), "least squares", settings["replicates"])
         for key in ("slope", "intercept", "r_squared", "pearson")
     }
     for key, part in (("robust_slope", 0), ("robust_r_squared", 2)):
         found[key] = over(
+            key,
             lambda x, y, part=part: robust_line(x, y)[part],
             "Huber's M-estimator",
             settings["robust_replicates"],

@@ -1,0 +1,348 @@
+"""The rule that turns intervals into verdicts, and the file of claims."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from regrok.claims import VERDICTS, Claims, criterion, judge, load_claims
+from regrok.cli import main
+from regrok.config import load_config
+from regrok.errors import RegrokError
+from regrok.laws.estimate import estimate, exact, missing, share
+
+ROOT = Path(__file__).parents[1]
+CLAIMS = ROOT / "paper" / "claims.yaml"
+
+WITHIN = {"kind": "within", "target": 1.0, "tolerance": 0.1}
+UP = {"estimand": "law.slope", "sign": "positive"}
+POSITIVE, NEGATIVE = estimate(2.0, 1.0, 3.0, 5, ""), estimate(-2.0, -3.0, -1.0, 5, "")
+UNCLEAR = estimate(0.1, -1.0, 1.0, 5, "")
+
+
+def claims_of(**changes) -> Claims:
+    claim = {
+        "id": "X1",
+        "paper": "X",
+        "place": "abstract",
+        "statement": "It is so.",
+        "published": {"value": 1.0, "text": "1"},
+        "estimand": "law.value",
+        "experiments": ["S1"],
+        "predicate": {"laptop": WITHIN},
+        "command": "snakemake --config scale={scale}",
+    } | changes
+    papers = {"X": {"arxiv": "0000.00000", "short": "x"}}
+    return Claims.model_validate({"later": [], "papers": papers, "claims": [claim]})
+
+
+def judged(predicate, found, direction=None, slope=POSITIVE, scale="laptop", ran=("S1",)):
+    changes = {"predicate": {"laptop": predicate}}
+    if direction:
+        changes["direction"] = direction
+    claim = claims_of(**changes).claims[0]
+    return judge(claim, {"law.value": found, "law.slope": slope}, scale, set(ran))
+
+
+def interval(low, high):
+    return estimate((low + high) / 2, low, high, 5, "")
+
+
+@pytest.mark.parametrize(
+    ("predicate", "low", "high", "verdict"),
+    [
+        (WITHIN, 0.95, 1.05, "reproduced"),
+        (WITHIN, 0.90, 1.10, "reproduced"),  # both edges met
+        (WITHIN, 0.85, 1.05, "inconclusive"),
+        (WITHIN, 0.50, 2.00, "inconclusive"),
+        (WITHIN, 1.20, 1.30, "not reproduced"),
+        ({"kind": "within", "target": -1.0, "tolerance_relative": 0.2}, -1.1, -0.9, "reproduced"),
+        (
+            {"kind": "within", "target": -1.0, "tolerance_relative": 0.2},
+            -0.7,
+            -0.5,
+            "not reproduced",
+        ),
+        ({"kind": "within", "target": 9.0, "tolerance_factor": 1.5}, 6.0, 13.5, "reproduced"),
+        ({"kind": "within", "target": 9.0, "tolerance_factor": 1.5}, 5.9, 13.5, "inconclusive"),
+        ({"kind": "at_least", "bound": 0.97}, 0.97, 0.99, "reproduced"),
+        ({"kind": "at_least", "bound": 0.97}, 0.96, 0.99, "inconclusive"),
+        ({"kind": "at_least", "bound": 0.97}, 0.90, 0.96, "not reproduced"),
+        ({"kind": "at_most", "bound": 0.35}, 0.20, 0.35, "reproduced"),
+        ({"kind": "at_most", "bound": 0.35}, 0.20, 0.36, "inconclusive"),
+        ({"kind": "at_most", "bound": 0.35}, 0.36, 0.50, "not reproduced"),
+        ({"kind": "sign", "sign": "positive"}, 0.01, 2.0, "reproduced"),
+        ({"kind": "sign", "sign": "positive"}, 0.0, 2.0, "inconclusive"),
+        ({"kind": "sign", "sign": "negative"}, 0.01, 2.0, "not reproduced"),
+        ({"kind": "sign", "sign": "negative"}, -2.0, -0.01, "reproduced"),
+    ],
+)
+def test_bands(predicate, low, high, verdict):
+    assert judged(predicate, interval(low, high))["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict"),
+    [
+        (POSITIVE, "reproduced in direction only"),
+        (NEGATIVE, "not reproduced"),
+        (UNCLEAR, "not reproduced"),
+        (missing("none"), "not reproduced"),
+        (estimate(2.0, None, None, 1, ""), "not reproduced"),
+    ],
+)
+def test_direction_counts_only_outside_the_band_and_only_when_its_interval_is_clear(slope, verdict):
+    assert judged(WITHIN, interval(1.2, 1.3), UP, slope)["verdict"] == verdict
+    assert judged(WITHIN, interval(1.05, 1.3), UP, slope)["verdict"] == "inconclusive"
+    assert judged(WITHIN, interval(0.95, 1.05), UP, slope)["verdict"] == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("target", "count", "n", "verdict"),
+    [
+        (0, 0, 5, "reproduced"),
+        (0, 0, 4, "inconclusive"),
+        (0, 1, 10, "reproduced in direction only"),
+        (0, 6, 10, "not reproduced"),
+        (0, 5, 10, "not reproduced"),
+        (1, 15, 15, "reproduced"),
+        (1, 14, 15, "reproduced in direction only"),
+        (1, 1, 15, "not reproduced"),
+        (1, 1, 2, "not reproduced"),
+    ],
+)
+def test_all_equal(target, count, n, verdict):
+    predicate = {"kind": "all_equal", "target": target, "minimum_runs": 5}
+    assert judged(predicate, share(count, n))["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("target", "count", "n", "verdict"),
+    [
+        (0.8, 4, 5, "reproduced"),
+        (0.8, 3, 5, "reproduced"),
+        (0.8, 2, 5, "not reproduced"),  # Wilson's upper end is 0.77
+        (0.6, 2, 5, "inconclusive"),  # 0.6 lies in the interval, the majority does not
+        (0.8, 2, 2, "inconclusive"),
+        (0.6, 50, 50, "reproduced in direction only"),
+        (0.8, 5, 50, "not reproduced"),
+    ],
+)
+def test_proportion(target, count, n, verdict):
+    predicate = {"kind": "proportion", "target": target, "minimum_runs": 3}
+    assert judged(predicate, share(count, n))["verdict"] == verdict
+
+
+def test_no_estimate_is_inconclusive_with_its_reason():
+    for predicate in (WITHIN, {"kind": "all_equal", "target": 1, "minimum_runs": 5}):
+        entry = judged(predicate, missing("no run grokked"))
+        assert (entry["verdict"], entry["reason"]) == ("inconclusive", "no run grokked")
+
+
+def test_no_interval_is_inconclusive_and_one_open_end_is_infinite():
+    assert judged(WITHIN, estimate(1.0, None, None, 1, ""))["verdict"] == "inconclusive"
+    at_least = {"kind": "at_least", "bound": 0.5}
+    assert judged(at_least, estimate(1.0, 0.9, None, 5, ""))["verdict"] == "reproduced"
+    assert judged(WITHIN, estimate(1.0, 0.95, None, 5, ""))["verdict"] == "inconclusive"
+
+
+def test_a_count_is_judged_exactly():
+    predicate = {"kind": "within", "target": 293.0, "tolerance": 0.0}
+    assert judged(predicate, exact(293, 293, ""))["verdict"] == "reproduced"
+    assert judged(predicate, exact(284, 284, ""))["verdict"] == "not reproduced"
+
+
+def test_out_of_scope_without_a_predicate_or_without_runs():
+    assert judged(WITHIN, interval(1, 1), scale="paper")["verdict"] == VERDICTS[-1]
+    entry = judged(WITHIN, interval(1, 1), ran=("S2",))
+    assert (entry["verdict"], entry["value"]) == (VERDICTS[-1], None)
+
+
+def test_every_verdict_can_be_reached():
+    reached = {
+        judged(WITHIN, interval(0.95, 1.05))["verdict"],
+        judged(WITHIN, interval(2, 3), UP)["verdict"],
+        judged(WITHIN, interval(2, 3))["verdict"],
+        judged(WITHIN, interval(0, 3))["verdict"],
+        judged(WITHIN, interval(1, 1), ran=())["verdict"],
+    }
+    assert reached == set(VERDICTS)
+
+
+def test_an_estimand_that_no_fit_has_is_an_error_with_the_nearest():
+    claim = claims_of(estimand="law.vaule").claims[0]
+    with pytest.raises(RegrokError, match=r"X1.*law\.vaule.*law\.value"):
+        judge(claim, {"law.value": interval(1, 1)}, "laptop", {"S1"})
+
+
+def test_criteria_in_words():
+    def of(**predicate):
+        return criterion(claims_of(predicate={"laptop": predicate}).claims[0].predicate["laptop"])
+
+    assert of(kind="within", target=1.0, tolerance=0.1) == "0.9 to 1.1"
+    assert of(kind="within", target=293.0, tolerance=0.0) == "exactly 293"
+    assert of(kind="at_least", bound=0.97) == "at least 0.97"
+    assert of(kind="sign", sign="negative") == "below 0"
+    assert of(kind="all_equal", target=0, minimum_runs=5) == "no run, of at least 5"
+
+
+# The file ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def claims() -> Claims:
+    return load_claims(CLAIMS, load_config(ROOT / "config.yaml"))
+
+
+def test_the_file_holds_every_printed_claim_of_paper_a(claims):
+    printed = {claim.id.partition("-")[0] for claim in claims.claims if claim.paper == "A"}
+    assert {f"A{i}" for i in range(1, 13)} <= printed
+    assert len(claims.claims) >= 30
+
+
+def test_commands_name_the_fit_that_the_estimand_comes_from(claims):
+    for claim in claims.claims:
+        assert f"fits/{claim.fit}.json" in claim.command, claim.id
+
+
+def test_published_value_meets_its_own_predicate(claims):
+    """A claim that its own number would fail is a slip of the pen, but for those marked as our stricter reading."""
+    for claim in claims.claims:
+        if claim.published.value is None:
+            continue
+        for scale in claim.predicate:
+            n = 1000
+            found = exact(claim.published.value, n, "published")
+            estimates = {claim.estimand: found}
+            if claim.direction:
+                estimates.setdefault(claim.direction.estimand, found)
+            entry = judge(claim, estimates, scale, set(claim.experiments))
+            assert entry["verdict"] == "reproduced", claim.id
+
+
+def changed(tmp_path, change) -> Path:
+    data = yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))
+    change(data)
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["claims"][3].update(id="A1"), "A1: this id is given twice"),
+        (lambda d: d["claims"][0].update(paper="C"), "paper = 'C'"),
+        (lambda d: d["claims"][0].update(experiments=["S22"]), "'S22'.*Did you mean 'S2'"),
+        (lambda d: d["claims"][0].update(statment="x"), "statment.*statement"),
+        (lambda d: d["claims"][0].pop("command"), "A1: command: missing"),
+        (lambda d: d["claims"][0].update(estimand="r_squared"), "estimand"),
+        (
+            lambda d: d["claims"][0]["predicate"]["paper"].update(tolerance_relative=0.1),
+            "give one of tolerance",
+        ),
+        (
+            lambda d: d["claims"][0].update(
+                predicate={"paper": {"kind": "all_equal", "target": 0.5, "minimum_runs": 3}}
+            ),
+            "0 or 1",
+        ),
+        (lambda d: d["claims"][0].update(predicate={"huge": WITHIN}), "huge"),
+        (
+            lambda d: d["claims"][0]["predicate"]["paper"].update(kind="wthin"),
+            "kind = 'wthin'.*within",
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path, change, message):
+    with pytest.raises(RegrokError, match=f"(?s){message}"):
+        load_claims(changed(tmp_path, change), load_config(ROOT / "config.yaml"))
+
+
+# The command ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ledger_path(tmp_path, claims):
+    """A ledger with one judged claim, A3."""
+    claim = claims.find("A3")
+    estimates = {
+        "weight_decay.T_grok.r_squared": estimate(0.971, 0.955, 0.98, 20, "least squares"),
+        "weight_decay.T_grok.slope": POSITIVE,
+    }
+    entry = {
+        "id": "A3", "paper": "A", "place": claim.place, "statement": claim.statement,
+        "published_value": 0.97, "published_text": claim.published.text,
+        "estimand": claim.estimand, "fit": claim.fit,
+        **judge(claim, estimates, "laptop", {"S2"}),
+        "robustness": {"threshold .90": {"verdict": "inconclusive", "value": 0.9, "low": 0.8, "high": 1.0}},
+        "survives": False, "experiments": ["S2"], "run_ids": ["aaa", "bbb"], "runs": 2, "minutes": 3.5,
+        "command": claim.command.replace("{scale}", "laptop"),
+    }  # fmt: skip
+    path = tmp_path / "ledger.json"
+    path.write_text(
+        json.dumps({"scale": "laptop", "readings": ["threshold .90"], "claims": [entry]})
+    )
+    return path
+
+
+def called(capsys, *arguments):
+    status = main(
+        ["claims", *arguments, "--config", str(ROOT / "config.yaml"), "--claims", str(CLAIMS)]
+    )
+    return status, capsys.readouterr()
+
+
+def test_the_table_lists_all_and_says_what_is_not_judged(capsys, ledger_path, claims):
+    status, printed = called(capsys, "--ledger", str(ledger_path))
+    assert status == 0
+    assert all(claim.id in printed.out for claim in claims.claims)
+    assert "reproduced" in printed.out
+    assert f"{len(claims.claims) - 1} not judged yet" in printed.out.replace("\n", " ")
+    assert "snakemake" in printed.err
+
+
+def test_one_claim_shows_its_evidence(capsys, ledger_path):
+    status, printed = called(capsys, "a3", "--ledger", str(ledger_path))
+    text = " ".join(printed.out.split())
+    assert status == 0
+    for part in (
+        "2603.13331",
+        "0.971",
+        "aaa bbb",
+        "3.5 minutes",
+        "weight_decay.json",
+        "threshold .90",
+    ):
+        assert part in text, part
+
+
+def test_json_is_json(capsys, ledger_path):
+    status, printed = called(capsys, "A3", "--format", "json", "--ledger", str(ledger_path))
+    assert status == 0
+    assert json.loads(printed.out)[0]["verdict"] == "reproduced"
+
+
+def test_a_wrong_id_suggests_the_nearest(capsys, ledger_path):
+    status, printed = called(capsys, "A3-slop", "--ledger", str(ledger_path))
+    assert status == 2
+    assert "A3-slope" in printed.err
+
+
+def test_a_damaged_ledger_is_named(capsys, ledger_path):
+    ledger_path.write_text("{")
+    status, printed = called(capsys, "--ledger", str(ledger_path))
+    assert status == 2
+    assert str(ledger_path) in printed.err
+
+
+def test_claims_are_read_without_torch():
+    code = (
+        "import sys, regrok.claims; sys.exit('torch' in sys.modules or 'lifelines' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,127 @@
+"""All fits of config.yaml on a planted study: what claims ask for is there, it is JSON, and it repeats."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from regrok.claims import load_claims
+from regrok.config import load_config
+from regrok.errors import RegrokError
+from regrok.frames import Frames
+from regrok.laws import run_fit
+from regrok.laws.variants import VARIANTS, Variant, read_as
+from regrok.ledger import ledger, ledger_frame
+from synthetic import make_frames
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def config():
+    return load_config(ROOT / "config.yaml", {"scale": "smoke"})
+
+
+@pytest.fixture(scope="module")
+def frames(config):
+    return make_frames(config)
+
+
+@pytest.fixture(scope="module")
+def fits(config, frames):
+    return {name: run_fit(name, entry, frames, config.fits) for name, entry in config.fits.items()}
+
+
+@pytest.fixture(scope="module")
+def claims(config):
+    return load_claims(ROOT / "paper" / "claims.yaml", config)
+
+
+def test_every_fit_is_json_and_every_missing_value_has_a_reason(fits):
+    for made in fits.values():
+        json.dumps(made, allow_nan=False)
+        for key, estimate in made["estimates"].items():
+            assert key.startswith(made["fit"] + ".")
+            if estimate["value"] is None:
+                assert estimate["reason"], key
+
+
+def test_intervals_hold_their_estimates(fits):
+    for made in fits.values():
+        for key, e in made["estimates"].items():
+            if e["value"] is not None and e["low"] is not None and e["high"] is not None:
+                assert e["low"] <= e["value"] + 1e-9 * abs(e["value"]), key
+                assert e["high"] >= e["value"] - 1e-9 * abs(e["value"]), key
+
+
+def test_every_claim_on_a_configured_experiment_has_its_estimands(fits, claims, config):
+    known = {key for made in fits.values() for key in made["estimates"]}
+    for claim in claims.claims:
+        if not set(claim.experiments) <= set(config.experiments):
+            continue
+        wanted = [claim.estimand, *claim.alternatives.values()]
+        wanted += [claim.direction.estimand] if claim.direction else []
+        assert set(wanted) <= known, claim.id
+
+
+def test_the_order_of_rows_changes_nothing(config, frames, fits):
+    parts = (frames.runs, frames.curves, frames.experiments, frames.spectra)
+    shuffled = Frames(*(part.sample(frac=1, random_state=1, ignore_index=True) for part in parts))
+    assert not shuffled.runs["run_id"].equals(frames.runs["run_id"])
+    for name in ("weight_decay", "contraction", "regimes", "cells", "escape", "spectral"):
+        again = run_fit(name, config.fits[name], shuffled, config.fits)
+        assert json.dumps(again) == json.dumps(fits[name])
+
+
+def test_an_unknown_option_names_the_fit_and_the_nearest(config, frames):
+    entry = config.fits["forecast"].model_copy(update={"options": {"windw": 1}})
+    with pytest.raises(RegrokError, match=r"fits\.forecast.*windw.*window"):
+        run_fit("forecast", entry, frames)
+
+
+def test_an_unknown_law_is_refused(config, frames):
+    entry = config.fits["forecast"].model_copy(update={"law": "forcast"})
+    with pytest.raises(RegrokError, match="forecast"):
+        run_fit("mine", entry, frames)
+
+
+def test_the_published_reading_is_a_variant_that_changes_nothing(frames):
+    same = read_as(frames, Variant()).runs
+    for column in ("T_mem", "T_grok", "delay", "V_final", "outcome"):
+        assert same[column].equals(frames.runs[column]), column
+
+
+def test_variants_read_what_they_say(frames):
+    runs = frames.runs
+    low = read_as(frames, VARIANTS["threshold .90"]).runs
+    assert low["T_grok"].equals(runs["T_grok_90"].rename("T_grok"))
+    assert (low["T_mem"] <= runs["T_mem"])[runs["T_mem"].notna()].all()
+    at_grok = read_as(frames, VARIANTS["V_final at T_grok"]).runs
+    grokked = runs["T_grok"].notna()
+    assert at_grok.loc[grokked, "V_final"].equals(runs.loc[grokked, "V_grok"].rename("V_final"))
+    lasting = read_as(frames, VARIANTS["sustained crossing"]).runs
+    assert (lasting["T_grok"] >= runs["T_grok"])[lasting["T_grok"].notna()].all()
+    assert (lasting["T_grok_previous"] < lasting["T_grok"])[lasting["T_grok"].notna()].all()
+
+
+def test_the_ledger_judges_every_claim_and_its_counts_add_up(claims, fits, frames):
+    made = ledger(claims, fits, frames, "smoke")
+    json.dumps(made, allow_nan=False)
+    assert [e["id"] for e in made["claims"]] == [c.id for c in claims.claims]
+    assert sum(made["verdicts"].values()) == len(claims.claims)
+    judged = [e for e in made["claims"] if e["verdict"] != "out of scope at this scale"]
+    assert judged
+    for entry in judged:
+        assert entry["runs"] > 0
+        assert entry["minutes"] > 0
+        assert set(entry["robustness"]) <= set(made["readings"])
+    frame = ledger_frame(made)
+    assert len(frame) == len(claims.claims)
+    assert {f"verdict: {label}" for label in VARIANTS} <= set(frame)
+
+
+def test_claims_of_experiments_without_runs_are_out_of_scope(claims, fits, frames):
+    made = ledger(claims, fits, frames, "laptop")
+    verdicts = {e["id"]: e["verdict"] for e in made["claims"]}
+    assert verdicts["B3-ratio"] == "out of scope at this scale"
+    assert verdicts["A9-grid"] == "out of scope at this scale"
