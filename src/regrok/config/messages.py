@@ -43,12 +43,14 @@ def explain(error: ValidationError, root: type[BaseModel], data: Any) -> list[st
             wishes.setdefault(head, []).append(wish)
             continue
         elif kind == "union_tag_invalid":
-            path = (*path, "name")
+            key = each["ctx"]["discriminator"].strip("'")
+            path = (*path, key)
             tags = [tag.strip("' ") for tag in str(each["ctx"]["expected_tags"]).split(",")]
-            value = value.get("name") if isinstance(value, dict) else value
+            value = value.get(key) if isinstance(value, dict) else value
             wish = f"should be {' or '.join(map(repr, tags))}.{nearest(value, tags)}"
         elif kind == "union_tag_not_found":
-            path, value, wish = (*path, "name"), None, "missing. It says which kind this is."
+            key = each["ctx"]["discriminator"].strip("'")
+            path, value, wish = (*path, key), None, "missing. It says which kind this is."
         elif kind == "value_error":
             wish = message.removeprefix("Value error, ") + "."
         else:
