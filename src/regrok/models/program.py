@@ -24,6 +24,7 @@ class Program:
         self.kernels = kernels
         self.precision = precision
         self.calls: list[Callable[[], Any]] = []
+        self.flops = 0  # of the matrix products, 2 a multiply-add
         self.tensors: list[Any] = []  # bound pointers stay valid only while their tensors live
 
     def add(self, name: str, *args: Any) -> None:
@@ -34,6 +35,7 @@ class Program:
     def mm(self, a: Tensor, b: Tensor, out: Tensor, *, accumulate: bool = False) -> None:
         """Record out = a @ b, or out += a @ b; (R, i, k) @ (R, k, j) -> (R, i, j)."""
         self.tensors.append((a, b, out))
+        self.flops += 2 * a.numel() * b.shape[-1]
         tiles = getattr(self.kernels, "tiles", None)
         self.calls.append(products.bind(a, b, out, accumulate, self.precision, tiles))
 
@@ -74,6 +76,11 @@ class Workspace:
                 f"buffer {name} is {tuple(found.shape)}, asked for {(self.runs, *shape)}"
             )
         return found
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of the products of the program last used."""
+        return next(reversed(self._programs.values())).flops
 
     def program(self, key: tuple[int, ...], record: Callable[[], Program]) -> Program:
         """The program recorded for `key`; the 512 last used are kept."""

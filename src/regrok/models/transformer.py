@@ -128,8 +128,7 @@ class Transformer(StackedModel):
         """Tables and tokens -> logits without the head's bias."""
         n, d, f, m = w.batch, self.d, self.f, len(self.positions)
         T = w.buffer("T", 2 * self.p, d)
-        o, out = w.buffer("o", m * n, d), w.buffer("out", m * n, d)
-        y = w.buffer("y", m * n, d)
+        o, y = w.buffer("o", m * n, d), w.buffer("y", m * n, d)
         after_attention = "layer.norm2" if self.pre else "layer.norm1"
         total = w.buffer("z", m * n, d) if self.pre else None
         for j, c in enumerate(self.positions):
@@ -137,12 +136,12 @@ class Transformer(StackedModel):
             program.add(
                 "attend", *self._attention(w, w.buffer("qkv", 2 * self.p, 3 * d), c), o[:, rows]
             )
-        program.mm(o, θ["layer.self_attn.out_proj.weight"].mT, out)
+        program.mm(o, θ["layer.self_attn.out_proj.weight"].mT, y)
         for j, c in enumerate(self.positions):
             rows = slice(j * n, (j + 1) * n)
             table = T[:, c * self.p : (c + 1) * self.p]
             self._norm(
-                program, θ, w, after_attention, out, y, train=train, rows=rows, total=total,
+                program, θ, w, after_attention, y, y, train=train, rows=rows, total=total,
                 bias=θ["layer.self_attn.out_proj.bias"], residual=table, column=c,
             )  # fmt: skip
         h, a = w.buffer("h", m * n, f), w.buffer("a", m * n, f)
@@ -160,16 +159,15 @@ class Transformer(StackedModel):
             z = total if self.pre else y
         ffn = w.buffer("ffn", a.shape[1], d)
         program.mm(a, θ["layer.linear2.weight"].mT, ffn)
-        u = w.buffer("u", n, d)
+        u = ffn[:, :n]  # the LayerNorms below work in place
         bias2 = θ["layer.linear2.bias"]
         if self.pre:
-            self._norm(program, θ, w, "norm", ffn, u, train=train, bias=bias2, residual=z)
+            self._norm(program, θ, w, "norm", u, u, train=train, bias=bias2, residual=z)
         else:
-            y2 = w.buffer("y2", m * n, d)
-            self._norm(program, θ, w, "layer.norm2", ffn, y2, train=train, bias=bias2, residual=z)
+            self._norm(program, θ, w, "layer.norm2", ffn, ffn, train=train, bias=bias2, residual=z)
             if m == 2:
-                program.add("add", y2[:, :n], y2[:, n:], 0.5, y2[:, :n])
-            self._norm(program, θ, w, "norm", y2[:, :n], u, train=train)
+                program.add("add", ffn[:, :n], ffn[:, n:], 0.5, u)
+            self._norm(program, θ, w, "norm", u, u, train=train)
         logits = w.buffer("logits", n, self.classes)
         program.mm(u, θ["head.weight"].mT, logits)
         return logits
@@ -187,7 +185,8 @@ class Transformer(StackedModel):
             "cross_entropy", logits, θ["head.bias"], labels, w.buffer("loss", 1), g["head.bias"]
         )
         # Head and final LayerNorm.
-        u, du = w.buffer("u", n, d), w.buffer("du", n, d)
+        ffn_rows = n if self.pre else m * n
+        u, du = w.buffer("ffn", ffn_rows, d)[:, :n], w.buffer("du", n, d)
         program.mm(logits.mT, u, g["head.weight"])
         program.mm(logits, θ["head.weight"], du)
         db2 = g["layer.linear2.bias"]
@@ -196,11 +195,12 @@ class Transformer(StackedModel):
             dffn = du  # gradient of the feed-forward output, and of the residual stream
         else:
             self._norm_backward(program, θ, g, w, "norm", du, du)
-            dffn = w.buffer("dffn", m * n, d)
-            for j in range(m if m == 2 else 0):
-                program.add("scaled", du, 0.5, dffn[:, j * n : (j + 1) * n])
-            dy2 = dffn if m == 2 else du
-            self._norm_backward(program, θ, g, w, "layer.norm2", dy2, dffn, bias_grad=db2)
+            dffn = du
+            if m == 2:  # the mean gives each position half of its gradient
+                dffn = w.buffer("dffn", m * n, d)
+                for j in (0, 1):
+                    program.add("scaled", du, 0.5, dffn[:, j * n : (j + 1) * n])
+            self._norm_backward(program, θ, g, w, "layer.norm2", dffn, dffn, bias_grad=db2)
         # Feed-forward block.
         rows = dffn.shape[1]
         a, h, y = w.buffer("a", m * n, f), w.buffer("h", m * n, f), w.buffer("y", m * n, d)
@@ -222,7 +222,7 @@ class Transformer(StackedModel):
             program.mm(h, W1, dz, accumulate=True)
             self._norm_backward(program, θ, g, w, "layer.norm1", dz, dz, bias_grad=dbo)
         # Attention.
-        o, do = w.buffer("o", m * n, d), w.buffer("out", m * n, d)
+        o, do = w.buffer("o", m * n, d), y  # y has served
         program.mm(dz.mT, o, g["layer.self_attn.out_proj.weight"])
         program.mm(dz, θ["layer.self_attn.out_proj.weight"], do)
         dT, dqkv = w.buffer("dT", 2 * p, d), w.buffer("dqkv", 2 * p, 3 * d)

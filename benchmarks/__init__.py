@@ -1,0 +1,1 @@
+"""What a training step costs beside the same network written plainly; `make bench`."""
