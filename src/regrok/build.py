@@ -72,7 +72,7 @@ class Study:
 
         The configuration as it is built goes beside them, for the jobs and for a reader.
         """
-        _write_if_changed(self.results / "config.json", self.config.model_dump_json(indent=1) + "\n")
+        _write_if_changed(self.results / "config.json", self.config.model_dump_json(indent=1, exclude_unset=True) + "\n")
         for name in self.cohorts:
             cohort = self.plan.cohorts[name]
             path = self.roster(name)
