@@ -21,7 +21,7 @@ from regrok.errors import RegrokError
 if TYPE_CHECKING:
     import pandas as pd
 
-HELPERS = frozenset({"typeset"})
+HELPERS = frozenset({"booktabs"})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from regrok import latex
 from regrok.claims import OUT_OF_SCOPE
 from regrok.ledger import ledger_frame
 from regrok.tables import Built, Material
-from regrok.tables.typeset import table
+from regrok.tables.booktabs import table
 
 HEADER = ("claim", "statement", "published", r"here, with 95\,\% interval", "$n$", "verdict")
 COLUMNS = (

@@ -10,7 +10,7 @@ import pandas as pd
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.tables import Built, Material
-from regrok.tables.typeset import table
+from regrok.tables.booktabs import table
 
 HEADER = ("stage", "runs", "grokked", "did not", "steps", "hours")
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from regrok import latex
 from regrok.tables import Built, Material
-from regrok.tables.typeset import table
+from regrok.tables.booktabs import table
 
 GROUPS = {
     "task": ("task", "operation", "p", "n", "k", "labels", "train_size", "validation_size"),

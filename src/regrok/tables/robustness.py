@@ -14,7 +14,7 @@ from regrok.claims import (
 )
 from regrok.ledger import ledger_frame
 from regrok.tables import Built, Material
-from regrok.tables.typeset import table
+from regrok.tables.booktabs import table
 
 LETTERS = {
     REPRODUCED: "R",
