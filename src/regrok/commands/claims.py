@@ -86,7 +86,13 @@ def read_entries(claims: Claims, path: Path) -> tuple[dict[str, dict[str, Any]],
         pass
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RegrokError(f"{path}: not a ledger ({error}); delete it and build again") from None
-    blank = {"verdict": UNJUDGED, "reason": "", "criterion": "", "value": None, "low": None}
+    blank: dict[str, Any] = {
+        "verdict": UNJUDGED,
+        "reason": "",
+        "criterion": "",
+        "value": None,
+        "low": None,
+    }
     blank |= {"high": None, "n": 0, "unit": "", "estimator": "", "note": "", "robustness": {}}
     return {
         claim.id: judged.get(claim.id)

@@ -84,8 +84,10 @@ def fit(
         "pearson": over_runs(regression.pearson, "Pearson correlation", est.CORRELATION),
         "slope": over_runs(regression.slope, "least squares"),
     }
-    columns = ("run_id", "cell", "seed", "p", "init_scale", "learning_rate", "weight_decay")
-    columns += ("T_mem", "T_grok", "delay", "V_mem", "V_grok", "V_final")
-    columns += ("escape_theory", "escape_step", "escape", "delta_min")
+    columns = (
+        *("run_id", "cell", "seed", "p", "init_scale", "learning_rate", "weight_decay"),
+        *("T_mem", "T_grok", "delay", "V_mem", "V_grok", "V_final"),
+        *("escape_theory", "escape_step", "escape", "delta_min"),
+    )
     points = [{c: plain(run[c]) for c in columns} for run in runs.to_dict("records")]
     return {"estimates": estimates, "points": points, "cells": []}

@@ -79,7 +79,7 @@ def mean(values: Any, unit: str = "", note: str = "", log: bool = False) -> Esti
         one = "; one run gives no interval"
         return estimate(float(back(centre)), None, None, 1, estimator + one, unit, note)
     half = stats.t.ppf(0.5 + LEVEL / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size)
-    low, high = back(centre - half), back(centre + half)
+    low, high = float(back(centre - half)), float(back(centre + half))
     return estimate(float(back(centre)), low, high, x.size, estimator, unit, note)
 
 

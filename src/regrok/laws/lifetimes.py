@@ -19,6 +19,8 @@ from lifelines.utils import median_survival_times
 from . import estimate as est
 
 FAMILIES = {"weibull": WeibullAFTFitter, "log_normal": LogNormalAFTFitter}
+NORMAL = 1.959963984540054
+"""Quantile of the normal distribution for 95 % intervals."""
 NEVER = 1e9
 """Stands for ∞ as an interval's upper end, in units of the median time: lifelines' log-normal gradient is NaN at ∞."""
 SHORTEST = 1e-6
@@ -71,8 +73,7 @@ def accelerated_failure_time(
     location = "lambda_" if family == "weibull" else "mu_"
     for name, s in zip(names, spread, strict=True):
         row = summary.loc[(location, name)]
-        value, error = row["coef"] / s, row["se(coef)"] / s
-        half = 1.959963984540054 * error
+        value, half = row["coef"] / s, NORMAL * row["se(coef)"] / s
         found[name] = est.estimate(
             value, value - half, value + half, n, estimator, note=f"{censored} of {n} runs censored"
         )
@@ -131,7 +132,7 @@ def restricted_mean(durations: pd.Series, observed: pd.Series, horizon: float) -
     events = float(died.sum())
     if events > 1:
         variance *= events / (events - 1)
-    value, half = float(areas.sum()), 1.959963984540054 * math.sqrt(variance)
+    value, half = float(areas.sum()), NORMAL * math.sqrt(variance)
     note = f"over the first {horizon:,.0f} steps"
     return est.estimate(
         value, max(value - half, 0.0), min(value + half, horizon), n, estimator, "steps", note
