@@ -115,6 +115,36 @@ class Study:
         others = {other: self.config.fits[other].model_dump(mode="json") for other in repeated}
         return {**own, "repeats": others} if others else own
 
+    @property
+    def figures(self) -> list[str]:
+        """Figures of this scale: those whose first experiment runs, or that need none."""
+        return [name for name, entry in self.config.figures.items() if self._runs(entry.experiments[:1])]
+
+    @property
+    def tables(self) -> list[str]:
+        """Tables of this scale: those of which an experiment runs, or that need none."""
+        return [name for name, entry in self.config.tables.items() if self._runs(entry.experiments)]
+
+    def _runs(self, experiments: Iterable[str]) -> bool:
+        asked = list(experiments)
+        here = [name for name in asked if self.config.scale in self.config.experiments[name].scales]
+        return bool(here) or not asked
+
+    def figure_sources(self, name: str) -> list[str]:
+        shared = ("__init__", "captions", "panels", "shown", "style", "summaries")
+        kinds = (self.config.figures[name].draw, *shared)
+        return self.sources(*(f"figures/{kind}.py" for kind in kinds), "latex.py")
+
+    def table_sources(self, name: str) -> list[str]:
+        kinds = (self.config.tables[name].build, "__init__", "booktabs")
+        return self.sources(*(f"tables/{kind}.py" for kind in kinds), "latex.py")
+
+    def timed(self, block: dict[str, Any]) -> list[str]:
+        """Benchmark files behind the compute card; none when nothing was computed here but the analysis."""
+        if block["build"] != "compute" or self.config.source == "released":
+            return []
+        return [str(self.results / "benchmarks" / "fit" / f"{name}.tsv") for name in self.config.fits]
+
     # Words -------------------------------------------------------------------------------------------
 
     def announce(self, cores: int) -> str:

@@ -1,5 +1,6 @@
 # What every rule uses: the validated study, where results go, who depends on which source file.
 import time
+from pathlib import Path
 
 from regrok import build
 from regrok.errors import RegrokError
@@ -15,6 +16,12 @@ except RegrokError as refusal:
     raise WorkflowError(str(refusal)) from None
 
 R = str(study.results)
+PAPER_TEXT = [
+    "paper/main.tex",
+    "paper/regrok.sty",
+    "paper/references.bib",
+    *sorted(str(path) for path in Path("paper/sections").glob("*.tex")),
+]
 FRAMES = {
     name: f"{R}/{name}.parquet" for name in ("runs", "curves", "experiments", "spectra")
 }
@@ -30,7 +37,7 @@ wildcard_constraints:
 def figures():
     return expand(
         f"{R}/figures/{{figure}}.{{kind}}",
-        figure=list(study.config.figures),
+        figure=study.figures,
         kind=("pdf", "png", "tex"),
     )
 
@@ -38,7 +45,7 @@ def figures():
 def tables():
     return expand(
         f"{R}/tables/{{table}}.{{kind}}",
-        table=list(study.config.tables),
+        table=study.tables,
         kind=("tex", "csv"),
     )
 

@@ -25,9 +25,10 @@ rule table:
         **FRAMES,
         fits=study.fits(),
         ledger=f"{R}/ledger.json",
+        benchmarks=lambda wildcards: study.timed(block("tables", wildcards.table)),
         published="paper/published.yaml",
         deviations="paper/deviations.yaml",
-        code=study.sources("tables*.py", "tables/*.py"),
+        code=lambda wildcards: study.table_sources(wildcards.table),
     output:
         tex=f"{R}/tables/{{table}}.tex",
         csv=f"{R}/tables/{{table}}.csv",
@@ -48,7 +49,8 @@ rule numbers:
         **FRAMES,
         fits=study.fits(),
         ledger=f"{R}/ledger.json",
-        code=study.sources("numbers.py"),
+        published="paper/published.yaml",
+        code=study.sources("numbers.py", "latex.py"),
     output:
         tex=f"{R}/numbers.tex",
         json=f"{R}/numbers.json",

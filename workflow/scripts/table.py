@@ -1,0 +1,26 @@
+"""Build one table, as TeX and as CSV."""
+
+import json
+from pathlib import Path
+
+from regrok import frames
+from regrok.build import written_config
+from regrok.config import Table
+from regrok.config.load import read_yaml
+from regrok.jobs import job
+from regrok.store import read_fits
+from regrok.tables import Material, write_table
+
+with job(snakemake.log[0]):
+    results = Path(snakemake.input.runs).parent
+    material = Material(
+        frames=frames.load(results),
+        fits=read_fits(snakemake.input.fits),
+        ledger=json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
+        config=written_config(results),
+        published=read_yaml(Path(snakemake.input.published)),
+        deviations=read_yaml(Path(snakemake.input.deviations))["deviations"],
+        benchmarks=[Path(path) for path in snakemake.input.benchmarks],
+    )
+    block = Table.model_validate(dict(snakemake.params.block))
+    write_table(snakemake.wildcards.table, block, material, *snakemake.output)
