@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from regrok.claims import VERDICTS, Claims, criterion, judge, load_claims
+from regrok.claims import VERDICTS, Claims, load_claims
 from regrok.cli import main
 from regrok.config import load_config
 from regrok.errors import RegrokError
 from regrok.laws.estimate import estimate, exact, missing, share
+from regrok.verdicts import criterion, judge
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = ROOT / "paper" / "claims.yaml"

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.claims import OUT_OF_SCOPE, VERDICTS, Claims, judge
+from regrok.claims import OUT_OF_SCOPE, VERDICTS, Claims
 from regrok.config import Scale
 from regrok.frames import Frames
+from regrok.verdicts import judge
 
 
 def ledger(

@@ -1,4 +1,4 @@
-"""The fits again under other readings of the same runs; `regrok.claims` judges every claim on each.
+"""The fits again under other readings of the same runs; `regrok.ledger` judges every claim on each.
 
 Not a law of its own: it reads the other fits of config.yaml.
 """
