@@ -101,7 +101,9 @@ def planted_curve(run: Run) -> pd.DataFrame:
     for name in run.protocol.measure:
         if name.startswith("fourier"):
             low = 0.97 if name.endswith("low") else 1.0
-            residual = np.clip(low * (0.95 - 0.9 * validation + rng.normal(0, 0.02, step.size)), 0.002, 1)
+            residual = np.clip(
+                low * (0.95 - 0.9 * validation + rng.normal(0, 0.02, step.size)), 0.002, 1
+            )
             curve[f"fourier_residual_{name.removeprefix('fourier_')}"] = residual
         elif name == "logit_max":
             curve["logit_max"] = 30 * train + 1
@@ -150,7 +152,11 @@ def make_frames(config: Config) -> Frames:
             collapsed=outcome == "collapsed",
             diverged=outcome == "diverged",
         )
-        made = {"cohort": cohorts[run.run_id], "wall_seconds": 0.008 * row["steps"], "device": "cpu"}
+        made = {
+            "cohort": cohorts[run.run_id],
+            "wall_seconds": 0.008 * row["steps"],
+            "device": "cpu",
+        }
         rows.append({**row, **made, "trainer": "0123456789ab"})
         curves.append(curve.assign(run_id=run.run_id))
         spectra.append(planted_spectra(run, curve))

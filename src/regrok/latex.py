@@ -1,8 +1,9 @@
-"""Numbers and words as TeX: one place decides digits, separators and escapes, so that text, tables and captions agree."""
+"""Numbers and words as TeX: one place decides digits, separators and escapes, so text, tables and captions agree."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 NOTHING = "--"
@@ -85,6 +86,7 @@ _SYMBOLS = (
     ("V_final", r"\ensuremath{V_{\mathrm{final}}}"),
     ("V_grok", r"\ensuremath{V_{\mathrm{grok}}}"),
     ("V_mem", r"\ensuremath{V_{\mathrm{mem}}}"),
+    ("V_post", r"\ensuremath{V_{\mathrm{post}}}"),
     ("V_0", r"\ensuremath{V_0}"),
 )
 
@@ -94,7 +96,8 @@ def escape(text: object) -> str:
 
     A character outside ASCII with no known spelling is kept: pdfTeX reads UTF-8 and names what it cannot set.
     """
-    return symbols(str(text))
+    # A hyphen before a number is a minus sign; within a word or a range it is not.
+    return symbols(re.sub(r"(?<![\w.)-])-(?=\d)", "−", str(text)))
 
 
 def symbols(text: str) -> str:
@@ -119,7 +122,7 @@ def _missing(value: object) -> bool:
 def number(value: float | int | None, digits: int = 3, half_width: float | None = None) -> str:
     """A measured number, right in text and in mathematics alike.
 
-    With `half_width` (of its interval) the last digit shown is the second digit of that width, never more than 7
+    With `half_width` (of its interval) the last digit shown is the second digit of that width, never more than 5
     significant digits; otherwise `digits` significant ones. Whole numbers of 1,000 and more get separators; below
     1e-3 and from 1e6 on, powers of ten. NaN and None give `NOTHING`.
     """
@@ -131,7 +134,7 @@ def number(value: float | int | None, digits: int = 3, half_width: float | None 
     magnitude = math.floor(math.log10(abs(value)))
     if half_width and math.isfinite(half_width) and half_width > 0:
         last = math.floor(math.log10(half_width)) - 1
-        digits = min(max(magnitude - last + 1, 2), 7)
+        digits = min(max(magnitude - last + 1, 2), 5)
     rounded = float(f"{value:.{digits - 1}e}")
     if rounded == 0:
         return "0"
@@ -210,7 +213,21 @@ def estimate(found: Mapping | None, bounds: bool = True) -> str:
     return f"{shown} {interval(low, high)}"
 
 
-_COUNTS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_COUNTS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
 
 
 def count(value: int, noun: str = "", plural: str | None = None) -> str:

@@ -17,13 +17,13 @@ from regrok.errors import RegrokError
 from regrok.numbers import KINDS
 
 KEYED = (*KINDS, "evidence")
-ASKING = ("ifexperiment", "iffigure", "ifverdict", "regrokfigure", "regroktable", "explain")
+ASKING = ("ifexperiment", "iffigure", "regrokfigure", "regroktable", "explain")
 
 WITHOUT_PROSE = (
     *KEYED,
     *ASKING,
     *("cite", "citep", "citet", "ref", "eqref", "label", "input", "bibliography", "arxiv"),
-    *("includegraphics", "texttt", "url", "href", "begin", "end", "vspace", "hspace"),
+    *("includegraphics", "texttt", "url", "href", "vspace", "hspace"),
 )
 """Macros whose arguments are names, not prose."""
 
@@ -47,7 +47,9 @@ def lint_sources(paper: Path | str, config: Any, claims: Iterable[str] = ()) -> 
     try:
         known = json.loads((generated / "numbers.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RegrokError(f"{generated}/numbers.json does not exist; build it with: snakemake --cores all") from None
+        raise RegrokError(
+            f"{generated}/numbers.json does not exist; build it with: snakemake --cores all"
+        ) from None
     files = [paper / "main.tex", *sorted((paper / "sections").glob("*.tex"))]
     texts = {path: without_comments(path.read_text(encoding="utf-8")) for path in files}
     included = "\n".join(texts.values())
@@ -55,7 +57,9 @@ def lint_sources(paper: Path | str, config: Any, claims: Iterable[str] = ()) -> 
     for path, text in texts.items():
         prose = text if path.parent.name == "sections" else _document(text)
         findings += [f"{path}:{n}: {what}" for n, what in digits(prose)]
-        findings += [f"{path}:{n}: {what}" for n, what in undefined_keys(text, known, config, set(claims))]
+        findings += [
+            f"{path}:{n}: {what}" for n, what in undefined_keys(text, known, config, set(claims))
+        ]
     findings += unused_macros(texts, paper / "regrok.sty")
     findings += unshown(included, generated)
     return findings
@@ -84,27 +88,34 @@ def digits(text: str) -> list[tuple[int, str]]:
     Mathematics may hold single digits: the 2 of 2ηλ, exponents, indices.
     """
     names = "|".join(WITHOUT_PROSE)
-    plain = _blank(text, rf"\\(?:{names})\*?(?:\[[^\]]*\])?\s*\{{[^{{}}]*\}}(?:\{{[^{{}}]*\}}(?=\s*\{{))?")
+    plain = _blank(
+        text, rf"\\(?:{names})\*?(?:\[[^\]]*\])?\s*\{{[^{{}}]*\}}(?:\{{[^{{}}]*\}}(?=\s*\{{))?"
+    )
     plain = _blank(plain, r"\[[^\]\n]*\]")
     # Text inside mathematics is prose again; it has no digits unless somebody typed them.
     mathematics = r"\$[^$]*\$|\\begin\s*\{equation\}.*?\\end\s*\{equation\}"
-    found = []
-    for match in re.finditer(mathematics, plain):
-        for number in re.finditer(r"\d+[.,]\d+|\d{2,}", match.group()):
-            found.append((match.start() + number.start(), number.group()))
+    found = [
+        (match.start() + number.start(), number.group())
+        for match in re.finditer(mathematics, plain)
+        for number in re.finditer(r"\d+[.,]\d+|\d{2,}", match.group())
+    ]
     plain = _blank(plain, mathematics)
+    plain = _blank(plain, r"\\(?:begin|end)\s*\{[^{}]*\}(?:\{[^{}]*\})?")
     found += [(m.start(), m.group()) for m in re.finditer(r"\d[\d.,]*", plain)]
     complaints = [
-        (text.count("\n", 0, at) + 1, f"'{what}' is typed by hand; use \\result, \\setting, \\given or \\counted")
+        (
+            text.count("\n", 0, at) + 1,
+            f"'{what}' is typed by hand; use \\result, \\setting, \\given or \\counted",
+        )
         for at, what in found
     ]
-    for match in COUNT_WORDS.finditer(plain):
-        complaints.append(
-            (
-                text.count("\n", 0, match.start()) + 1,
-                f"'{match.group()}' counts by hand; use \\counted or \\setting",
-            )
+    complaints += [
+        (
+            text.count("\n", 0, match.start()) + 1,
+            f"'{match.group()}' counts by hand; use \\counted or \\setting",
         )
+        for match in COUNT_WORDS.finditer(plain)
+    ]
     return sorted(complaints)
 
 
@@ -114,8 +125,8 @@ def undefined_keys(
     """Line and complaint for every key that numbers.json or config.yaml does not have."""
     universe: dict[str, Iterable[str]] = {kind: known[kind] for kind in KINDS}
     universe |= {"evidence": known["result"], "ifexperiment": _experiments(config)}
-    universe |= {name: config.figures for name in ("iffigure", "regrokfigure")}
-    universe |= {"regroktable": config.tables, "ifverdict": known["verdict"]}
+    universe |= dict.fromkeys(("iffigure", "regrokfigure"), config.figures)
+    universe |= {"regroktable": config.tables}
     if claims:
         universe["explain"] = claims
     found = []
@@ -165,9 +176,11 @@ def unshown(text: str, generated: Path) -> list[str]:
     findings = []
     for folder, macro in (("figures", "regrokfigure"), ("tables", "regroktable")):
         shown = set(re.findall(rf"\\{macro}\{{([^}}]*)\}}", text))
-        for path in sorted((generated / folder).glob("*.tex")):
-            if path.stem not in shown:
-                findings.append(f"{path}: made but not shown; put \\{macro}{{{path.stem}}} into a section")
+        findings += [
+            f"{path}: made but not shown; put \\{macro}{{{path.stem}}} into a section"
+            for path in sorted((generated / folder).glob("*.tex"))
+            if path.stem not in shown
+        ]
     return findings
 
 
@@ -184,11 +197,8 @@ def lint_log(log: str) -> list[str]:
         if by > OVERFULL_LIMIT:
             where = match["where"] or "a page"
             findings.append(f"overfull by {by:g} pt: {where}; reword, or narrow the table")
-    for match in re.finditer(r"LaTeX Warning: (.*(?:undefined|multiply defined).*)", log):
-        findings.append(match.group(1))
-    for match in re.finditer(r"Package natbib Warning: (Citation.*undefined.*)", log):
-        findings.append(match.group(1))
-    # latexmk keeps the last run's log, so a warning counts only if it outlived the reruns.
+    findings += re.findall(r"LaTeX Warning: (.*(?:undefined|multiply defined).*)", log)
+    findings += re.findall(r"Package natbib Warning: (Citation.*undefined.*)", log)
     return list(dict.fromkeys(findings))
 
 

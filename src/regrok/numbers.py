@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from regrok import latex
-from regrok.claims import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED, VERDICTS
+from regrok.claims import (
+    DIRECTION,
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    OUT_OF_SCOPE,
+    REPRODUCED,
+    VERDICTS,
+)
 from regrok.events import OUTCOMES
 from regrok.figures.shown import estimates
 from regrok.tables.hyperparameters import settings
@@ -59,7 +66,7 @@ def numbers(
         made["verdictphrase"][claim["id"]] = PHRASES[claim["verdict"]]
         made["published"][claim["id"]] = latex.escape(claim["published_text"])
     members = frames.experiments
-    columns = sorted({c for c in settings(frames.runs)} | {"seed"})
+    columns = sorted({*settings(frames.runs), "seed"})
     for experiment in config.experiments:
         ids = members[members.experiment == experiment].run_id
         runs = frames.runs[frames.runs.run_id.isin(ids)]

@@ -48,10 +48,12 @@ def assemble(
     wanted += [f"tables/{name}.tex" for name in tables]
     for name in wanted:
         if not (results / name).exists():
-            raise RegrokError(f"{results / name} does not exist; build it with: snakemake --cores all")
+            raise RegrokError(
+                f"{results / name} does not exist; build it with: snakemake --cores all"
+            )
         shutil.copyfile(results / name, generated / name)
     (generated / "scope.tex").write_text(
-        scope(config, ledger, figures, tables, repository), encoding="utf-8"
+        scope(config, figures, tables, repository), encoding="utf-8"
     )
     (generated / "unreproduced.tex").write_text(unreproduced(ledger), encoding="utf-8")
     return generated
@@ -59,12 +61,11 @@ def assemble(
 
 def scope(
     config: Any,
-    ledger: Mapping[str, Any],
     figures: list[str],
     tables: list[str],
     repository: str | None,
 ) -> str:
-    """What the paper's conditionals ask: scale, anonymity, experiments, verdicts, figures with their sources, tables."""
+    """What the paper's conditionals ask: scale, anonymity, experiments, figures with their sources, tables."""
     lines = [f"\\regrokset{{scope}}{{scale}}{{{config.scale}}}"]
     if config.anonymous:
         lines.append(r"\regrokset{is}{anonymous}{yes}")
@@ -73,8 +74,6 @@ def scope(
     for name, experiment in config.experiments.items():
         if config.scale in experiment.scales:
             lines.append(f"\\regrokset{{experiment}}{{{name}}}{{yes}}")
-    for claim in ledger["claims"]:
-        lines.append(f"\\regrokset{{is}}{{{claim['id']}:{claim['verdict']}}}{{yes}}")
     base = repository.rstrip("/") if repository else ".."
     for name in figures:
         path = f"src/regrok/figures/{source(config.figures[name].draw).name}"
@@ -118,7 +117,9 @@ def typeset(paper: Path | str, out_pdf: Path | str) -> str:
     """
     paper, out_pdf = Path(paper), Path(out_pdf)
     if not available():
-        raise RegrokError("latexmk and pdflatex were not found; install TeX Live (make tex) and build again")
+        raise RegrokError(
+            "latexmk and pdflatex were not found; install TeX Live (make tex) and build again"
+        )
     environment = {
         **os.environ,
         "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", EPOCH),
@@ -135,19 +136,27 @@ def typeset(paper: Path | str, out_pdf: Path | str) -> str:
             command, cwd=paper, env=environment, capture_output=True, timeout=TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise RegrokError(f"latexmk did not finish within {TIMEOUT} s; its log is {paper / BUILD}/regrok.log") from error
+        raise RegrokError(
+            f"latexmk did not finish within {TIMEOUT} s; its log is {paper / BUILD}/regrok.log"
+        ) from error
     log_path = paper / BUILD / "regrok.log"
     log = log_path.read_text(encoding="utf-8", errors="replace") if log_path.exists() else ""
     if done.returncode != 0:
         output = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
-        found = errors(log) or errors(output) or [output.strip().splitlines()[-1] if output.strip() else "no output"]
+        found = (
+            errors(log)
+            or errors(output)
+            or [output.strip().splitlines()[-1] if output.strip() else "no output"]
+        )
         raise RegrokError("\n  ".join([f"LaTeX stopped; the whole log is {log_path}:", *found[:5]]))
     out_pdf.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(paper / BUILD / "regrok.pdf", out_pdf)
     return log
 
 
-ERROR = re.compile(r"^(?:\./)?(?P<where>[^\s:]+\.(?:tex|sty|bib):\d+): (?P<what>.+)$|^! (?P<plain>.+)$")
+ERROR = re.compile(
+    r"^(?:\./)?(?P<where>[^\s:]+\.(?:tex|sty|bib):\d+): (?P<what>.+)$|^! (?P<plain>.+)$"
+)
 
 
 def errors(log: str) -> list[str]:

@@ -40,7 +40,9 @@ def module(kind: str) -> ModuleType:
     if kind not in kinds():
         near = get_close_matches(kind, kinds(), 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise RegrokError(f"draw: {kind!r} is no kind of figure; there are {', '.join(kinds())}.{hint}")
+        raise RegrokError(
+            f"draw: {kind!r} is no kind of figure; there are {', '.join(kinds())}.{hint}"
+        )
     return importlib.import_module(f"{__name__}.{kind}")
 
 
@@ -54,7 +56,9 @@ def source(kind: str) -> Path:
 
 def runs_here(config: Any, experiment: str) -> bool:
     """Whether config.yaml runs this experiment at the chosen scale."""
-    return experiment in config.experiments and config.scale in config.experiments[experiment].scales
+    return (
+        experiment in config.experiments and config.scale in config.experiments[experiment].scales
+    )
 
 
 def drawable(config: Any) -> list[str]:

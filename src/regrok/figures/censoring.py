@@ -21,7 +21,9 @@ def draw(shown, fits, options, style):
     """Estimated exponent against the share of censored runs, one line an estimator, with intervals."""
     points = points_of(fits, "censoring_bias").dropna(subset=["exponent"])
     if points.empty:
-        raise RegrokError("figure censoring: its fit has no points; list a censoring_bias fit under `fits`")
+        raise RegrokError(
+            "figure censoring: its fit has no points; list a censoring_bias fit under `fits`"
+        )
     figure, (ax,) = style.panels(1, 1, 2.2)
     for i, (name, (words, colour)) in enumerate(ESTIMATORS.items()):
         one = points[points.estimator == name].sort_values("censored")
@@ -42,9 +44,12 @@ def draw(shown, fits, options, style):
     label(ax, "censored runs (%)", "estimated exponent of $\\lambda$")
     n = int(points.n.max())
     body = (
-        rf"\textbf{{What censoring does to an exponent.}} Exponent of $\lambda$ estimated from $n={latex.exact(n)}$ simulated "
-        rf"runs with a planted exponent of {latex.number(points.planted.iloc[0])}, against the share of runs that the budget "
-        r"cuts off; bars are 95\,\% intervals. Least squares that drops or misreads censored runs is pulled towards zero; "
+        rf"\textbf{{What censoring does to an exponent.}} Exponent of $\lambda$ estimated from "
+        rf"$n={latex.exact(n)}$ simulated "
+        rf"runs with a planted exponent of {latex.number(points.planted.iloc[0])}, against the share of runs that "
+        r"the budget "
+        r"cuts off; bars are 95\,\% intervals. Least squares that drops or misreads censored runs is pulled "
+        r"towards zero; "
         r"the survival fit is not. No training run enters this figure."
     )
     words = "One panel: estimated exponent against the share of censored runs for three estimators."

@@ -48,7 +48,9 @@ def draw(shown, fits, options, style):
 
 def norms(ax, shown, runs, style) -> None:
     """V of every seed, with a dotted vertical at each T_grok."""
-    for colour, run in zip(style.ramp(len(runs)), runs.sort_values("seed").itertuples(), strict=True):
+    for colour, run in zip(
+        style.ramp(len(runs)), runs.sort_values("seed").itertuples(), strict=True
+    ):
         line = shown.curve(run.run_id)
         ax.plot(line.step, line.V, color=colour, lw=0.8)
         if run.T_grok == run.T_grok:

@@ -5,8 +5,6 @@ experiments: those of the forecast. fits: the forecast fit. options: published, 
 
 from __future__ import annotations
 
-import numpy as np
-
 from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.panels import identity_line
@@ -80,7 +78,8 @@ def draw(shown, fits, options, style):
     runs = runs[runs.run_id.isin(ids)] if ids else runs
     cells = known.cell.nunique() if len(known) else 0
     body = (
-        rf"(a) Forecast against observed delay of {latex.exact(len(known))} runs in {latex.exact(cells)} cells, each cell "
+        rf"(a) Forecast against observed delay of {latex.exact(len(known))} runs in {latex.exact(cells)} cells, "
+        r"each cell "
         r"forecast by a calibration that has not seen it; darker for larger $\eta\lambda$, dotted $y=x$. (b) Mean "
         r"absolute error with its 95\,\% bootstrap interval over cells; grey bars are simpler predictors, the last of "
         r"which needs the end of the run and is no forecast."

@@ -1,7 +1,7 @@
 """Is T_grok inversely proportional to η? Content of Figure 4 of arXiv 2603.13331.
 
-experiments: the η sweep, then (when it runs at this scale) the η × λ grid. fits: the scaling fit in η. options: curves, the η whose accuracy is
-drawn.
+experiments: the η sweep, then (when it runs at this scale) the η × λ grid. fits: the scaling fit in η. options:
+curves, the η whose accuracy is drawn.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def escape_time(shown, runs: pd.DataFrame) -> pd.Series:
     times = {}
     for run in runs.dropna(subset=["T_mem"]).itertuples():
         curve = shown.curve(run.run_id)
-        low = curve[(curve.step >= run.T_mem) & (curve.V <= ESCAPED * run.V_final)]
+        low = curve[(curve.step >= run.T_mem) & (ESCAPED * run.V_final >= curve.V)]
         times[run.run_id] = low.step.min() - run.T_mem if len(low) else np.nan
     return runs.run_id.map(times)
 
@@ -46,7 +46,11 @@ def heat_map(ax, joint: pd.DataFrame) -> None:
     joint = joint.drop_duplicates("run_id").copy()
     joint["product"] = joint.T_grok * joint.learning_rate * joint.weight_decay
     median = joint.pivot_table(
-        index="learning_rate", columns="weight_decay", values="product", aggfunc="median", dropna=False
+        index="learning_rate",
+        columns="weight_decay",
+        values="product",
+        aggfunc="median",
+        dropna=False,
     ).sort_index(ascending=False)
     counts = joint.groupby(["learning_rate", "weight_decay"]).T_grok.agg(["count", "size"])
     words = median.astype(object)
@@ -102,7 +106,12 @@ def doubling(ax, runs: pd.DataFrame) -> None:
     shown_high = np.where(np.isfinite(high), high, ratios)
     ax.bar(places, ratios, 0.6, color=BLUE, alpha=0.75)
     ax.errorbar(
-        places, ratios, yerr=[ratios - low, shown_high - ratios], fmt="none", ecolor="black", capsize=2
+        places,
+        ratios,
+        yerr=[ratios - low, shown_high - ratios],
+        fmt="none",
+        ecolor="black",
+        capsize=2,
     )
     ax.axhline(2, color=VERMILION, ls=DASHES[1], lw=0.9)
     ax.set_xticks(places, names)
@@ -163,15 +172,23 @@ def draw(shown, fits, options, style):
     values = sorted(
         {min(rates, key=lambda r, w=w: abs(np.log(r / w))) for w in wanted}, reverse=True
     )
-    panels.accuracy_curves(f, shown, runs, "learning_rate", values, [GREY, BLUE, VERMILION], "$\\eta$")
+    panels.accuracy_curves(
+        f, shown, runs, "learning_rate", values, [GREY, BLUE, VERMILION], "$\\eta$"
+    )
 
     body = (
-        r"(a) $T_{\mathrm{grok}}$ against $1/\eta$: dots are runs, open circles medians with 95\,\% bootstrap intervals "
-        r"over seeds (arrow: the end lies beyond the budget), dashed the least-squares line. (b) $\eta\,T_{\mathrm{grok}}$, "
-        r"level under an inverse law. (c) Median $T_{\mathrm{grok}}\,\eta\lambda$ of each cell over how many of its runs "
-        r"grokked; grey: none. (d) Ratio of median $T_{\mathrm{grok}}$ per halving of $\eta$, with the interval that the two "
-        r"medians' intervals span; the dashed line is the inverse law's. (e) Measured escape time after $T_{\mathrm{mem}}$ "
-        r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, with $y=x$ (dotted). (f) Validation (lines) and train accuracy (thin "
+        r"(a) $T_{\mathrm{grok}}$ against $1/\eta$: dots are runs, open circles medians with 95\,\% bootstrap "
+        r"intervals "
+        r"over seeds (arrow: the end lies beyond the budget), dashed the least-squares line. (b) "
+        r"$\eta\,T_{\mathrm{grok}}$, "
+        r"level under an inverse law. (c) Median $T_{\mathrm{grok}}\,\eta\lambda$ of each cell over how many of "
+        r"its runs "
+        r"grokked; grey: none. (d) Ratio of median $T_{\mathrm{grok}}$ per halving of $\eta$, with the interval "
+        r"that the two "
+        r"medians' intervals span; the dashed line is the inverse law's. (e) Measured escape time after "
+        r"$T_{\mathrm{mem}}$ "
+        r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, with $y=x$ (dotted). (f) Validation "
+        r"(lines) and train accuracy (thin "
         r"dotted) of the first seed."
     )
     words = (

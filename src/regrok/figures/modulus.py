@@ -1,7 +1,7 @@
 """The norm ratio as modulus p moves it: content of Figure 3 of arXiv 2603.13331.
 
-experiments: the modulus sweep. fits: the scaling fit in T_esc_th. options: curves, the p whose accuracy is drawn; support_energy, the share of spectral
-energy that defines the Fourier support (only with measured spectra).
+experiments: the modulus sweep. fits: the scaling fit in T_esc_th. options: curves, the p whose accuracy is drawn;
+support_energy, the share of spectral energy that defines the Fourier support (only with measured spectra).
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def draw(shown, fits, options, style):
         r"(a) Delay, (b) $V_{\mathrm{mem}}$ with its least-squares line and (e) $T_{\mathrm{mem}}$ against $p$: dots "
         r"are runs, open circles medians with 95\,\% bootstrap intervals over seeds. (c) Delay against the theory's "
         r"$T_{\mathrm{esc}}=\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$, darker for larger $p$, with the "
-        rf"least-squares line (dashed) and $y=x$ (dotted). {fourth}. (f) Validation (lines) and train accuracy (thin dotted) of the first "
+        rf"least-squares line (dashed) and $y=x$ (dotted). {fourth}. (f) Validation (lines) and train accuracy "
+        r"(thin dotted) of the first "
         r"seed at three moduli."
     )
     words = (

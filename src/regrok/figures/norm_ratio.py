@@ -64,7 +64,8 @@ def draw(shown, fits, options, style):
 
     censored = int(runs.T_grok.isna().sum())
     body = (
-        r"(a) $V_{\mathrm{mem}}$ and $V_{\mathrm{final}}$ against the factor on the initial weights: dots are runs, open "
+        r"(a) $V_{\mathrm{mem}}$ and $V_{\mathrm{final}}$ against the factor on the initial weights: dots are "
+        r"runs, open "
         r"marks medians. (b) Delay against the log norm ratio, one dot a run, with the least-squares line (dashed) and "
         r"the theory's $\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$ (dotted); "
         rf"{latex.exact(censored)} runs without a delay have no dot. The scatter of the dots is the whole sample."

@@ -96,7 +96,8 @@ def draw(shown, fits, options, style):
 
     body = (
         r"(a) Squared norm, (b) train accuracy and (c) validation accuracy of every run, one line a seed, by optimiser "
-        r"and weight-decay convention. (d) Outcomes of each arm; the black bar under it is the Wilson 95\,\% interval of "
+        r"and weight-decay convention. (d) Outcomes of each arm; the black bar under it is the Wilson 95\,\% "
+        r"interval of "
         r"the share that grokked. Read (b) before (c): a run that never memorised says nothing about a delay."
     )
     words = (

@@ -13,7 +13,6 @@ from regrok.figures.shown import value_of
 from regrok.figures.style import BLACK, BLUE, DASHES, GREY, MARKERS, VERMILION, short_number
 from regrok.figures.summaries import medians
 
-
 BESIDE = -4 / 72
 """Inches by which run points stand to the left of their median, so that its bar does not hide them."""
 
@@ -65,7 +64,13 @@ def median_points(
 
 
 def accuracy_curves(
-    ax: Axes, shown, runs: pd.DataFrame, by: str, values: Sequence[float], colours: Sequence, sign: str
+    ax: Axes,
+    shown,
+    runs: pd.DataFrame,
+    by: str,
+    values: Sequence[float],
+    colours: Sequence,
+    sign: str,
 ) -> None:
     """Validation accuracy of the first seed at each value, with dotted train accuracy; log steps."""
     for i, value in enumerate(values):
@@ -99,7 +104,8 @@ def scaling_line(
     factor: units of the fit's x per unit of the axis.
     """
     slope, intercept, r_squared = (
-        value_of(fits, "scaling", f"{response}.{key}") for key in ("slope", "intercept", "r_squared")
+        value_of(fits, "scaling", f"{response}.{key}")
+        for key in ("slope", "intercept", "r_squared")
     )
     if not np.isfinite([slope, intercept]).all():
         return

@@ -56,7 +56,10 @@ def draw(shown, fits, options, style):
         run = runs.sort_values("run_id").iloc[0] if run is None else run
         curve = shown.curve(run.run_id)
         curve = curve[curve.step > 0]
-        for column, dash, width in (("train_accuracy", DASHES[2], 0.8), ("validation_accuracy", "-", 1.1)):
+        for column, dash, width in (
+            ("train_accuracy", DASHES[2], 0.8),
+            ("validation_accuracy", "-", 1.1),
+        ):
             known = curve.dropna(subset=[column])
             c.plot(known.step, known[column], color=colour, ls=dash, lw=width)
     a.axhline(0, color=GREY, lw=0.7, ls=DASHES[2])
@@ -74,12 +77,13 @@ def draw(shown, fits, options, style):
     together = pd.concat(parts.values(), ignore_index=True)
     silent = int(together.delay.isna().sum())
     body = (
-        r"(a) Delay and (b) norm ratio $V_{\mathrm{final}}/V_{\mathrm{mem}}$ against the number of training samples; dots "
-        r"are runs, open marks medians with 95\,\% bootstrap intervals over seeds (runs that did not grok count as longer "
-        rf"than all; {latex.exact(silent)} have no dot). Dotted: no delay, no change of norm. (c) Validation (line) and "
+        r"(a) Delay and (b) norm ratio $V_{\mathrm{final}}/V_{\mathrm{mem}}$ against the number of training "
+        r"samples; dots "
+        r"are runs, open marks medians with 95\,\% bootstrap intervals over seeds (runs that did not grok count as "
+        r"longer "
+        rf"than all; {latex.exact(silent)} have no dot). Dotted: no delay, no change of norm. (c) Validation "
+        r"(line) and "
         r"train accuracy (dotted) of the run with the median delay of each kind."
     )
-    words = (
-        "Three panels on sparse parity: delay and norm ratio against training samples, and accuracy curves."
-    )
+    words = "Three panels on sparse parity: delay and norm ratio against training samples, and accuracy curves."
     return figure, caption("Sparse parity, abundant and scarce data", body, together), words

@@ -44,7 +44,13 @@ def draw(shown, fits, options, style):
             x, y = lams.index(cell.lam), etas.index(cell.eta)
             ax.add_patch(
                 Rectangle(
-                    (x - 0.5, y - 0.5), 1, 1, facecolor=colour, hatch=hatch, edgecolor="white", lw=0.8
+                    (x - 0.5, y - 0.5),
+                    1,
+                    1,
+                    facecolor=colour,
+                    hatch=hatch,
+                    edgecolor="white",
+                    lw=0.8,
                 )
             )
             ax.text(
@@ -82,10 +88,9 @@ def draw(shown, fits, options, style):
         ncols=len(present),
     )
     body = (
-        r"Each cell is one pair $(\eta,\lambda)$ of one optimiser, with the commonest outcome of its runs and how many of "
+        r"Each cell is one pair $(\eta,\lambda)$ of one optimiser, with the commonest outcome of its runs and how "
+        r"many of "
         r"them had it: the counts are the whole sample. A cell without a patch was not run."
     )
-    words = (
-        "Maps of outcomes over learning rate and weight decay, one per optimiser, with letters and counts in cells."
-    )
+    words = "Maps of outcomes over learning rate and weight decay, one per optimiser, with letters and counts in cells."
     return figure, caption("Outcomes by optimiser", body, runs), words

@@ -21,7 +21,12 @@ def draw(shown, fits, options, style):
         curve = shown.curve(run.run_id).dropna(subset=[low, high])
         a.plot(curve.step, curve[high], color=BLUE, lw=0.8, label="high" if i == 0 else None)
         a.plot(
-            curve.step, curve[low], color=ORANGE, lw=0.8, ls=DASHES[1], label="low" if i == 0 else None
+            curve.step,
+            curve[low],
+            color=ORANGE,
+            lw=0.8,
+            ls=DASHES[1],
+            label="low" if i == 0 else None,
         )
         b.scatter(curve[high], curve[low], s=4, color=BLUE, alpha=0.5, linewidths=0)
     a.legend(loc="best")
@@ -35,11 +40,12 @@ def draw(shown, fits, options, style):
     c.set_xlabel("$R$, low")
     d.set_xlabel("$R$, high")
     body = (
-        r"(a) Residual $R$ at high resolution (all $b$, all classes) and low (three $b$, five classes), one line a run. "
-        r"(b) One against the other at every snapshot, with $y=x$ (dotted). Validation gap against (c) the low- and (d) the high-resolution "
-        rf"residual at {latex.exact(sizes[0])} and {latex.exact(sizes[1])} admitted snapshots, with least-squares lines."
+        r"(a) Residual $R$ at high resolution (all $b$, all classes) and low (three $b$, five classes), one line a "
+        r"run. "
+        r"(b) One against the other at every snapshot, with $y=x$ (dotted). Validation gap against (c) the low- "
+        r"and (d) the high-resolution "
+        rf"residual at {latex.exact(sizes[0])} and {latex.exact(sizes[1])} admitted snapshots, with least-squares "
+        r"lines."
     )
-    words = (
-        "Four panels comparing Fourier residuals at two resolutions over time, with each other and with the gap."
-    )
+    words = "Four panels comparing Fourier residuals at two resolutions over time, with each other and with the gap."
     return figure, caption("Resolution of the Fourier residual", body, runs), words

@@ -69,7 +69,7 @@ def estimates(fits: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
     for fit, content in fits.items():
         if "estimates" not in content:
             raise RegrokError(
-                f"fit {fit!r} has no \"estimates\"; its law must return them (it has {sorted(content)})"
+                f'fit {fit!r} has no "estimates"; its law must return them (it has {sorted(content)})'
             )
         found.update(content["estimates"])
     return found

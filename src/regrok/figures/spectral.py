@@ -29,7 +29,8 @@ def gap_panel(ax, fits, resolution: str, colour: str = BLUE) -> int:
     points = gap_points(fits, resolution)
     ax.scatter(points.residual, points.gap, s=9, color=colour, alpha=0.6, linewidths=0)
     slope, intercept, r_squared = (
-        value_of(fits, "spectral", f"{resolution}.{key}") for key in ("slope", "intercept", "r_squared")
+        value_of(fits, "spectral", f"{resolution}.{key}")
+        for key in ("slope", "intercept", "r_squared")
     )
     if np.isfinite(slope):
         x = np.array([points.residual.min(), points.residual.max()])
@@ -64,7 +65,9 @@ def draw(shown, fits, options, style):
         spectrum = shown.spectrum(run.run_id, kind)
         if not spectrum.empty:
             power = np.sort(spectrum.iloc[-1].to_numpy(float))[::-1]
-            f.plot(np.arange(1, power.size + 1), np.cumsum(power) / power.sum(), color=colour, lw=0.9)
+            f.plot(
+                np.arange(1, power.size + 1), np.cumsum(power) / power.sum(), color=colour, lw=0.9
+            )
     label(a, "step", "residual")
     snapshots = gap_panel(b, fits, kind.removeprefix("fourier_"))
     c.set_yscale("log")
@@ -99,8 +102,10 @@ def draw(shown, fits, options, style):
     body = (
         rf"(a) Fourier residual $R$ of the logits (averaged over {resolution}), one line a seed, dotted at "
         r"$T_{\mathrm{grok}}$. (b) Validation gap against $R$ at the "
-        rf"{latex.exact(snapshots)} snapshots that the published rule admits ($R$ there outside a fixed set $K^*$ that holds the power after grokking), with the least-squares line; snapshots of "
-        r"one run are not independent. (c) $R$ after $T_{\mathrm{grok}}$. (d) Power over frequencies of the run with the "
+        rf"{latex.exact(snapshots)} snapshots that the published rule admits ($R$ there outside a fixed set $K^*$ "
+        r"that holds the power after grokking), with the least-squares line; snapshots of "
+        r"one run are not independent. (c) $R$ after $T_{\mathrm{grok}}$. (d) Power over frequencies of the run "
+        r"with the "
         r"median delay, as powers of ten of each step's peak (bright: the peak). (e) Largest logit. (f) Cumulative "
         r"energy of each run's last spectrum. Lines are single runs: their spread is the whole sample."
     )

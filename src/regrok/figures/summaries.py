@@ -75,4 +75,8 @@ def line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     slope, intercept = np.polyfit(x, y, 1)
     residual = y - slope * x - intercept
     total = ((y - y.mean()) ** 2).sum()
-    return float(slope), float(intercept), float(1 - (residual**2).sum() / total) if total else np.nan
+    return (
+        float(slope),
+        float(intercept),
+        float(1 - (residual**2).sum() / total) if total else np.nan,
+    )

@@ -51,8 +51,12 @@ def draw(shown, fits, options, style):
 
     present = np.sort(runs.weight_decay.unique())
     wanted = options.get("curves", [present[0], present[len(present) // 2], present[-1]])
-    values = sorted({float(present[np.argmin(np.abs(np.log((present + 1e-9) / w)))]) for w in wanted})
-    panels.accuracy_curves(c, shown, runs, "weight_decay", values, [GREY, BLUE, VERMILION], "$\\lambda$")
+    values = sorted(
+        {float(present[np.argmin(np.abs(np.log((present + 1e-9) / w)))]) for w in wanted}
+    )
+    panels.accuracy_curves(
+        c, shown, runs, "weight_decay", values, [GREY, BLUE, VERMILION], "$\\lambda$"
+    )
 
     censored = int(fitted.T_grok.isna().sum())
     body = (

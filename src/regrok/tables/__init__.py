@@ -64,7 +64,9 @@ def module(kind: str) -> ModuleType:
     if kind not in kinds():
         near = get_close_matches(kind, kinds(), 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise RegrokError(f"build: {kind!r} is no kind of table; there are {', '.join(kinds())}.{hint}")
+        raise RegrokError(
+            f"build: {kind!r} is no kind of table; there are {', '.join(kinds())}.{hint}"
+        )
     return importlib.import_module(f"{__name__}.{kind}")
 
 

@@ -28,7 +28,7 @@ def table(
         parts = [r"\begin{table}[tbp]", r"\centering", label, size, *inner, r"\end{table}"]
         return "\n".join(parts) + "\n"
     parts = [
-        rf"{{{size}",
+        rf"{{{size}\setlength{{\tabcolsep}}{{3.5pt}}",
         rf"\begin{{longtable}}{{{columns}}}",
         # The caption keeps its own size; longtable would give it the table's.
         label.replace(r"\caption{", r"\caption{\small ", 1) + r"\\",

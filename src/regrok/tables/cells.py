@@ -48,7 +48,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
     fits = [material.fits[f] for f in entry.fits if f in material.fits]
     records = {r["cell"]: r for fit in fits if fit["law"] == "cells" for r in fit["cells"]}
     if not records:
-        raise RegrokError(f"table {name}: needs a fit of law 'cells'; its fits are {list(entry.fits)}")
+        raise RegrokError(
+            f"table {name}: needs a fit of law 'cells'; its fits are {list(entry.fits)}"
+        )
     published = material.published.get("cells", {})
     members = material.frames.experiments
     # The records call the number of runs n; the settings, where n is input bits, come from the runs.
@@ -63,6 +65,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
             cell["cell"]: settings.loc[cell["cell"]].astype(object).to_dict() for cell in cells
         }
         varying = [c for c in SETTINGS if len({repr(one[c]) for one in setting.values()}) > 1]
+        if "p" in varying:
+            varying.remove("train_size")  # it follows from p
         cells.sort(key=lambda cell: tuple(_order(setting[cell["cell"]][c]) for c in varying))
         title = material.config.experiments[experiment].title
         lines.append(f"{latex.escape(experiment.replace('_', ' '))}: {latex.escape(title)}")
@@ -85,8 +89,10 @@ def build(name: str, entry: Any, material: Material) -> Built:
             r" Beneath, where there is one, the published mean $\pm$ standard deviation over the runs that grokked "
             r"(computed from the released run data~\citep{truong2026norm})."
         )
-    columns = "@{}l@{\\hspace{4pt}}r@{\\hspace{6pt}}l" + "@{\\hspace{6pt}}l" * 5 + "@{}"
-    tex = table(name, columns, HEADER, lines, caption, long=True, size=r"\fontsize{6.6}{8.2}\selectfont")
+    columns = "@{}l@{\\hspace{3pt}}r" + "@{\\hspace{3.2pt}}l" * 6 + "@{}"
+    tex = table(
+        name, columns, HEADER, lines, caption, long=True, size=r"\fontsize{6.3}{7.9}\selectfont"
+    )
     return Built(tex, pd.DataFrame(rows))
 
 
@@ -131,7 +137,10 @@ def _theirs(row: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(
-    experiment: str, cell: Mapping[str, Any], own: Mapping[str, Any], found: Mapping[str, Any] | None
+    experiment: str,
+    cell: Mapping[str, Any],
+    own: Mapping[str, Any],
+    found: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"experiment": experiment, "cell": cell["cell"]}
     row |= {"input_bits" if column == "n" else column: own[column] for column in SETTINGS}

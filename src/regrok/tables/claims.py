@@ -12,8 +12,8 @@ from regrok.tables.booktabs import table
 
 HEADER = ("claim", "statement", "published", r"here, with 95\,\% interval", "$n$", "verdict")
 COLUMNS = (
-    r"@{}>{\raggedright\arraybackslash}p{0.68in}>{\raggedright\arraybackslash}p{2.05in}"
-    r">{\raggedright\arraybackslash}p{0.85in}>{\raggedright\arraybackslash}p{1.1in}r"
+    r"@{}>{\raggedright\arraybackslash}p{0.68in}>{\raggedright\arraybackslash}p{1.8in}"
+    r">{\raggedright\arraybackslash}p{1.0in}>{\raggedright\arraybackslash}p{1.1in}r"
     r">{\raggedright\arraybackslash}p{0.72in}@{}"
 )
 
@@ -43,7 +43,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
         )
     outside = len(claims) - len(shown)
     caption = (
-        r"\textbf{The ledger.} Each claim with the published value, ours, and the verdict that its predicate gives; the "
+        r"\textbf{The ledger.} Each claim with the published value, ours, and the verdict that its predicate "
+        r"gives; the "
         r"predicates were written before the runs. $n$ is the number of runs (or simulated runs, or counts) behind "
         r"the estimate."
     )

@@ -12,6 +12,7 @@ from regrok.errors import RegrokError
 from regrok.tables import Built, Material
 from regrok.tables.booktabs import table
 
+COUNTS = ("runs", "grokked", "did_not", "steps")
 HEADER = ("stage", "runs", "grokked", "did not", "steps", "hours")
 
 
@@ -49,7 +50,9 @@ def stages(benchmarks: list[Path]) -> pd.DataFrame:
         try:
             spent = float(pd.read_csv(path, sep="\t")["s"].iloc[0])
         except (OSError, KeyError, ValueError, IndexError) as error:
-            raise RegrokError(f"{path}: no benchmark file of Snakemake ({error}); delete it and build again") from error
+            raise RegrokError(
+                f"{path}: no benchmark file of Snakemake ({error}); delete it and build again"
+            ) from error
         seconds[rule] = seconds.get(rule, 0.0) + spent
     rows = [{"stage": rule, "hours": seconds[rule] / 3600} for rule in sorted(seconds)]
     return pd.DataFrame(rows, columns=["stage", "hours"])
@@ -57,14 +60,15 @@ def stages(benchmarks: list[Path]) -> pd.DataFrame:
 
 def build(name: str, entry: Any, material: Material) -> Built:
     """Training by kind of run, then the other rules, then the sum."""
-    frame = pd.concat(
-        [training(material.frames.runs), stages(list(material.benchmarks))], ignore_index=True
-    )
-    rows = [_row(row) for row in frame.to_dict("records")]
-    total = frame[["runs", "grokked", "did_not", "steps", "hours"]].sum().to_dict()
+    records = training(material.frames.runs).to_dict("records")
+    records += stages(list(material.benchmarks)).to_dict("records")
+    frame = pd.DataFrame(records, columns=["stage", *COUNTS, "hours"])
+    rows = [_row(row) for row in records]
+    total = frame[[*COUNTS, "hours"]].sum().to_dict()
     rows.append([rf"\textbf{{{cell}}}" for cell in _row({"stage": "all", **total})])
     caption = (
-        r"\textbf{Compute card.} Wall-clock hours of one core (or of the device named), by stage; runs that did not grok "
+        r"\textbf{Compute card.} Wall-clock hours of one core (or of the device named), by stage; runs that did "
+        r"not grok "
         r"are included. A run's time is its share of the job that trained it."
     )
     tex = table(name, "@{}lrrrrr@{}", HEADER, rows, caption)
@@ -73,7 +77,6 @@ def build(name: str, entry: Any, material: Material) -> Built:
 
 def _row(row: dict[str, Any]) -> list[str]:
     counts = [
-        latex.NOTHING if pd.isna(row[c]) else latex.exact(int(row[c]))
-        for c in ("runs", "grokked", "did_not", "steps")
+        latex.exact(int(row[column])) if column in row else latex.NOTHING for column in COUNTS
     ]
     return [latex.escape(row["stage"].replace("_", " ")), *counts, latex.number(row["hours"])]

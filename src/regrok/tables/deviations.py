@@ -45,9 +45,12 @@ def build(name: str, entry: Any, material: Material) -> Built:
             continue
         published = one["published"] or "not found"
         here = filled(one["here"], material.frames)
-        rows.append([latex.escape(one["where"]), latex.escape(published), here, latex.escape(one["reason"])])
+        rows.append(
+            [latex.escape(one["where"]), latex.escape(published), here, latex.escape(one["reason"])]
+        )
         plain.append({key: one[key] for key in ("where", "published", "here", "reason")})
     caption = (
-        r"\textbf{Deviations from the published protocol,} and choices where the paper does not say (\emph{not found})."
+        r"\textbf{Deviations from the published protocol,} and choices where the paper does not say "
+        r"(\emph{not found})."
     )
     return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), pd.DataFrame(plain))

@@ -28,7 +28,7 @@ GROUPS = {
 HEADER = ("experiment", "runs", "cells", "seeds", "settings")
 COLUMNS = (
     r"@{}>{\raggedright\arraybackslash}p{0.85in}rr>{\raggedright\arraybackslash}p{0.65in}"
-    r">{\raggedright\arraybackslash}p{3.6in}@{}"
+    r">{\raggedright\arraybackslash}p{3.55in}@{}"
 )
 
 
@@ -41,7 +41,9 @@ def settings(runs: pd.DataFrame) -> dict[str, str]:
         flags = all(isinstance(v, bool) for v in values)
         if values:
             found[column] = (
-                latex.listing({"yes" if v else "no" for v in values}) if flags else latex.listing(values)
+                latex.listing({"yes" if v else "no" for v in values})
+                if flags
+                else latex.listing(values)
             )
     return found
 
@@ -72,7 +74,12 @@ def build(name: str, entry: Any, material: Material) -> Built:
         )
         seeds = " ".join(map(str, sorted(runs.seed.unique())))
         plain.append(
-            {"experiment": experiment, "runs": len(runs), "cells": runs.cell.nunique(), "seeds": seeds}
+            {
+                "experiment": experiment,
+                "runs": len(runs),
+                "cells": runs.cell.nunique(),
+                "seeds": seeds,
+            }
             | {c: " ".join(map(str, sorted(set(runs[c].dropna())))) for c in found}
         )
     caption = (

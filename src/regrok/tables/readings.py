@@ -53,18 +53,30 @@ def build(name: str, entry: Any, material: Material) -> Built:
                     *(latex.estimate(found[key]) for key in KEYS),
                 ]
             )
-            row: dict[str, Any] = {"fit": fit, "response": response, "factor": made["options"]["factor"], "n": n}
+            row: dict[str, Any] = {
+                "fit": fit,
+                "response": response,
+                "factor": made["options"]["factor"],
+                "n": n,
+            }
             for key, one in found.items():
                 for part in ("value", "low", "high"):
                     row[key if part == "value" else f"{key}_{part}"] = one[part] if one else None
             plain.append(row)
     caption = (
-        r"\textbf{Three readings of each scaling law.} The published reading is the $R^2$ of a straight line with a free "
+        r"\textbf{Three readings of each scaling law.} The published reading is the $R^2$ of a straight line with "
+        r"a free "
         r"intercept; an inverse law also needs an exponent of $-1$ in $\lambda$, $\eta$ or $\eta\lambda$ ($+1$ in "
         r"$T_{\mathrm{esc}}$). The survival exponent keeps censored runs. The product is time times factor (time over "
-        r"$T_{\mathrm{esc}}$), constant under the law. $n$ runs enter the line; brackets are 95\,\% intervals over seeds."
+        r"$T_{\mathrm{esc}}$), constant under the law. $n$ runs enter the line; brackets are 95\,\% intervals over "
+        r"seeds."
     )
     tex = table(
-        name, "@{}lll" + "r" + "l" * 4 + "@{}", HEADER, rows, caption, size=r"\fontsize{7}{8.6}\selectfont"
+        name,
+        "@{}l" + "@{\\hspace{6pt}}l" * 2 + "@{\\hspace{6pt}}r" + "@{\\hspace{6pt}}l" * 4 + "@{}",
+        HEADER,
+        rows,
+        caption,
+        size=r"\fontsize{7}{8.6}\selectfont",
     )
     return Built(tex, pd.DataFrame(plain))

@@ -53,9 +53,15 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"$V_{\mathrm{final}}$ at the end of the run."
     )
     columns = "@{}l" + "c" * (len(header) - 1) + "@{}"
-    return Built(table(name, columns, header, rows, caption, long=True), ledger_frame(material.ledger))
+    return Built(
+        table(name, columns, header, rows, caption, long=True), ledger_frame(material.ledger)
+    )
 
 
 def _stacked(words: str) -> str:
     first, _, rest = words.partition(" ")
-    return rf"\makecell{{{latex.escape(first)}\\{latex.escape(rest)}}}" if rest else latex.escape(first)
+    return (
+        rf"\makecell{{{latex.escape(first)}\\{latex.escape(rest)}}}"
+        if rest
+        else latex.escape(first)
+    )
