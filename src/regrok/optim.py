@@ -7,7 +7,7 @@ and clipping is `torch.nn.utils.clip_grad_norm_`. SGD's decoupled decay multipli
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -70,7 +70,7 @@ class Optimiser:
             name = "adam_step" if self.adaptive else "sgd_step"
             found.bind(name, flat, grad, *states, mask, self.decoupled, *values, steps)()
         else:
-            update = adam_step if self.adaptive else sgd_step
+            update: Callable[..., None] = adam_step if self.adaptive else sgd_step
             update(flat, grad, *states, mask, self.decoupled, *values, steps)
 
     def _mask(self, flat: Tensor) -> Tensor | None:

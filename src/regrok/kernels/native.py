@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Native:
 
     def __init__(self, library: Path) -> None:
         found = ctypes.CDLL(str(library))
-        self._product = found.regrok_product if found.regrok_has_tiles() else None
+        self._product: Any = found.regrok_product if found.regrok_has_tiles() else None
         self._find = found.regrok_kernel
         self._find.restype = ctypes.c_void_p
         self._find.argtypes = (ctypes.c_char_p, ctypes.c_int)
@@ -107,7 +107,8 @@ class Native:
             if letter in "id":
                 passed.append(value)
             else:
-                passed += _matrix(value, letter, dtype) if letter in "mM" else [_vector(value)]
+                kind = torch.int64 if letter == "t" else dtype
+                passed += _matrix(value, letter, kind) if letter in "mM" else [_vector(value, kind)]
         types = (_INT, _INT, *(kind for letter in letters for kind in _TYPES[letter]))
         return partial(self._function(kernel, dtype, types), *passed)
 
@@ -156,7 +157,7 @@ class Native:
         return self._functions[kernel, dtype]
 
 
-def _matrix(x: Tensor | None, letter: str, dtype: torch.dtype) -> list[int | None]:
+def _matrix(x: Tensor | None, letter: str, dtype: torch.dtype) -> Sequence[int | None]:
     if x is None:
         return [None, 0] if letter == "m" else [None, 0, 1]
     if x.ndim != 3 or x.shape[0] != 1 or x.dtype != dtype or (x.stride(2) != 1 and x.shape[2] > 1):
@@ -165,11 +166,14 @@ def _matrix(x: Tensor | None, letter: str, dtype: torch.dtype) -> list[int | Non
     return [x.data_ptr(), x.stride(1)] + ([x.shape[1]] if letter == "M" else [])
 
 
-def _vector(x: Tensor | None) -> int | None:
+def _vector(x: Tensor | None, dtype: torch.dtype) -> int | None:
     if x is None:
         return None
-    if x.shape[0] != 1 or not x[0].is_contiguous():
-        raise ValueError(f"native kernels take one run's contiguous vector, not {tuple(x.shape)}")
+    if x.shape[0] != 1 or x.dtype != dtype or not x[0].is_contiguous():
+        raise ValueError(
+            f"native kernels take one run's contiguous {dtype} vector, "
+            f"not {x.dtype} {tuple(x.shape)}"
+        )
     return x.data_ptr()
 
 

@@ -83,10 +83,10 @@ class Workspace:
         return next(reversed(self._programs.values())).flops
 
     def program(self, key: tuple[int, ...], record: Callable[[], Program]) -> Program:
-        """The program recorded for `key`; the 512 last used are kept."""
+        """The program recorded for `key`; the 64 last used are kept."""
         if key not in self._programs:
             self._programs[key] = record()
-            if len(self._programs) > 512:
+            if len(self._programs) > 64:
                 self._programs.popitem(last=False)
         self._programs.move_to_end(key)
         return self._programs[key]

@@ -152,11 +152,12 @@ class Transformer(StackedModel):
         derivative = h if train else None
         program.add("activate", self.activation, h, θ["layer.linear1.bias"], scale, a, derivative)
         if pooled:
-            a, z = a[:, :n], w.buffer("z_mean", n, d)
-            program.add("add", a, w.buffer("a", m * n, f)[:, n:], 1.0, a)
-            program.add("add", total[:, :n], total[:, n:], 0.5, z)
+            stream, z = w.buffer("z", m * n, d), w.buffer("z_mean", n, d)
+            program.add("add", stream[:, :n], stream[:, n:], 0.5, z)
+            program.add("add", a[:, :n], a[:, n:], 1.0, a[:, :n])
+            a = a[:, :n]
         else:
-            z = total if self.pre else y
+            z = w.buffer("z", m * n, d) if self.pre else y
         ffn = w.buffer("ffn", a.shape[1], d)
         program.mm(a, θ["layer.linear2.weight"].mT, ffn)
         u = ffn[:, :n]  # the LayerNorms below work in place
