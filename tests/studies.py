@@ -1,70 +1,66 @@
-"""Studies for tests: the project's own, and parts of it."""
+"""Synthetic studies at a scale: configuration, frames, fits, ledger, each made once per test session."""
 
 from __future__ import annotations
 
-import copy
-from functools import cache
+import functools
+import json
+import warnings
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
-from regrok.config import Config, Run
-from regrok.config.expand import complete, settings_block
-from regrok.config.load import check, read_yaml
-from regrok.plan import Plan, make_plan
+import yaml
 
-ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "config.yaml"
+import synthetic
+from regrok.claims import load_claims
+from regrok.config.load import load_config
+from regrok.laws import run_fit
+from regrok.ledger import ledger
+from regrok.tables import Material
 
-
-@cache
-def _whole() -> dict[str, Any]:
-    return read_yaml(CONFIG)
-
-
-def whole() -> dict[str, Any]:
-    """The content of config.yaml, a fresh copy."""
-    return copy.deepcopy(_whole())
+ROOT = Path(__file__).resolve().parents[1]
+REPLICATES = 30
+"""Bootstrap draws: intervals are only drawn and typeset here, never judged."""
 
 
-def part(*experiments: str, scale: str = "laptop") -> dict[str, Any]:
-    """The study with these experiments alone and nothing made of them."""
-    data = {**whole(), "scale": scale, "fits": {}, "figures": {}, "tables": {}}
-    data["experiments"] = {name: data["experiments"][name] for name in experiments}
-    return data
+@functools.cache
+def study(scale: str, anonymous: bool = False) -> SimpleNamespace:
+    """config, frames, fits, claims and ledger of one scale, from planted runs."""
+    config = load_config(ROOT / "config.yaml", {"scale": scale, "anonymous": anonymous})
+    frames = synthetic.make_frames(config)
+    fits = {name: _fit(name, entry, frames, config) for name, entry in config.fits.items()}
+    claims = load_claims(ROOT / "paper/claims.yaml", config)
+    return SimpleNamespace(
+        config=config,
+        frames=frames,
+        fits=fits,
+        claims=claims,
+        ledger=ledger(claims, fits, frames, config.scale),
+    )
 
 
-def checked(data: dict[str, Any]) -> Config:
-    return check(data, "study")
+def _fit(name, entry, frames, config):
+    lighter = dict(entry.options)
+    if entry.law in ("scaling", "spectral", "forecast", "regimes", "escape", "robustness"):
+        lighter["replicates"] = REPLICATES
+    if entry.law == "robustness":
+        lighter["fits"] = ["weight_decay", "contraction", "regimes"]
+    if entry.law == "spectral":
+        lighter["robust_replicates"] = 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = run_fit(name, entry.model_copy(update={"options": lighter}), frames, config.fits)
+    # As the workflow hands it on: through JSON.
+    return json.loads(json.dumps(made))
 
 
-@cache
-def _default_point() -> dict[str, Any]:
-    settings = complete(settings_block(checked(whole()), "addition"), "settings.addition")
-    return {**settings.model_dump(), "seed": 42}
+def paper_data() -> tuple[dict, list]:
+    """published.yaml and the entries of deviations.yaml."""
+    published = yaml.safe_load((ROOT / "paper/published.yaml").read_text(encoding="utf-8"))
+    deviations = yaml.safe_load((ROOT / "paper/deviations.yaml").read_text(encoding="utf-8"))
+    return published, deviations["deviations"]
 
 
-def default_point() -> dict[str, Any]:
-    """Paper A's default point, seed 42, as plain values."""
-    return copy.deepcopy(_default_point())
-
-
-def default_run(**blocks: dict[str, Any]) -> Run:
-    """The default point with some keys of some blocks changed."""
-    values = default_point()
-    for block, keys in blocks.items():
-        values[block].update(keys)
-    return Run.model_validate(values)
-
-
-def one_experiment(
-    grid: dict[str, list[Any]], seeds: list[int] | None = None, **others: Any
-) -> dict[str, Any]:
-    """S1 with this grid, at laptop scale."""
-    data = part("S1")
-    experiment = data["experiments"]["S1"]
-    experiment |= {"grid": grid, "seeds": seeds or [42, 43], "scales": {"laptop": {}}, **others}
-    return data
-
-
-def planned(data: dict[str, Any]) -> Plan:
-    return make_plan(checked(data))
+def material(made: SimpleNamespace) -> Material:
+    """What the tables of a study are built from."""
+    published, deviations = paper_data()
+    return Material(made.frames, made.fits, made.ledger, made.config, published, deviations)

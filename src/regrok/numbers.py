@@ -91,7 +91,9 @@ def counts(ledger: Mapping[str, Any], frames: Any) -> dict[str, str]:
         "claims.judged": latex.exact(len(judged)),
         "claims.read_anew": latex.exact(len(asked)),
         "claims.survive": latex.exact(sum(c["survives"] for c in asked)),
-        "claims.survivors": _names([c["id"] for c in asked if c["survives"]]),
+        "claims.firm": _names(
+            [c["id"] for c in asked if c["survives"] and c["verdict"] == REPRODUCED]
+        ),
         "readings": latex.count(len(ledger["readings"])),
         "runs": latex.exact(len(runs)),
         "cells": latex.exact(runs.cell.nunique()),

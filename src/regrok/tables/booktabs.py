@@ -12,14 +12,16 @@ def table(
     rows: Sequence[Sequence[str] | str],
     caption: str,
     long: bool = False,
+    together: frozenset[int] = frozenset(),
     size: str = r"\scriptsize",
 ) -> str:
     """A whole environment with caption and label `tab:<name>`.
 
     columns: the column specification. A row that is one string spans all columns (a group's heading).
+    together: indices of rows that no page break may follow.
     """
     width = len(header)
-    lines = [_row(row, width, first=i == 0) for i, row in enumerate(rows)]
+    lines = [_row(row, width, i == 0, i in together) for i, row in enumerate(rows)]
     head = [r"\toprule", " & ".join(header) + r" \\", r"\midrule"]
     body = [*lines, r"\bottomrule"]
     label = rf"\caption{{{caption}}}\label{{tab:{name}}}"
@@ -46,10 +48,10 @@ def table(
     return "\n".join(parts) + "\n"
 
 
-def _row(row: Sequence[str] | str, width: int, first: bool) -> str:
+def _row(row: Sequence[str] | str, width: int, first: bool, kept: bool) -> str:
     if isinstance(row, str):
         space = "" if first else r"\addlinespace "
         return rf"{space}\multicolumn{{{width}}}{{@{{}}l@{{}}}}{{\itshape {row}}} \\*"
     if len(row) != width:
         raise ValueError(f"a row of {len(row)} cells in a table of {width} columns")
-    return " & ".join(row) + r" \\"
+    return " & ".join(row) + (r" \\*" if kept else r" \\")

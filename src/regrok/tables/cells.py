@@ -55,7 +55,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
     members = material.frames.experiments
     # The records call the number of runs n; the settings, where n is input bits, come from the runs.
     settings = material.frames.runs.drop_duplicates("cell").set_index("cell")[list(SETTINGS)]
-    lines, rows = [], []
+    lines, rows, together = [], [], set()
     for experiment in entry.experiments:
         here = members[members.experiment == experiment].cell.unique()
         cells = [records[cell] for cell in here if cell in records]
@@ -76,6 +76,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
             words = ", ".join(_setting(column, own[column]) for column in varying)
             lines.append(_ours(cell, words or "default point"))
             if found:
+                together.add(len(lines) - 1)
                 lines.append(_theirs(found))
             rows.append(_plain(experiment, cell, own, found))
     caption = (
@@ -90,9 +91,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
             r"(computed from the released run data~\citep{truong2026norm})."
         )
     columns = "@{}l@{\\hspace{3pt}}r" + "@{\\hspace{3.2pt}}l" * 6 + "@{}"
-    tex = table(
-        name, columns, HEADER, lines, caption, long=True, size=r"\fontsize{6.3}{7.9}\selectfont"
-    )
+    size = r"\fontsize{6.3}{7.9}\selectfont"
+    kept = frozenset(together)
+    tex = table(name, columns, HEADER, lines, caption, long=True, together=kept, size=size)
     return Built(tex, pd.DataFrame(rows))
 
 

@@ -1,0 +1,153 @@
+"""Figures: drawn from what they are given, the same bytes each time, with n, interval and settings in the caption."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regrok import figures
+from regrok.errors import RegrokError
+from regrok.figures.captions import settings_sentence
+from regrok.figures.shown import median_run, show
+from regrok.figures.style import short_number
+from regrok.figures.summaries import kaplan_meier, median_interval, medians, wilson
+from studies import study
+
+LAPTOP_FIGURES = (
+    *("anatomy", "contraction", "weight_decay", "regimes", "modulus", "norm_ratio"),
+    *("learning_rate", "spectral", "resolution", "optimisers", "phase_diagram", "parity"),
+    *("forecast", "censoring"),
+)
+
+
+def drawn(made, name):
+    return figures.draw(name, made.config.figures[name], made.frames, made.fits, made.config)
+
+
+@pytest.mark.parametrize("name", LAPTOP_FIGURES)
+def test_every_figure_states_n_an_interval_and_its_settings(name):
+    made = study("laptop")
+    figure, caption, description = drawn(made, name)
+    assert figure.get_size_inches()[0] == pytest.approx(6.1)
+    assert re.search(r"\$n=[\d{},]+\$", caption), caption
+    assert "interval" in caption or "whole sample" in caption
+    assert caption.count("{") == caption.count("}")
+    assert description.endswith(".")
+    if made.config.figures[name].experiments:
+        assert "batch" in caption
+        assert "logged every" in caption
+
+
+def test_every_configured_figure_is_drawn_at_laptop_scale():
+    assert set(figures.drawable(study("laptop").config)) == set(LAPTOP_FIGURES)
+
+
+@pytest.mark.parametrize("name", ["weight_decay", "optimisers"])
+def test_the_same_input_gives_the_same_bytes(name, tmp_path):
+    made = study("smoke")
+    for folder in ("one", "two"):
+        paths = [tmp_path / folder / f"{name}.{kind}" for kind in ("pdf", "png", "tex")]
+        figures.write_figure(
+            name, made.config.figures[name], made.frames, made.fits, made.config, *paths
+        )
+    for kind in ("pdf", "png", "tex"):
+        one, two = (
+            (tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("one", "two")
+        )
+        assert one == two
+        assert one
+
+
+def test_a_figure_without_runs_is_not_drawable_and_refuses_to_be_drawn():
+    made = study("smoke")
+    assert "learning_rate" not in figures.drawable(made.config)
+    with pytest.raises(RegrokError, match=r"learning_rate.*S5A.*no runs"):
+        drawn(made, "learning_rate")
+
+
+def test_an_unknown_kind_names_the_nearest():
+    entry = SimpleNamespace(draw="weight_decai", experiments=[], fits=[], options={})
+    with pytest.raises(RegrokError, match="'weight_decay'"):
+        figures.draw("x", entry, study("smoke").frames, {})
+
+
+def test_the_caption_takes_settings_from_the_runs():
+    runs = study("smoke").frames.runs
+    runs = runs[runs.task.eq("modular") & runs.optimiser.eq("adamw")].assign(log_every=7, p=113)
+    words = settings_sentence(runs)
+    assert "logged every 7 steps" in words
+    assert "$p={}$113" in words
+
+
+def test_the_line_drawn_is_the_line_of_the_fit():
+    made = study("laptop")
+    figure, _, _ = drawn(made, "weight_decay")
+    line = next(line for line in figure.axes[0].lines if len(line.get_xdata()) == 2)
+    (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
+    found = made.fits["weight_decay"]["estimates"]
+    assert (y1 - y0) / (x1 - x0) == pytest.approx(found["weight_decay.T_grok.slope"]["value"])
+    assert y0 == pytest.approx(found["weight_decay.T_grok.intercept"]["value"])
+
+
+def test_nobody_groks_and_the_sweep_is_still_drawn():
+    made = study("smoke")
+    runs = made.frames.runs.copy()
+    gone = [c for c in runs if c.startswith(("T_grok", "delay"))]
+    runs[gone] = np.nan
+    runs["outcome"] = "memorised only"
+    frames = SimpleNamespace(
+        runs=runs,
+        curves=made.frames.curves,
+        experiments=made.frames.experiments,
+        spectra=made.frames.spectra,
+    )
+    for name in ("anatomy", "contraction", "weight_decay", "regimes", "modulus", "optimisers"):
+        _, caption, _ = figures.draw(name, made.config.figures[name], frames, {})
+        assert " 0 grokked" in caption
+
+
+def test_a_censored_run_counts_as_late_not_as_absent():
+    assert median_interval(np.array([1.0, 2.0, np.nan]))[0] == 2
+    assert median_interval(np.array([1.0, np.nan, np.nan]))[0] == np.inf
+    runs = pd.DataFrame({"p": [1, 1, 1], "T_grok": [1.0, 2.0, np.nan], "V_mem": [1.0, 3.0, np.nan]})
+    assert medians(runs, "p", "T_grok")["median"].item() == 2
+    assert medians(runs, "p", "V_mem")["median"].item() == 2
+    assert medians(runs, "p", "V_mem")["n"].item() == 2
+
+
+def test_wilson_known_value():
+    # Newcombe (1998), table I: 81 of 263.
+    low, high = wilson(81, 263)
+    assert (low, high) == (pytest.approx(0.2553, abs=5e-5), pytest.approx(0.3662, abs=5e-5))
+
+
+def test_kaplan_meier_known_staircase():
+    steps, share = kaplan_meier(np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, True, False, True]))
+    assert steps.tolist() == [0, 1, 2, 3]
+    assert share.tolist() == pytest.approx([1, 0.75, 0.5, 0])
+
+
+def test_the_median_run_is_chosen_by_rule():
+    runs = pd.DataFrame({"run_id": list("dcba"), "delay": [4.0, 3.0, 2.0, np.nan]})
+    assert median_run(runs).run_id == "c"
+    assert median_run(runs.assign(delay=np.nan)) is None
+
+
+def test_a_figure_sees_only_its_experiments():
+    made = study("smoke")
+    shown = show(made.frames, ["S2"])
+    assert shown.of(1).empty
+    expected = made.frames.experiments.query("experiment == 'S2'").run_id
+    assert set(shown.together().run_id) == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.3, "0.3"), (1e-3, "$10^{-3}$"), (5e-4, "$5{\\times}10^{-4}$"), (20_000, "20000"), (0, "0")],
+)
+def test_tick_words(value, words):
+    assert short_number(value) == words

@@ -1,0 +1,127 @@
+"""Tables: numbers are those of the frames and fits, in both forms."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from regrok import latex, tables
+from regrok.errors import RegrokError
+from regrok.tables.booktabs import table
+from regrok.tables.cells import match
+from regrok.tables.compute import stages
+from regrok.tables.deviations import filled
+from studies import material, study
+
+
+def built(made, name):
+    entry = made.config.tables[name]
+    return tables.module(entry.build).build(name, entry, material(made))
+
+
+def test_cells_hold_the_medians_of_the_fit_and_the_published_means():
+    made = study("laptop")
+    frame = built(made, "cells").frame
+    row = frame[(frame.experiment == "S2") & (frame.weight_decay == 0.1)].iloc[0]
+    runs = made.frames.of("S2").runs.query("weight_decay == 0.1")
+    assert row.n == len(runs)
+    assert row.T_grok == runs.T_grok.median()
+    assert row.V_mem == pytest.approx(runs.V_mem.mean())
+    assert row.published_T_grok == 12_700
+    tex = built(made, "cells").tex
+    assert latex.number(runs.T_grok.median()) in tex
+    assert r"12{,}700 $\pm$ 1{,}229" in tex
+
+
+def test_parity_cells_are_matched_by_input_bits_not_by_number_of_runs():
+    frame = built(study("laptop"), "cells").frame
+    parity = frame[frame.experiment == "S10"].sort_values("input_bits")
+    assert parity.input_bits.tolist() == [20, 30, 40]
+    assert parity.published_V_mem.tolist() == [141, 112, 116]
+    assert match([{"match": {"n": 20}}], {"n": float("nan")}) is None
+
+
+def test_a_cell_that_did_not_grok_has_a_dash_and_no_invented_time():
+    frame = built(study("laptop"), "cells").frame
+    row = frame[(frame.experiment == "S2") & (frame.weight_decay == 5.0)].iloc[0]
+    assert row.grokked == 0
+    assert pd.isna(row.T_grok)
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop"])
+def test_every_table_of_the_scale_is_written_in_both_forms(scale, tmp_path):
+    made = study(scale)
+    names = tables.buildable(made.config)
+    assert {"cells", "claims", "hyperparameters", "deviations", "compute"} <= set(names)
+    for name in names:
+        tex, csv = tmp_path / f"{name}.tex", tmp_path / f"{name}.csv"
+        tables.write_table(name, made.config.tables[name], material(made), tex, csv)
+        assert rf"\label{{tab:{name}}}" in tex.read_text(encoding="utf-8")
+        assert len(pd.read_csv(csv)) > 0
+
+
+def test_the_ledger_table_shows_every_judged_claim_once():
+    made = study("laptop")
+    tex = built(made, "claims").tex
+    for claim in made.ledger["claims"]:
+        judged = claim["verdict"] != "out of scope at this scale"
+        assert (f"\n{claim['id']} & " in tex) == judged
+    assert len(built(made, "claims").frame) == len(made.ledger["claims"])
+
+
+def test_settings_come_from_the_runs():
+    made = study("laptop")
+    frame = built(made, "hyperparameters").frame.set_index("experiment")
+    runs = made.frames.of("S2").runs
+    assert frame.loc["S2", "runs"] == len(runs)
+    assert [float(v) for v in frame.loc["S2", "weight_decay"].split()] == sorted(
+        runs.weight_decay.unique()
+    )
+
+
+def test_a_deviation_is_filled_from_the_runs_and_a_wrong_name_is_refused():
+    frames = study("laptop").frames
+    every = frames.of("S1").runs.log_every.iloc[0]
+    assert filled("logged every {S1.log_every} steps", frames) == f"logged every {every} steps"
+    with pytest.raises(RegrokError, match=r"\{S1.log_evry\}"):
+        filled("{S1.log_evry}", frames)
+
+
+def test_compute_adds_up_failed_runs_included():
+    made = study("laptop")
+    frame = built(made, "compute").frame
+    runs = made.frames.runs
+    assert frame.runs.sum() == len(runs)
+    assert frame.did_not.sum() == (runs.outcome != "grokked").sum()
+    assert frame.hours.sum() == pytest.approx(runs.wall_seconds.sum() / 3600)
+
+
+def test_benchmark_files_are_summed_by_rule_and_a_damaged_one_is_named(tmp_path):
+    for path, seconds in (
+        ("fit/a.tsv", 3600),
+        ("fit/b.tsv", 1800),
+        ("paper.tsv", 36),
+        ("train/c.tsv", 9),
+    ):
+        file = tmp_path / "benchmarks" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"s\th:m:s\n{seconds}\t0:00:01\n", encoding="utf-8")
+    found = stages(sorted((tmp_path / "benchmarks").rglob("*.tsv"))).set_index("stage").hours
+    assert found.to_dict() == {"fit": 1.5, "paper": 0.01}
+    (tmp_path / "benchmarks/paper.tsv").write_text("", encoding="utf-8")
+    with pytest.raises(RegrokError, match=r"paper\.tsv"):
+        stages([tmp_path / "benchmarks/paper.tsv"])
+
+
+def test_a_table_without_its_fit_says_which():
+    made = study("smoke")
+    entry = SimpleNamespace(experiments=["S1"], fits=["summary"], options={})
+    with pytest.raises(RegrokError, match="'cells'"):
+        tables.module("cells").build("cells", entry, material(made))
+
+
+def test_a_row_of_the_wrong_width_is_refused():
+    with pytest.raises(ValueError, match="2 cells in a table of 3"):
+        table("x", "lll", ["a", "b", "c"], [["1", "2"]], "caption")
