@@ -68,7 +68,10 @@ class Study:
         return [run.run_id for run in planned.runs if not present(STORE, trainer, run.run_id)]
 
     def write_rosters(self) -> None:
-        """Bring the rosters up to date: rewrite those that changed, touch those whose runs went missing.
+        """Bring the rosters up to date: those that changed, and those whose runs went missing from the store.
+
+        Snakemake compares the contents of small files, so a new date alone would not make a job due: a roster
+        counts how often its cohort had to be repaired.
 
         The configuration as it is built goes beside them, for the jobs and for a reader.
         """
@@ -77,10 +80,9 @@ class Study:
             cohort = self.plan.cohorts[name]
             path = self.roster(name)
             runs = [run.model_dump(mode="json") for run in cohort.runs]
-            text = json.dumps({"cohort": name, "runs": runs}, indent=1) + "\n"
-            changed = _write_if_changed(path, text)
-            if not changed and self.missing(name) and self._built(name):
-                os.utime(path)
+            repairs = _repairs(path) + bool(self._built(name) and self.missing(name))
+            roster = {"cohort": name, "repairs": repairs, "runs": runs}
+            _write_if_changed(path, json.dumps(roster, indent=1) + "\n")
 
     def _built(self, cohort: str) -> bool:
         return (self.results / "cohorts" / f"{cohort}.runs.parquet").exists()
@@ -224,6 +226,14 @@ def latex() -> bool:
 def study(path: str | Path, overrides: dict[str, Any]) -> Study:
     """The study of a configuration file; raises RegrokError before any job starts if it is refused."""
     return Study(load_config(path, overrides))
+
+
+def _repairs(path: Path) -> int:
+    """How often the cohort of this roster was due again because the store had lost a run; 0 for a new one."""
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["repairs"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def read_roster(path: str | Path) -> tuple[str, list[Any]]:
