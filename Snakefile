@@ -14,6 +14,7 @@ include: "workflow/rules/paper.smk"
 
 
 rule all:
+    default_target: True
     input:
         "paper/regrok.pdf" if build.latex() else [],
         f"{R}/checks.json",
@@ -21,7 +22,6 @@ rule all:
         figures(),
         tables(),
         f"{R}/numbers.tex",
-    default_target: True
 
 
 onstart:

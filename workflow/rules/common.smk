@@ -1,4 +1,4 @@
-# What every rule uses: the validated study, where results go, who depends on which source file.
+# What all rules use: the validated study, where results go, who depends on which source file.
 import time
 from pathlib import Path
 

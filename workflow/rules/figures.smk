@@ -12,10 +12,10 @@ rule figure:
         f"{R}/logs/figure/{{figure}}.log",
     benchmark:
         f"{R}/benchmarks/figure/{{figure}}.tsv"
-    params:
-        block=lambda wildcards: block("figures", wildcards.figure),
     conda:
         "../../environment.yml"
+    params:
+        block=lambda wildcards: block("figures", wildcards.figure),
     script:
         "../scripts/figure.py"
 
@@ -36,10 +36,10 @@ rule table:
         f"{R}/logs/table/{{table}}.log",
     benchmark:
         f"{R}/benchmarks/table/{{table}}.tsv"
-    params:
-        block=lambda wildcards: block("tables", wildcards.table),
     conda:
         "../../environment.yml"
+    params:
+        block=lambda wildcards: block("tables", wildcards.table),
     script:
         "../scripts/table.py"
 
@@ -58,9 +58,9 @@ rule numbers:
         f"{R}/logs/numbers.log",
     benchmark:
         f"{R}/benchmarks/numbers.tsv"
-    params:
-        scale=study.config.scale,
     conda:
         "../../environment.yml"
+    params:
+        scale=study.config.scale,
     script:
         "../scripts/numbers.py"

@@ -14,10 +14,10 @@ rule paper:
         f"{R}/logs/paper.log",
     benchmark:
         f"{R}/benchmarks/paper.tsv"
+    conda:
+        "../../environment.yml"
     params:
         scale=study.config.scale,
         anonymous=study.config.anonymous,
-    conda:
-        "../../environment.yml"
     script:
         "../scripts/paper.py"

@@ -39,12 +39,12 @@ if study.config.source == "trained":
             f"{R}/logs/collect.log",
         benchmark:
             f"{R}/benchmarks/collect.tsv"
+        conda:
+            "../../environment.yml"
         params:
             experiments=sorted(
                 tuple(sorted(row.items())) for row in study.plan.membership
             ),
-        conda:
-            "../../environment.yml"
         script:
             "../scripts/collect.py"
 
