@@ -44,7 +44,7 @@ lint: install ## ruff, snakefmt, snakemake --lint, mypy
 	export PATH
 	ruff check .
 	ruff format --check .
-	snakefmt --check --quiet Snakefile workflow
+	snakefmt --check Snakefile workflow
 	python -m snakemake --lint
 	mypy
 
@@ -53,7 +53,7 @@ format: install ## rewrite the sources in the project's format
 	export PATH
 	ruff check --fix --quiet .
 	ruff format --quiet .
-	snakefmt --quiet Snakefile workflow
+	snakefmt Snakefile workflow
 
 bench: install ## CASE RATIO for every case, each from one paired run
 	@$(IN_VENV) python -m benchmarks
