@@ -1,0 +1,225 @@
+"""What Snakemake would redo after an edit, and that the workflow's files are clean.
+
+Nothing is trained: the outputs of a finished smoke build are made up as empty files that Snakemake takes for its
+own (`--touch`), and the store's runs likewise. What a dry run then lists is decided by the rules alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from regrok.build import STORE, Study
+from regrok.config.load import load_config
+
+pytestmark = pytest.mark.snakemake
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = (
+    "Snakefile",
+    "config.yaml",
+    "environment.yml",
+    "workflow",
+    "src",
+    "paper",
+    "notebooks",
+    "README.md",
+)
+SMOKE = ("--config", "scale=smoke")
+LONG_AGO = 1_600_000_000
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
+    """Run Snakemake on one core; its output, stdout and stderr together."""
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def due(folder: Path, *arguments: str) -> dict[str, int]:
+    """Rule → number of jobs that a build would run now."""
+    output = snakemake(folder, "--dry-run", *SMOKE, *arguments)
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:")[1].split("\n\n")[0]
+    counts = re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)
+    return {rule: int(count) for rule, count in counts if rule != "total"}
+
+
+def pretend_finished(folder: Path) -> None:
+    """Make every output of the smoke build, and every run in the store, as an empty file."""
+    listing = snakemake(folder, "--summary", *SMOKE)
+    outputs = [line.split("\t")[0] for line in listing.splitlines() if "\t" in line][1:]
+    assert any(name.endswith("runs.parquet") for name in outputs)
+    # The table of what was computed reads the fits' benchmark files, which a summary does not list.
+    fits = [Path(name) for name in outputs if "/fits/" in name]
+    outputs += [str(fit.parents[1] / "benchmarks" / "fit" / f"{fit.stem}.tsv") for fit in fits]
+    for name in outputs:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    study = smoke_study(folder)
+    for cohort in study.plan.cohorts.values():
+        for run in cohort.runs:
+            path = folder / STORE / study.trainer(cohort) / f"{run.run_id}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    # Forced, so that every job leaves the record (inputs' checksums, code, parameters) that a real one leaves.
+    snakemake(folder, "--touch", "--forceall", *SMOKE)
+
+
+def smoke_study(folder: Path) -> Study:
+    return Study(load_config(folder / "config.yaml", {"scale": "smoke"}))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with a finished smoke build."""
+    folder = tmp_path_factory.mktemp("workflow") / "a checkout"
+    folder.mkdir()
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(
+                source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "generated")
+            )
+        elif source.exists():
+            shutil.copy(source, folder / name)
+    for path in folder.rglob("*"):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    pretend_finished(folder)
+    return folder
+
+
+@contextmanager
+def edited(path: Path) -> Iterator[None]:
+    """The file with a line more. (A new date alone does not make Snakemake redo anything: it compares contents.)"""
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n# edited\n")
+    yield
+    path.write_bytes(before)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+ANALYSIS = {"fit", "ledger", "check", "provenance", "figure", "table", "numbers"}
+
+
+def test_an_edit_that_no_result_rests_on_leaves_nothing_to_do(checkout):
+    with edited(checkout / "README.md"), edited(checkout / "src/regrok/commands/plan.py"):
+        assert due(checkout) == {}
+
+
+def test_plotting_code_redraws_and_typesets(checkout):
+    figures = smoke_study(checkout).figures
+    with edited(checkout / "src/regrok/figures/style.py"):
+        jobs = due(checkout)
+    assert jobs["figure"] == len(figures)
+    assert set(jobs) <= {"figure", "paper", "all"}
+
+
+def test_one_figure_s_code_redraws_that_kind_alone(checkout):
+    study = smoke_study(checkout)
+    drawn = [name for name in study.figures if study.config.figures[name].draw == "weight_decay"]
+    with edited(checkout / "src/regrok/figures/weight_decay.py"):
+        assert due(checkout)["figure"] == len(drawn)
+
+
+def test_training_code_retrains_every_cohort_and_all_that_follows(checkout):
+    cohorts = smoke_study(checkout).cohorts
+    with edited(checkout / "src/regrok/train.py"):
+        jobs = due(checkout)
+    assert jobs["train"] == len(cohorts)
+    assert set(jobs) >= ANALYSIS | {"collect", "all"}
+
+
+def test_a_task_s_code_retrains_its_own_cohorts(checkout):
+    planned = smoke_study(checkout).plan.cohorts.values()
+    parity = [cohort for cohort in planned if cohort.runs[0].task.name == "sparse_parity"]
+    with edited(checkout / "src/regrok/tasks/parity.py"):
+        jobs = due(checkout)
+    assert 0 < jobs["train"] == len(parity) < len(planned)
+
+
+def test_an_edited_claim_trains_and_fits_nothing(checkout):
+    with edited(checkout / "paper/claims.yaml"):
+        jobs = due(checkout)
+    assert jobs["ledger"] == 1
+    assert not {"train", "collect", "fit"} & set(jobs)
+
+
+def test_a_run_lost_from_the_store_is_due_with_its_cohort_alone(checkout):
+    study = smoke_study(checkout)
+    name, cohort = next(iter(study.plan.cohorts.items()))
+    lost = checkout / STORE / study.trainer(cohort) / f"{cohort.runs[0].run_id}.parquet"
+    roster = checkout / study.roster(name)
+    lost.unlink()
+    try:
+        assert due(checkout)["train"] == 1
+    finally:
+        lost.touch()
+        os.utime(roster, (LONG_AGO, LONG_AGO))
+
+
+def test_an_added_weight_decay_trains_the_cohorts_that_gain_a_run(checkout):
+    config = checkout / "config.yaml"
+    before = config.read_text(encoding="utf-8")
+    old_cohorts = smoke_study(checkout).plan.cohorts
+    rosters = {path: path.read_bytes() for path in (checkout / "results/smoke/plan").iterdir()}
+    grid = "grid: {optimiser.weight_decay: [0.5, 1.0]}    # λ\n        seeds: [42, 43]"
+    assert before.count(grid) == 1, "S2's smoke grid"
+    try:
+        config.write_text(
+            before.replace("[0.5, 1.0]}    # λ\n        seeds", "[0.3, 0.5, 1.0]}\n        seeds")
+        )
+        gained = [
+            name
+            for name, cohort in smoke_study(checkout).plan.cohorts.items()
+            if name not in old_cohorts or cohort.runs != old_cohorts[name].runs
+        ]
+        assert due(checkout)["train"] == len(gained) < len(old_cohorts)
+    finally:
+        config.write_text(before)
+        os.utime(config, (LONG_AGO, LONG_AGO))
+        for path, content in rosters.items():
+            path.write_bytes(content)
+            os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+def test_a_wrong_key_is_refused_before_any_job(checkout):
+    output = snakemake(checkout, "--dry-run", "--config", "scale=smok", check=False)
+    assert "smok" in output
+    assert "smoke" in output
+    assert "Traceback" not in output
+    assert "Job stats" not in output
+
+
+def test_snakemake_lint_is_clean(checkout):
+    assert "Congratulations" in snakemake(checkout, "--lint")
+
+
+def test_snakefmt_is_clean():
+    files = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakefmt", "--check", *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
