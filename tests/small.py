@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from configurations import default_point
 from regrok.config import Run
-from studies import default_point
 
 
 def small_run(seed: int = 0, **blocks: dict[str, Any]) -> Run:

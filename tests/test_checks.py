@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small import parity_run, small_run
 
 from regrok.checks import check
 from regrok.collect import gather
@@ -11,6 +10,7 @@ from regrok.errors import RegrokError
 from regrok.frames import Frames
 from regrok.store import RunStore
 from regrok.train import train_cohort
+from small import parity_run, small_run
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,9 @@ def trained(tmp_path_factory):
         train_cohort(experiment, runs, store, slots=2)
         parts.append(gather(experiment, [run.run_id for run in runs], store))
         members += [(experiment, "", run.run_id, run.cell) for run in runs]
-    runs, curves, spectra = (pd.concat(kind, ignore_index=True) for kind in zip(*parts, strict=True))
+    runs, curves, spectra = (
+        pd.concat(kind, ignore_index=True) for kind in zip(*parts, strict=True)
+    )
     experiments = pd.DataFrame(members, columns=["experiment", "arm", "run_id", "cell"])
     return Frames(runs, curves, experiments, spectra)
 

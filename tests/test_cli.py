@@ -10,9 +10,9 @@ import sys
 import pandas as pd
 import pytest
 
+from configurations import CONFIG, ROOT
 from regrok import commands
 from regrok.cli import main, parser
-from studies import CONFIG, ROOT
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from configurations import CONFIG, ROOT, checked, default_run, whole
 from regrok.config import Modular, load_config
 from regrok.config.load import parse_yaml
 from regrok.config.schema import schema_text
 from regrok.errors import RegrokError
-from studies import CONFIG, ROOT, checked, default_run, whole
 
 # ---------------------------------------------------------------- types
 

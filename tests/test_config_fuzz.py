@@ -9,12 +9,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from configurations import checked, part
 from regrok.config import SCALES
 from regrok.config.changes import known_keys
 from regrok.config.load import parse_yaml
 from regrok.errors import RegrokError
 from regrok.plan import make_plan
-from studies import checked, part
 
 JUNK = st.one_of(
     st.none(),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from configurations import default_run, one_experiment, planned, whole
 from regrok import cost
 from regrok.config import SCALES
 from regrok.plan import plan_frame
-from studies import default_run, one_experiment, planned, whole
 
 λ = "optimiser.weight_decay"
 

@@ -1,5 +1,7 @@
 """Evaluation: the plain answer when complete, a proof when it stops early."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,7 +21,9 @@ def case(accuracy, size=5000, classes=7, seed=0):
     labels = torch.randint(classes, (1, size), generator=generator)
     wrong = torch.rand(1, size, generator=generator) >= accuracy
     shown = torch.where(wrong, (labels + 1) % classes, labels)
-    inputs = F.one_hot(shown, classes).float() + 0.1 * torch.rand(1, size, classes, generator=generator)
+    inputs = F.one_hot(shown, classes).float() + 0.1 * torch.rand(
+        1, size, classes, generator=generator
+    )
     return inputs, labels, 1 - wrong.double().mean().item()
 
 
@@ -32,15 +36,21 @@ def test_complete_evaluation_is_cross_entropy_and_accuracy():
     inputs, labels, accuracy = case(0.7)
     found = run(inputs, labels)
     assert found.accuracy.item() == pytest.approx(accuracy, abs=1e-12)
-    assert found.loss.item() == pytest.approx(F.cross_entropy(inputs[0], labels[0]).item(), rel=1e-5)
+    assert found.loss.item() == pytest.approx(
+        F.cross_entropy(inputs[0], labels[0]).item(), rel=1e-5
+    )
     assert found.examples.item() == labels.numel()
     assert found.logit_max.item() == pytest.approx(inputs.abs().max().item())
-    assert found.spread.item() == pytest.approx((inputs[0].amax(0) - inputs[0].amin(0)).max().item())
+    assert found.spread.item() == pytest.approx(
+        (inputs[0].amax(0) - inputs[0].amin(0)).max().item()
+    )
 
 
 def test_constant_logits_are_not_right_everywhere():
     labels = torch.arange(700)[None] % 7
-    found = evaluate(Linear(), torch.zeros(1, 1), torch.ones(1, 700, 7), labels, torch.tensor([700]))
+    found = evaluate(
+        Linear(), torch.zeros(1, 1), torch.ones(1, 700, 7), labels, torch.tensor([700])
+    )
     assert found.accuracy.item() == pytest.approx(1 / 7)
     assert found.spread.item() == 0
 
@@ -82,5 +92,5 @@ def test_a_run_that_is_not_asked_is_not_evaluated():
 def test_blocks_cover_the_set_once(size):
     borders = blocks(size)
     assert borders[0][0] == 0 and borders[-1][1] == size
-    assert all(left[1] == right[0] for left, right in zip(borders, borders[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in pairwise(borders))
     assert max(end - start for start, end in borders) <= BLOCK

@@ -44,9 +44,12 @@ def test_crossing_at_the_first_log_has_no_interval():
     assert (found.previous, found.first) == (0, 0)
 
 
-@pytest.mark.parametrize("steps, accuracy", [([0, 1], [0.0]), ([0, 0], [0.0, 1.0]), ([1, 0], [0, 1])])
-def test_impossible_curves_are_refused(steps, accuracy):
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    ("steps", "accuracy", "why"),
+    [([0, 1], [0.0], "accuracies"), ([0, 0], [0.0, 1.0], "increase"), ([1, 0], [0, 1], "increase")],
+)
+def test_impossible_curves_are_refused(steps, accuracy, why):
+    with pytest.raises(ValueError, match=why):
         crossing(np.array(steps), np.array(accuracy), 0.9)
 
 
@@ -65,7 +68,7 @@ def test_order_of_events(accuracy):
 
 
 @pytest.mark.parametrize(
-    "memorised, grokked, collapsed, diverged, word",
+    ("memorised", "grokked", "collapsed", "diverged", "word"),
     [
         (True, True, False, False, "grokked"),
         (False, True, False, False, "grokked"),

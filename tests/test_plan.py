@@ -5,8 +5,8 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
+from configurations import default_run, one_experiment, part, planned, whole
 from regrok.plan import Plan, signature
-from studies import default_run, one_experiment, part, planned, whole
 
 λ = "optimiser.weight_decay"
 η = "optimiser.learning_rate"

@@ -7,8 +7,8 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given
 
+from configurations import default_point, default_run
 from regrok.config import Run
-from studies import default_point, default_run
 
 OTHERS: dict[str, list[Any]] = {
     "task.operation": ["subtract", "multiply"],

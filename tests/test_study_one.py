@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from configurations import planned, whole
 from regrok.config import SCALES
 from regrok.plan import plan_frame
-from studies import planned, whole
 
 λ = "optimiser.weight_decay"
 η = "optimiser.learning_rate"

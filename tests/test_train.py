@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small import SGD, parity_run, small_run, small_transformer
 
 from regrok.errors import RegrokError
 from regrok.store import RunStore
 from regrok.train import train_cohort
+from small import SGD, parity_run, small_run, small_transformer
 
 MACHINE = ("wall_seconds", "cohort", "trainer")
 """Columns that may differ between two trainings of one run."""
@@ -32,7 +32,9 @@ def assert_same_bits(first, second):
     pd.testing.assert_frame_equal(first.curve, second.curve, check_exact=True)
     for name, value in first.row.items():
         other = second.row[name]
-        same = value == other or (isinstance(value, float) and math.isnan(value) and math.isnan(other))
+        same = value == other or (
+            isinstance(value, float) and math.isnan(value) and math.isnan(other)
+        )
         assert same or name in MACHINE, name
     for mine, theirs in zip(first.spectra["power"], second.spectra["power"], strict=True):
         assert np.array_equal(mine, theirs)
@@ -40,9 +42,13 @@ def assert_same_bits(first, second):
 
 KINDS = {
     "mlp, adamw": lambda seed: small_run(seed),
-    "mlp, full batch": lambda seed: small_run(seed, protocol={"batch": "full", "replacement": False}),
+    "mlp, full batch": lambda seed: small_run(
+        seed, protocol={"batch": "full", "replacement": False}
+    ),
     "mlp, epochs": lambda seed: small_run(seed, protocol={"replacement": False}),
-    "mlp, sgd": lambda seed: small_run(seed, optimiser={**SGD, "learning_rate": 0.1, "momentum": 0.9}),
+    "mlp, sgd": lambda seed: small_run(
+        seed, optimiser={**SGD, "learning_rate": 0.1, "momentum": 0.9}
+    ),
     "transformer": lambda seed: small_transformer(seed, protocol={"max_steps": 60}),
 }
 
@@ -58,11 +64,15 @@ def test_companions_slots_and_order_do_not_matter(tmp_path, kind):
 
 def test_measuring_does_not_change_the_run(tmp_path):
     plain = small_run(1)
-    asked = small_run(1, protocol={"measure": ["norm_groups", "logit_max", "fourier_low", "fourier_high"]})
+    asked = small_run(
+        1, protocol={"measure": ["norm_groups", "logit_max", "fourier_low", "fourier_high"]}
+    )
     assert plain.run_id == asked.run_id
     without = train(tmp_path / "a", [plain])[plain.run_id]
     measured = train(tmp_path / "b", [asked])[asked.run_id]
-    pd.testing.assert_frame_equal(without.curve, measured.curve[without.curve.columns], check_exact=True)
+    pd.testing.assert_frame_equal(
+        without.curve, measured.curve[without.curve.columns], check_exact=True
+    )
     known = measured.curve.dropna(subset="V_embedding")
     groups = known[[c for c in known.columns if c.startswith("V_")]].sum(axis=1)
     np.testing.assert_allclose(groups, known["V"], rtol=1e-9)
@@ -147,7 +157,9 @@ def test_a_run_ends_its_tail_after_it_grokked(tmp_path):
 
 
 def test_a_run_that_does_not_grok_is_censored_at_its_budget(tmp_path):
-    run = small_run(0, task={"labels": "random"}, optimiser={"weight_decay": 0.0, "learning_rate": 1e-2})
+    run = small_run(
+        0, task={"labels": "random"}, optimiser={"weight_decay": 0.0, "learning_rate": 1e-2}
+    )
     row = train(tmp_path, [run])[run.run_id].row
     assert row["outcome"] == "memorised only"
     assert row["steps"] == run.protocol.max_steps

@@ -11,7 +11,6 @@ No torch here: Snakemake reads this module once per job.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -75,7 +74,10 @@ class Study:
 
         The configuration as it is built goes beside them, for the jobs and for a reader.
         """
-        _write_if_changed(self.results / "config.json", self.config.model_dump_json(indent=1, exclude_unset=True) + "\n")
+        _write_if_changed(
+            self.results / "config.json",
+            self.config.model_dump_json(indent=1, exclude_unset=True) + "\n",
+        )
         for name in self.cohorts:
             cohort = self.plan.cohorts[name]
             path = self.roster(name)
@@ -120,7 +122,9 @@ class Study:
     @property
     def figures(self) -> list[str]:
         """Figures of this scale: those whose first experiment runs, or that need none."""
-        return [name for name, entry in self.config.figures.items() if self._runs(entry.experiments[:1])]
+        return [
+            name for name, entry in self.config.figures.items() if self._runs(entry.experiments[:1])
+        ]
 
     @property
     def tables(self) -> list[str]:
@@ -145,7 +149,9 @@ class Study:
         """Benchmark files behind the compute card; none when nothing was computed here but the analysis."""
         if block["build"] != "compute" or self.config.source == "released":
             return []
-        return [str(self.results / "benchmarks" / "fit" / f"{name}.tsv") for name in self.config.fits]
+        return [
+            str(self.results / "benchmarks" / "fit" / f"{name}.tsv") for name in self.config.fits
+        ]
 
     # Words -------------------------------------------------------------------------------------------
 
@@ -183,11 +189,17 @@ class Study:
         """Finished runs of any scale, for the prediction; None when there are none."""
         import pandas as pd
 
-        found = [p for p in [*Path("results").glob("*/runs.parquet"), RELEASED / "runs.parquet"] if p.exists()]
+        found = [
+            p
+            for p in [*Path("results").glob("*/runs.parquet"), RELEASED / "runs.parquet"]
+            if p.exists()
+        ]
         frames = []
         for path in found:
             try:
-                frames.append(pd.read_parquet(path, columns=["cell", "cohort", "steps", "wall_seconds"]))
+                frames.append(
+                    pd.read_parquet(path, columns=["cell", "cohort", "steps", "wall_seconds"])
+                )
             except (OSError, ValueError):
                 continue  # a prediction can do without a file that the build itself will complain about
         return pd.concat(frames, ignore_index=True) if frames else None
@@ -251,7 +263,9 @@ def written_config(results: str | Path) -> Config:
     try:
         return Config.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RegrokError(f"{path} cannot be read ({error.strerror}); start the build again") from error
+        raise RegrokError(
+            f"{path} cannot be read ({error.strerror}); start the build again"
+        ) from error
 
 
 def _write_if_changed(path: Path, text: str) -> bool:

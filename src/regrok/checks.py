@@ -16,7 +16,6 @@ from regrok.errors import RegrokError
 from regrok.events import OUTCOMES, THRESHOLDS
 from regrok.frames import Frames
 
-TIME = {"nullable": True, "coerce": True}
 SHARE = pa.Check.in_range(0, 1)
 NOT_NEGATIVE = pa.Check.ge(0)
 
@@ -28,7 +27,10 @@ def _times() -> dict[str, pa.Column]:
         for suffix in THRESHOLDS
         for kind in ("", "_previous", "_sustained")
     ]
-    return {name: pa.Column(float, NOT_NEGATIVE, **TIME) for name in (*names, "T_mem", "T_grok")}
+    return {
+        name: pa.Column(float, NOT_NEGATIVE, nullable=True, coerce=True)
+        for name in (*names, "T_mem", "T_grok")
+    }
 
 
 RUNS = pa.DataFrameSchema(
@@ -45,7 +47,7 @@ RUNS = pa.DataFrameSchema(
         "parameters": pa.Column(int, pa.Check.ge(1)),
         "learning_rate": pa.Column(float, pa.Check.gt(0)),
         "weight_decay": pa.Column(float, NOT_NEGATIVE),
-        "delay": pa.Column(float, **TIME),
+        "delay": pa.Column(float, nullable=True, coerce=True),
         "train_accuracy_max": pa.Column(float, SHARE, nullable=True),
         "validation_accuracy_max": pa.Column(float, SHARE, nullable=True),
         "V_0": pa.Column(float, NOT_NEGATIVE, nullable=True),
@@ -116,14 +118,20 @@ def outcomes(frames: Frames) -> list[str]:
         "never memorised with a T_mem": (runs["outcome"] == "never memorised") & memorised,
         "more steps than the budget": runs["steps"] > runs["max_steps"],
         "delay is not T_grok - T_mem": known & (runs["delay"] != runs["T_grok"] - runs["T_mem"]),
-        "censored before the budget ended": runs["outcome"].isin(["memorised only", "never memorised"])
+        "censored before the budget ended": runs["outcome"].isin(
+            ["memorised only", "never memorised"]
+        )
         & (runs["steps"] < runs["max_steps"]),
     }
     for event in ("T_mem", "T_grok"):
         for suffix in THRESHOLDS:
             first, previous = runs[f"{event}_{suffix}"], runs[f"{event}_{suffix}_previous"]
-            cases[f"{event}_{suffix} does not follow its previous log"] = first.notna() & ~(previous <= first)
-    problems = [f"run {id_}: {what}" for what, bad in cases.items() for id_ in runs.loc[bad, "run_id"]]
+            cases[f"{event}_{suffix} does not follow its previous log"] = first.notna() & ~(
+                previous <= first
+            )
+    problems = [
+        f"run {id_}: {what}" for what, bad in cases.items() for id_ in runs.loc[bad, "run_id"]
+    ]
     planned, have = set(frames.experiments["run_id"]), set(runs["run_id"])
     curves = set(frames.curves["run_id"])
     problems += [f"run {id_}: planned, but not in runs.parquet" for id_ in sorted(planned - have)]
@@ -140,13 +148,17 @@ def curve_ends(frames: Frames) -> list[str]:
     runs = frames.runs.set_index("run_id")
     both = runs.index.intersection(ends.index)
     wrong_end = [i for i in both if ends[i] != runs.loc[i, "steps"]]
-    wrong_start = [i for i in both if starts[i] != runs.loc[i, "V_0"] and pd.notna(runs.loc[i, "V_0"])]
+    wrong_start = [
+        i for i in both if starts[i] != runs.loc[i, "V_0"] and pd.notna(runs.loc[i, "V_0"])
+    ]
     return [f"run {i}: its curve does not end at its last step" for i in wrong_end] + [
         f"run {i}: its curve does not start at V_0" for i in wrong_start
     ]
 
 
-def claims(frames: Frames, fits: Mapping[str, Mapping], ledger: list[Mapping[str, Any]]) -> list[str]:
+def claims(
+    frames: Frames, fits: Mapping[str, Mapping], ledger: list[Mapping[str, Any]]
+) -> list[str]:
     """No judged claim without runs, no run without use, no verdict without its estimate."""
     problems = []
     used: set[str] = set()
@@ -156,10 +168,14 @@ def claims(frames: Frames, fits: Mapping[str, Mapping], ledger: list[Mapping[str
         if entry["verdict"] == "out of scope at this scale":
             continue
         if entry.get("value") is None and entry["verdict"] != "inconclusive":
-            problems.append(f"claim {entry['id']}: {entry['verdict']}, but its estimand has no value")
+            problems.append(
+                f"claim {entry['id']}: {entry['verdict']}, but its estimand has no value"
+            )
         members = frames.experiments["experiment"].isin(entry["experiments"])
         if entry["experiments"] and not members.any():
-            problems.append(f"claim {entry['id']}: judged without a run of {', '.join(entry['experiments'])}")
+            problems.append(
+                f"claim {entry['id']}: judged without a run of {', '.join(entry['experiments'])}"
+            )
     unused = set(frames.runs["run_id"]) - used
     problems += [f"run {id_}: read by no fit" for id_ in sorted(unused)]
     return problems

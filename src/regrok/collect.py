@@ -34,20 +34,26 @@ def gather(cohort: str, run_ids: Iterable[str], store: RunStore) -> tuple[pd.Dat
     return tidy(rows, curves, spectra)
 
 
-def tidy(rows: list[dict], curves: list[pd.DataFrame], spectra: list[pd.DataFrame]) -> tuple[pd.DataFrame, ...]:
+def tidy(
+    rows: list[dict], curves: list[pd.DataFrame], spectra: list[pd.DataFrame]
+) -> tuple[pd.DataFrame, ...]:
     """The three frames in a fixed order of rows and columns."""
     runs = pd.DataFrame(rows)
     runs = runs[[*FIRST_COLUMNS, *(c for c in runs.columns if c not in FIRST_COLUMNS)]]
     curve = pd.concat(curves, ignore_index=True)
     curve = curve[["run_id", *(c for c in curve.columns if c != "run_id")]]
-    spectrum = pd.concat(spectra, ignore_index=True) if spectra else pd.DataFrame(columns=SPECTRA_COLUMNS)
+    spectrum = (
+        pd.concat(spectra, ignore_index=True) if spectra else pd.DataFrame(columns=SPECTRA_COLUMNS)
+    )
     spectrum = spectrum[SPECTRA_COLUMNS].astype(
         {"run_id": str, "step": "int64", "kind": str, "index": "int64", "power": "float64"}
     )
     return runs, curve, spectrum
 
 
-def merge(parts: Iterable[tuple[Path, Path, Path]], folder: Path, experiments: pd.DataFrame) -> None:
+def merge(
+    parts: Iterable[tuple[Path, Path, Path]], folder: Path, experiments: pd.DataFrame
+) -> None:
     """Concatenate the cohorts' frames, sorted by run, and write the four frames of the scale to `folder`."""
     frames: list[list[pd.DataFrame]] = [[], [], []]
     for paths in parts:
@@ -55,7 +61,9 @@ def merge(parts: Iterable[tuple[Path, Path, Path]], folder: Path, experiments: p
             kind.append(pd.read_parquet(path))
     runs, curves, spectra = (_concat(kind) for kind in frames)
     write_parquet(runs.sort_values("run_id", ignore_index=True), folder / "runs.parquet")
-    write_parquet(curves.sort_values(["run_id", "step"], ignore_index=True), folder / "curves.parquet")
+    write_parquet(
+        curves.sort_values(["run_id", "step"], ignore_index=True), folder / "curves.parquet"
+    )
     by = ["run_id", "kind", "step", "index"]
     write_parquet(spectra.sort_values(by, ignore_index=True), folder / "spectra.parquet")
     order = ["experiment", "arm", "cell", "run_id"]

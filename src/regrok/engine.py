@@ -23,7 +23,16 @@ from regrok.evaluate import Evaluation, allowed_wrong, evaluate
 from regrok.models import build
 from regrok.tasks import make_data, task_info
 
-HYPER = ("learning_rate", "weight_decay", "beta1", "beta2", "eps", "momentum", "clip_norm", "warmup_steps")
+HYPER = (
+    "learning_rate",
+    "weight_decay",
+    "beta1",
+    "beta2",
+    "eps",
+    "momentum",
+    "clip_norm",
+    "warmup_steps",
+)
 """Hyper-parameters that may differ from slot to slot."""
 
 CHUNK = 64
@@ -65,19 +74,21 @@ class Engine:
             name: torch.zeros(slots, size, dtype=dtype, device=self.device)
             for name in self.optimiser.state_names
         }
-        self.hyper = {name: torch.zeros(slots, dtype=torch.float64, device=self.device) for name in HYPER}
+        self.hyper = {
+            name: torch.zeros(slots, dtype=torch.float64, device=self.device) for name in HYPER
+        }
         self.steps = torch.zeros(slots, dtype=torch.int64, device=self.device)
         self.keys = torch.zeros(slots, dtype=torch.int64, device=self.device)
         self.loss = torch.zeros(slots, dtype=dtype, device=self.device)
         self.seconds = [0.0] * slots
         self.runs: list[Run | None] = [None] * slots
 
-        example = (2,) if self.info.kind == "pairs" else (self.info.width,)
+        width = 2 if self.info.width is None else self.info.width
         kind = torch.int64 if self.info.kind == "pairs" else dtype
         n, m = self.info.train_size, self.info.validation_size
-        self.train_inputs = torch.zeros(slots, n, *example, dtype=kind, device=self.device)
+        self.train_inputs = torch.zeros(slots, n, width, dtype=kind, device=self.device)
         self.train_labels = torch.zeros(slots, n, dtype=torch.int64, device=self.device)
-        self.validation_inputs = torch.zeros(slots, m, *example, dtype=kind, device=self.device)
+        self.validation_inputs = torch.zeros(slots, m, width, dtype=kind, device=self.device)
         self.validation_labels = torch.zeros(slots, m, dtype=torch.int64, device=self.device)
         self._groups = [self._group(i) for i in range(0, slots, self.group)]
 
@@ -86,7 +97,9 @@ class Engine:
         rows = slice(start, start + self.group)
         if start == 0:
             shape = (self.group, self.batch)
-            self._gradient = torch.zeros(self.group, self.layout.size, dtype=self.dtype, device=self.device)
+            self._gradient = torch.zeros(
+                self.group, self.layout.size, dtype=self.dtype, device=self.device
+            )
             self._workspace = self.model.workspace(self.group, self.batch)
             self._indices = torch.zeros(shape, dtype=torch.int64, device=self.device)
             self._row = torch.arange(self.group, device=self.device)[:, None]
@@ -204,10 +217,14 @@ class Engine:
         return group["inputs"][self._row, self._indices], group["labels"][self._row, self._indices]
 
     def _step(self, group: dict[str, Any], inputs: Tensor, labels: Tensor) -> None:
-        loss = self.model.loss_and_gradient(group["flat"], self._gradient, inputs, labels, self._workspace)
+        loss = self.model.loss_and_gradient(
+            group["flat"], self._gradient, inputs, labels, self._workspace
+        )
         group["loss"].copy_(loss)
         group["steps"] += 1
-        self.optimiser.step(group["flat"], self._gradient, group["state"], group["hyper"], group["steps"])
+        self.optimiser.step(
+            group["flat"], self._gradient, group["state"], group["hyper"], group["steps"]
+        )
 
     def _captured(self, group: dict[str, Any]) -> torch.cuda.CUDAGraph:
         """The group's step as a CUDA graph, captured once; slots change in place, so the graph stays valid."""
@@ -220,12 +237,13 @@ class Engine:
                 for _ in range(WARM_UP_STEPS):
                     self._step(group, *self._batch(group))
             torch.cuda.current_stream(self.device).wait_stream(side)
-            group["graph"] = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(group["graph"]):
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
                 self._step(group, *self._batch(group))
             # The warm-up steps were real steps: put everything back as it was.
             for tensor, saved in zip(kept, before, strict=True):
                 tensor.copy_(saved)
+            group["graph"] = graph
         return group["graph"]
 
     def evaluate(self, which: str, stop_below: dict[int, float | None]) -> dict[int, Evaluation]:
@@ -243,7 +261,11 @@ class Engine:
             if named:
                 rows = slice(group["rows"].start, group["rows"].stop)
                 result = evaluate(
-                    self.model, self.flat[rows], inputs[rows], labels[rows], allowed[rows].to(self.device)
+                    self.model,
+                    self.flat[rows],
+                    inputs[rows],
+                    labels[rows],
+                    allowed[rows].to(self.device),
                 )
                 found |= {slot: result.of(slot - rows.start) for slot in named}
         return found

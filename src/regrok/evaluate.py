@@ -3,20 +3,21 @@
 The events need to know whether an accuracy has reached a threshold, not what it is far below the lowest one.
 Between the full evaluations of a curve the set is therefore walked in fixed blocks, and a run is left as soon as
 so many examples were wrong that no outcome of the rest could bring it to the lowest threshold: exact for the
-events, at a fraction of the cost. The blocks follow the split's own random order and their borders depend on the set's size
-alone, so what a run logs never depends on its companions.
+events, at a fraction of the cost. The blocks follow the split's own random order and their borders depend on the
+set's size alone, so what a run logs never depends on its companions.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 BLOCK = 640
-"""Examples evaluated at a time: enough of them to prove a hopeless accuracy below .90 in one block at paper A's sizes."""
+"""Examples evaluated at a time; at paper A's sizes one block proves a hopeless accuracy below .90."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def blocks(size: int) -> list[tuple[int, int]]:
     """Borders of the near-equal blocks that a set of `size` examples is walked in."""
     count = math.ceil(size / BLOCK)
     edges = [round(size * i / count) for i in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def allowed_wrong(size: int, stop_below: float | None) -> int:
@@ -77,8 +78,16 @@ def evaluate(model, flat: Tensor, inputs: Tensor, labels: Tensor, allowed: Tenso
         # output right everywhere.
         hits = (logits.argmax(-1) == target).sum(-1)
         block_low, block_high = logits.amin(1), logits.amax(1)
-        low = block_low if low is None else torch.where(open_[:, None], torch.minimum(low, block_low), low)
-        high = block_high if high is None else torch.where(open_[:, None], torch.maximum(high, block_high), high)
+        low = (
+            block_low
+            if low is None
+            else torch.where(open_[:, None], torch.minimum(low, block_low), low)
+        )
+        high = (
+            block_high
+            if high is None
+            else torch.where(open_[:, None], torch.maximum(high, block_high), high)
+        )
         total += torch.where(open_, loss.double().sum(-1), 0.0)
         right += torch.where(open_, hits, 0)
         seen += torch.where(open_, end - start, 0)

@@ -49,7 +49,9 @@ def load(folder: Path | str) -> Frames:
         try:
             frames[name] = pd.read_parquet(path)
         except FileNotFoundError:
-            raise RegrokError(f"{path} does not exist; build it with: snakemake --cores all") from None
+            raise RegrokError(
+                f"{path} does not exist; build it with: snakemake --cores all"
+            ) from None
         except (OSError, ValueError) as error:
             raise RegrokError(
                 f"{path} cannot be read ({error}); delete it and build again: snakemake --cores all"

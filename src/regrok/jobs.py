@@ -37,7 +37,7 @@ def job(log: str) -> Iterator[None]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stderr
     with open(log, "w", encoding="utf-8") as file:
-        sys.stderr = Tee(file, terminal)  # type: ignore[assignment]
+        sys.stderr = Tee(file, terminal)
         try:
             yield
         except RegrokError as error:

@@ -26,7 +26,9 @@ def group_squared_norms(layout, flat: Tensor) -> dict[str, Tensor]:
     """V of each parameter group of the layout, as columns `V_<group>`; each (R,) float64, summing to V."""
     views = layout.views(flat)
     return {
-        f"V_{group}": torch.stack([views[n].double().square().flatten(1).sum(-1) for n in names]).sum(0).cpu()
+        f"V_{group}": torch.stack([views[n].double().square().flatten(1).sum(-1) for n in names])
+        .sum(0)
+        .cpu()
         for group, names in layout.groups.items()
     }
 
@@ -96,7 +98,9 @@ def measure(names: tuple[str, ...], model, flat: Tensor, p: int | None, classes:
             scalars[f"fourier_residual_{name.removeprefix('fourier_')}"] = fourier_residual(power)
             spectra.append((name, power))
     if "embedding_spectrum" in names and p is not None:
-        embedding = next(v for k, v in model.layout.views(flat).items() if k.endswith("embedding.weight"))
+        embedding = next(
+            v for k, v in model.layout.views(flat).items() if k.endswith("embedding.weight")
+        )
         shares = embedding_spectrum(embedding[0].cpu().numpy())
         scalars["top5_share"] = float(np.sort(shares)[-5:].sum())
         spectra.append(("embedding_spectrum", shares))

@@ -12,7 +12,17 @@ from typing import Any
 
 from regrok.frames import Frames
 
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "statsmodels", "lifelines", "matplotlib", "snakemake")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "statsmodels",
+    "lifelines",
+    "matplotlib",
+    "snakemake",
+)
 
 
 def processor() -> str:
@@ -29,9 +39,14 @@ def processor() -> str:
 def commit() -> dict[str, Any]:
     """The checkout's commit and whether tracked files differ from it; nulls outside a checkout."""
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
         changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "modified": None}
@@ -40,7 +55,7 @@ def commit() -> dict[str, Any]:
 
 def origin(frames: Frames) -> dict[str, Any]:
     """The record for one scale's results."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             versions[package] = version(package)

@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any, TextIO
 
+
 class Silent:
     """Shows nothing."""
 
@@ -57,7 +58,8 @@ class Lines:
         """The line for the trainer's present state."""
         rate = trainer.steps_taken / max(now - self.began, 1e-9)
         slots = " · ".join(
-            f"{describe(state.run)} @{state.curve[-1]['step']:,}" for _, state in sorted(trainer.occupied.items())
+            f"{describe(state.run)} @{state.curve[-1]['step']:,}"
+            for _, state in sorted(trainer.occupied.items())
         )
         left = f"{clock(trainer.steps_left() / rate)} left" if rate else "starting"
         return f"{trainer.cohort}  runs {trainer.done}/{trainer.total} · {rate:,.0f} steps/s · {slots} · {left}"

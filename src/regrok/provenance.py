@@ -43,7 +43,11 @@ MODEL_FILES = {"transformer": ("transformer",), "mlp": ("mlp",)}
 
 def training_sources(task: str, model: str) -> list[Path]:
     """The files that a run of this task and model rests on; a new task or model file leaves other runs alone."""
-    names = [*TRAINING, f"tasks/{TASK_FILES[task]}.py", *(f"models/{m}.py" for m in MODEL_FILES[model])]
+    names = [
+        *TRAINING,
+        f"tasks/{TASK_FILES[task]}.py",
+        *(f"models/{m}.py" for m in MODEL_FILES[model]),
+    ]
     return [PACKAGE / name for name in names if (PACKAGE / name).exists()]
 
 
@@ -60,7 +64,7 @@ def _meaning(path: Path) -> str:
         body = getattr(node, "body", None)
         if not isinstance(body, list):
             continue
-        node.body = [
+        kept = [
             part
             for part in body
             if not (
@@ -68,7 +72,8 @@ def _meaning(path: Path) -> str:
                 and isinstance(part.value, ast.Constant)
                 and isinstance(part.value.value, str)
             )
-        ] or [ast.Pass()]
+        ]
+        node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
     return ast.unparse(tree)
 
 

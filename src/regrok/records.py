@@ -20,7 +20,14 @@ OPTIMISER_COLUMNS = (
     *("learning_rate", "weight_decay", "decay", "decayed", "momentum"),
     *("beta1", "beta2", "eps", "clip_norm", "warmup_steps"),
 )
-PROTOCOL_COLUMNS = ("replacement", "max_steps", "log_every", "curve_every", "tail_steps", "products")
+PROTOCOL_COLUMNS = (
+    "replacement",
+    "max_steps",
+    "log_every",
+    "curve_every",
+    "tail_steps",
+    "products",
+)
 
 
 def settings_columns(run: Run) -> dict[str, Any]:
@@ -83,7 +90,9 @@ def result_columns(
         "final": float(curve["V"].iloc[-1]),
     }
     columns |= {f"V_{name}": value for name, value in squared.items()}
-    columns |= {f"rms_{name}": float(np.sqrt(squared[name] / parameters)) for name in ("0", "grok", "final")}
+    columns |= {
+        f"rms_{name}": float(np.sqrt(squared[name] / parameters)) for name in ("0", "grok", "final")
+    }
     columns |= {
         "train_accuracy_final": _last(train),
         "validation_accuracy_final": _last(validation),

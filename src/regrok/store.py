@@ -69,7 +69,9 @@ def parquet_bytes(frame: pd.DataFrame, metadata: dict[str, Any] | None = None) -
     table = pa.Table.from_pandas(frame, preserve_index=False)
     if metadata is not None:
         packed = json.dumps(metadata, sort_keys=True, allow_nan=True).encode()
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), METADATA_KEY: packed})
+        table = table.replace_schema_metadata(
+            {**(table.schema.metadata or {}), METADATA_KEY: packed}
+        )
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
@@ -102,7 +104,12 @@ class RunStore:
             "kind": run.spectra["kind"].tolist(),
             "power": [list(map(float, power)) for power in run.spectra["power"]],
         }
-        metadata = {"run_id": run.run_id, "row": run.row, "settings": run.settings, "spectra": spectra}
+        metadata = {
+            "run_id": run.run_id,
+            "row": run.row,
+            "settings": run.settings,
+            "spectra": spectra,
+        }
         write_atomically(self.path(run.run_id), parquet_bytes(run.curve, metadata))
         with suppress(FileNotFoundError):
             self.checkpoint_path(run.run_id).unlink()
@@ -148,7 +155,9 @@ class RunStore:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             if state["run_id"] != run_id or state["trainer"] != self.trainer:
-                raise ValueError(f"it belongs to run {state['run_id']} of trainer {state['trainer']}")
+                raise ValueError(
+                    f"it belongs to run {state['run_id']} of trainer {state['trainer']}"
+                )
             return state
         except Exception as error:  # torch.load raises many types on a damaged file
             self.set_aside(path, error)
@@ -176,7 +185,9 @@ def present(root: Path | str, trainer: str, run_id: str) -> bool:
 
 def write_json(value: Any, path: Path | str) -> None:
     """Write JSON atomically, keys as given, NaN as null (a number that does not exist has no digits)."""
-    write_atomically(Path(path), (json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(
+        Path(path), (json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n").encode()
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -196,5 +207,7 @@ def read_fits(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:
         try:
             fits[path.stem] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RegrokError(f"{path} cannot be read ({error}); delete it and build again") from error
+            raise RegrokError(
+                f"{path} cannot be read ({error}); delete it and build again"
+            ) from error
     return fits

@@ -12,11 +12,11 @@ rule fit:
         f"{R}/logs/fit/{{fit}}.log",
     benchmark:
         f"{R}/benchmarks/fit/{{fit}}.tsv"
+    conda:
+        "../../environment.yml"
     params:
         # What the robustness law reads of the other fits is part of its own block.
         block=lambda wildcards: study.fit_block(wildcards.fit),
-    conda:
-        "../../environment.yml"
     script:
         "../scripts/fit.py"
 
@@ -27,7 +27,7 @@ rule ledger:
         claims="paper/claims.yaml",
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
-        code=study.sources("claims.py"),
+        code=study.sources("claims.py", "verdicts.py", "ledger.py"),
     output:
         f"{R}/ledger.json",
     log:

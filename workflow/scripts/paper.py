@@ -5,13 +5,19 @@ from pathlib import Path
 
 from regrok.build import written_config
 from regrok.jobs import job
-from regrok.lint_paper import lint
+from regrok.lint_paper import check, lint_log, lint_sources
 from regrok.typeset import assemble, typeset
 
 with job(snakemake.log[0]):
     ledger = json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8"))
     results = Path(snakemake.input.ledger).parent
+    config = written_config(results)
     paper = Path("paper")
-    assemble(paper, results, written_config(results), ledger)
-    lint(paper)
-    typeset(paper, snakemake.output[0])
+    assemble(paper, results, config, ledger)
+    check(lint_sources(paper, config, [claim["id"] for claim in ledger["claims"]]))
+    made = Path(snakemake.output[0])
+    try:
+        check(lint_log(typeset(paper, made)))
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise

@@ -22,8 +22,12 @@ def add_parser(sub: argparse._SubParsersAction) -> None:
         "the machine type that trained it, within rounding's reach elsewhere.",
     )
     parser.add_argument("run_id", help="12 hexadecimal digits, or enough of them to be unique")
-    parser.add_argument("--store", default="results/store", help="the run store (default: %(default)s)")
-    parser.add_argument("--output", default=None, help="the picture (default: results/replay/RUN_ID.png)")
+    parser.add_argument(
+        "--store", default="results/store", help="the run store (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--output", default=None, help="the picture (default: results/replay/RUN_ID.png)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -34,7 +38,9 @@ def find(store: Path, prefix: str) -> Path:
     if not names:
         raise RegrokError(f"run {prefix}: not in {store}; `regrok plan` lists the runs of a scale")
     if len(names) > 1:
-        raise RegrokError(f"run {prefix}: fits {len(names)} runs ({', '.join(names[:5])}); give more digits")
+        raise RegrokError(
+            f"run {prefix}: fits {len(names)} runs ({', '.join(names[:5])}); give more digits"
+        )
     return files[-1]
 
 
@@ -67,7 +73,11 @@ def compare(stored: pd.DataFrame, fresh: pd.DataFrame) -> str:
         return "no logged step in common"
     apart = (both["V_stored"] - both["V_fresh"]).abs() / both["V_stored"]
     parts = np.flatnonzero(apart.to_numpy() > 1e-6)
-    where = f"they part at step {int(both['step'].iloc[parts[0]]):,}" if parts.size else "V agrees to 1e-6"
+    where = (
+        f"they part at step {int(both['step'].iloc[parts[0]]):,}"
+        if parts.size
+        else "V agrees to 1e-6"
+    )
     gap = (both["validation_accuracy_stored"] - both["validation_accuracy_fresh"]).abs().max()
     return f"not identical: {where}; largest difference in V {apart.max():.2%}, in validation accuracy {gap:.3f}"
 
