@@ -267,9 +267,12 @@ def train_cohort(cohort: str, runs: Iterable[Run], store: RunStore, **options: A
     floating-point path would depend on the reader's core count.
     """
     torch.set_num_threads(1)
-    # SGD with decay drives weights into denormals, which a core multiplies a hundred times slower than zeros.
-    torch.set_flush_denormal(True)
     missing = [run for run in runs if not store.finished(run.run_id, run.protocol.measure)]
     if missing:
-        Trainer(cohort, missing, store, **options).train()
+        # SGD with decay drives weights into denormals, which a core multiplies far slower than zeros.
+        torch.set_flush_denormal(True)
+        try:
+            Trainer(cohort, missing, store, **options).train()
+        finally:
+            torch.set_flush_denormal(False)
     return len(missing)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.shown import median_run
-from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, label, thousands
+from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, label, log_scale, thousands
 
 
 def draw(shown, fits, options, style):
@@ -54,7 +54,7 @@ def draw(shown, fits, options, style):
         right.plot(line.step, line.V, color=GREY, lw=0.5, alpha=0.6)
     right.plot(curve.step, curve.V, color=VERMILION, label="this run")
     right.plot([], [], color=GREY, lw=0.5, label="other seeds")
-    right.set_yscale("log")
+    log_scale(right, "y")
     label(right, "step", "V")
     right.legend(loc="upper right")
     for ax in (left, right):

@@ -12,7 +12,17 @@ from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.panels import reference
 from regrok.figures.shown import median_run, points_of
-from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, decades, label, thousands
+from regrok.figures.style import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREY,
+    VERMILION,
+    decades,
+    label,
+    log_scale,
+    thousands,
+)
 from regrok.figures.summaries import median_interval
 
 
@@ -55,7 +65,7 @@ def norms(ax, shown, runs, style) -> None:
         ax.plot(line.step, line.V, color=colour, lw=0.8)
         if run.T_grok == run.T_grok:
             ax.axvline(run.T_grok, color=colour, lw=0.5, ls=DASHES[2])
-    ax.set_yscale("log")
+    log_scale(ax, "y")
     label(ax, "step", "V")
     thousands(ax, "x")
     ax.set_xlim(left=0)
@@ -78,7 +88,7 @@ def fitted_run(ax, shown, fitted, points) -> None:
     ax.plot(line.step, fit, color=BLUE, label="$A r^t + C$")
     words = "$V_{\\mathrm{mem}}(1-2\\eta\\lambda)^t$"
     ax.plot(line.step, theory, color=VERMILION, ls=DASHES[1], label=words)
-    ax.set_yscale("log")
+    log_scale(ax, "y")
     decades(ax, "y")
     ax.set_ylim(bottom=line.V.min() * 0.5)
     ax.legend(loc="upper right")

@@ -9,7 +9,7 @@ from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.panels import identity_line
 from regrok.figures.shown import estimates, points_of
-from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, decades, label
+from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, decades, label, log_scale
 
 PREDICTORS = {
     "mape": ("our forecast", BLUE),
@@ -38,8 +38,7 @@ def draw(shown, fits, options, style):
             linewidths=0,
             alpha=0.8,
         )
-        a.set_xscale("log")
-        a.set_yscale("log")
+        log_scale(a, "xy")
         decades(a, "xy")
     label(a, "observed delay (steps)", "forecast delay (steps)")
     identity_line(a)

@@ -20,6 +20,7 @@ from regrok.figures.style import (
     VERMILION,
     decades,
     label,
+    log_scale,
     plain_ticks,
     short_number,
     thousands,
@@ -137,7 +138,7 @@ def draw(shown, fits, options, style):
 
     panels.run_points(b, grokked.learning_rate, grokked.T_grok * grokked.learning_rate)
     panels.median_points(b, runs, "learning_rate", "T_grok", lambda v: (v, v))
-    b.set_xscale("log")
+    log_scale(b, "x")
     plain_ticks(b, "x", runs.learning_rate, 3)
     b.set_ylim(bottom=0)
     label(b, "learning_rate", "$\\eta\\, T_{\\mathrm{grok}}$ (steps)")
@@ -161,8 +162,7 @@ def draw(shown, fits, options, style):
             label=f"$\\eta=${short_number(eta)}",
         )
     if (known[["T_escape", "T_esc_th"]] > 0).all(axis=None) and not known.empty:
-        e.set_xscale("log")
-        e.set_yscale("log")
+        log_scale(e, "xy")
         decades(e, "xy")
     label(e, "T_esc_th", "T_escape")
     panels.identity_line(e)

@@ -10,7 +10,7 @@ import numpy as np
 from regrok import latex
 from regrok.figures import panels
 from regrok.figures.captions import caption
-from regrok.figures.style import DASHES, GREY, VERMILION, label, thousands
+from regrok.figures.style import DASHES, GREY, VERMILION, label, log_scale, thousands
 from regrok.laws.selection import escape_theory, log_norm_ratio
 
 
@@ -34,7 +34,7 @@ def draw(shown, fits, options, style):
             ls=DASHES[0 if column == "V_mem" else 1],
             label={"V_mem": "$V_{\\mathrm{mem}}$", "V_final": "$V_{\\mathrm{final}}$"}[column],
         )
-    a.set_yscale("log")
+    log_scale(a, "y")
     a.legend(loc="best")
     label(a, "init_scale", "V")
 

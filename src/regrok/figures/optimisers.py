@@ -18,6 +18,7 @@ from regrok.figures.style import (
     PURPLE,
     VERMILION,
     label,
+    log_scale,
     thousands,
 )
 from regrok.figures.summaries import wilson
@@ -40,7 +41,7 @@ def draw(shown, fits, options, style):
             for ax, column in ((b, "train_accuracy"), (c, "validation_accuracy")):
                 known = curve.dropna(subset=[column])
                 ax.plot(known.step, known[column], lw=0.8, **look)
-    a.set_yscale("log")
+    log_scale(a, "y")
     a.legend(loc="best")
     label(a, "step", "V")
     for ax, column in ((b, "train_accuracy"), (c, "validation_accuracy")):

@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 
 from regrok.figures.shown import value_of
-from regrok.figures.style import BLACK, BLUE, DASHES, GREY, MARKERS, VERMILION, short_number
+from regrok.figures.style import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREY,
+    MARKERS,
+    VERMILION,
+    log_scale,
+    short_number,
+)
 from regrok.figures.summaries import medians
 
 BESIDE = -4 / 72
@@ -89,7 +98,7 @@ def accuracy_curves(
         )
         train = curve.dropna(subset=["train_accuracy"])
         ax.plot(train.step, train.train_accuracy, color=colours[i], lw=0.6, ls=":", alpha=0.8)
-    ax.set_xscale("log")
+    log_scale(ax, "x")
     ax.set_ylim(-0.02, 1.04)
     ax.set_xlabel("step")
     ax.set_ylabel("accuracy")

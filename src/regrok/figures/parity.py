@@ -11,7 +11,7 @@ import pandas as pd
 from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.shown import median_run
-from regrok.figures.style import BLUE, DASHES, GREY, MARKERS, ORANGE, decades, label
+from regrok.figures.style import BLUE, DASHES, GREY, MARKERS, ORANGE, decades, label, log_scale
 from regrok.figures.summaries import median_interval
 
 
@@ -65,13 +65,13 @@ def draw(shown, fits, options, style):
     a.axhline(0, color=GREY, lw=0.7, ls=DASHES[2])
     b.axhline(1, color=GREY, lw=0.7, ls=DASHES[2])
     a.set_yscale("symlog", linthresh=100)
-    b.set_yscale("log")
+    log_scale(b, "y")
     decades(b, "y")
     for ax in (a, b):
-        ax.set_xscale("log")
+        log_scale(ax, "x")
     label(a, "train_size", "delay")
     label(b, "train_size", "$V_{\\mathrm{final}}/V_{\\mathrm{mem}}$")
-    c.set_xscale("log")
+    log_scale(c, "x")
     label(c, "step", "accuracy")
     a.legend(loc="best")
     together = pd.concat(parts.values(), ignore_index=True)

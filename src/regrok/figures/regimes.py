@@ -14,6 +14,7 @@ from regrok.figures.style import (
     GREY,
     VERMILION,
     label,
+    log_scale,
     plain_ticks,
     short_number,
 )
@@ -45,7 +46,7 @@ def draw(shown, fits, options, style):
             elinewidth=0.8,
             label=name,
         )
-    a.set_xscale("log")
+    log_scale(a, "x")
     plain_ticks(a, "x", values, 9)
     a.set_ylim(-0.04, 1.08)
     a.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
@@ -67,7 +68,7 @@ def draw(shown, fits, options, style):
         cut = times[~seen]
         if cut.size:
             b.plot(cut, np.interp(cut, steps, share), "|", color=VERMILION, ms=5, mew=0.8)
-    b.set_xscale("log")
+    log_scale(b, "x")
     b.set_xlim(left=max(100, np.nanmin([runs.T_grok.min(), runs.steps.min()]) * 0.5))
     b.set_ylim(-0.04, 1.08)
     label(b, "step", "share not yet grokked")

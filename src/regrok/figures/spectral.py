@@ -13,7 +13,7 @@ import pandas as pd
 from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.shown import median_run, points_of, value_of
-from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, label, thousands
+from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, label, log_scale, thousands
 
 
 def gap_points(fits, resolution: str) -> pd.DataFrame:
@@ -70,12 +70,12 @@ def draw(shown, fits, options, style):
             )
     label(a, "step", "residual")
     snapshots = gap_panel(b, fits, kind.removeprefix("fourier_"))
-    c.set_yscale("log")
+    log_scale(c, "y")
     label(c, "steps after $T_{\\mathrm{grok}}$", "residual")
     label(e, "step", "logit_max")
     f.axhline(0.99, color=GREY, ls=DASHES[2], lw=0.8)
     f.set_ylim(top=1.02)
-    f.set_xscale("log")
+    log_scale(f, "x")
     label(f, "frequencies, strongest first", "cumulative energy")
 
     chosen = median_run(runs)

@@ -174,10 +174,19 @@ def plain_ticks(ax: Axes, which: str, values: Sequence[float], limit: int = 8) -
     axis.set_minor_locator(mpl.ticker.NullLocator())
 
 
+def log_scale(ax: Axes, which: str) -> None:
+    """Log axes, once something positive is drawn: matplotlib refuses a log axis without data."""
+    for name, least in (("x", ax.dataLim.minposx), ("y", ax.dataLim.minposy)):
+        if name in which and np.isfinite(least):
+            getattr(ax, f"set_{name}scale")("log")
+
+
 def decades(ax: Axes, which: str) -> None:
     """On log axes that span little, a few plain ticks (200, 500, 1000) and no labels between them."""
     for name in which:
         axis = getattr(ax, f"{name}axis")
+        if axis.get_scale() != "log":
+            continue
         axis.set_major_locator(mpl.ticker.LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=6))
         axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
         axis.set_minor_formatter(mpl.ticker.NullFormatter())

@@ -11,7 +11,16 @@ import numpy as np
 from regrok import latex
 from regrok.figures import panels
 from regrok.figures.captions import caption
-from regrok.figures.style import BLUE, GREY, VERMILION, decades, label, plain_ticks, thousands
+from regrok.figures.style import (
+    BLUE,
+    GREY,
+    VERMILION,
+    decades,
+    label,
+    log_scale,
+    plain_ticks,
+    thousands,
+)
 
 
 def fit_range(fits) -> tuple[float, float]:
@@ -43,8 +52,7 @@ def draw(shown, fits, options, style):
     panels.run_points(b, every.weight_decay, every.T_grok * every.weight_decay)
     decayed = runs[runs.weight_decay > 0]
     panels.median_points(b, decayed, "weight_decay", "T_grok", lambda v: (v, v))
-    b.set_xscale("log")
-    b.set_yscale("log")
+    log_scale(b, "xy")
     decades(b, "y")
     plain_ticks(b, "x", every.weight_decay, 6)
     label(b, "weight_decay", "$\\lambda\\, T_{\\mathrm{grok}}$ (steps)")
