@@ -1,13 +1,16 @@
 # What all rules use: the validated study, where results go, who depends on which source file.
+import sys
 import time
 from pathlib import Path
 
 from regrok import build
 from regrok.errors import RegrokError
+from regrok.interpreter import startable
 
 BEGAN = time.time()
 
 try:
+    sys.executable = startable(sys.executable)
     # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
     study = build.study(workflow.configfiles[-1], workflow.config_settings.config or {})
     if workflow.is_main_process:
