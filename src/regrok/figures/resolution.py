@@ -40,7 +40,7 @@ def draw(shown, fits, options, style):
     c.set_xlabel("$R$, low")
     d.set_xlabel("$R$, high")
     body = (
-        r"(a) Residual $R$ at high resolution (all $b$, all classes) and low (three $b$, five classes), one line a run. "
+        r"(a) Residual $R$ at high resolution (all $b$, all classes) and low (three $b$, five classes), one line each. "
         r"(b) One against the other at every snapshot, with $y=x$ (dotted). Validation gap against (c) the low- and "
         rf"(d) the high-resolution residual at {latex.exact(sizes[0])} and {latex.exact(sizes[1])} admitted snapshots, "
         r"with least-squares lines. Lines and dots are the whole sample; the fits' intervals are in the text."
