@@ -46,6 +46,9 @@ KINDS = (
 NOT_ESTIMATED = r"\emph{(no estimate)}"
 """What \\result shows where the runs cannot tell."""
 
+NO_INTERVAL = r"\unskip{}"
+"""What \\interval shows where there is none: nothing, nor the space before it."""
+
 
 def numbers(
     fits: Mapping[str, Mapping[str, Any]],
@@ -59,7 +62,8 @@ def numbers(
     for key, found in estimates(fits).items():
         known = found["value"] is not None
         made["result"][key] = latex.estimate(found, bounds=False) if known else NOT_ESTIMATED
-        made["interval"][key] = latex.interval(found["low"], found["high"])
+        bounds = latex.interval(found["low"], found["high"])
+        made["interval"][key] = NO_INTERVAL if bounds == latex.NOTHING else bounds
         made["nruns"][key] = latex.exact(found["n"])
     for claim in ledger["claims"]:
         made["verdict"][claim["id"]] = claim["verdict"]

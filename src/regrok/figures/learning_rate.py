@@ -19,6 +19,7 @@ from regrok.figures.style import (
     LIGHT,
     VERMILION,
     decades,
+    from_zero,
     label,
     log_scale,
     plain_ticks,
@@ -131,7 +132,7 @@ def draw(shown, fits, options, style):
     panels.median_points(a, runs, "learning_rate", "T_grok", lambda v: (1 / v, 1.0))
     panels.scaling_line(a, fits, "T_grok", [0, 1.05 / runs.learning_rate.min()])
     a.set_xlim(left=0)
-    a.set_ylim(bottom=0)
+    from_zero(a)
     label(a, "$1/\\eta$", "T_grok")
     thousands(a, "x")
     thousands(a, "y")
@@ -140,7 +141,7 @@ def draw(shown, fits, options, style):
     panels.median_points(b, runs, "learning_rate", "T_grok", lambda v: (v, v))
     log_scale(b, "x")
     plain_ticks(b, "x", runs.learning_rate, 3)
-    b.set_ylim(bottom=0)
+    from_zero(b)
     label(b, "learning_rate", "$\\eta\\, T_{\\mathrm{grok}}$ (steps)")
 
     heat_map(c, joint)

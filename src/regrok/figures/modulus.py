@@ -11,7 +11,7 @@ import numpy as np
 from regrok import latex
 from regrok.figures import panels
 from regrok.figures.captions import caption
-from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, label, thousands
+from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, from_zero, label, thousands
 from regrok.figures.summaries import line
 from regrok.laws.selection import escape_theory, log_norm_ratio
 
@@ -43,7 +43,7 @@ def draw(shown, fits, options, style):
         panels.run_points(ax, known.p, known[column])
         panels.median_points(ax, runs, "p", column)
         label(ax, "p", column)
-        ax.set_ylim(bottom=0)
+        from_zero(ax)
         thousands(ax, "y")
         ax.set_xticks(moduli)
         ax.tick_params(axis="x", labelsize=6)
@@ -68,14 +68,14 @@ def draw(shown, fits, options, style):
             panels.run_points(d, np.full(len(found), p), np.array(found, float))
             d.plot(p, np.median(found), "o", mfc="white", mec="black", ms=3.6)
         label(d, "p", "Fourier support $K$")
-        d.set_ylim(bottom=0)
+        from_zero(d)
         d.set_xticks(moduli)
     else:
         ratio = log_norm_ratio(runs)
         panels.run_points(d, ratio[runs.delay.notna()], runs.delay[runs.delay.notna()])
         label(d, "$\\log(V_{\\mathrm{mem}}/V_{\\mathrm{final}})$", "delay")
         thousands(d, "y")
-        d.set_ylim(bottom=0)
+        from_zero(d)
 
     wanted = options.get("curves", [moduli[0], moduli[len(moduli) // 2], moduli[-1]])
     values = sorted({min(moduli, key=lambda p, w=w: abs(p - w)) for w in wanted})

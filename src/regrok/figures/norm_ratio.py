@@ -10,7 +10,7 @@ import numpy as np
 from regrok import latex
 from regrok.figures import panels
 from regrok.figures.captions import caption
-from regrok.figures.style import DASHES, GREY, VERMILION, label, log_scale, thousands
+from regrok.figures.style import DASHES, GREY, VERMILION, from_zero, label, log_scale, thousands
 from regrok.laws.selection import escape_theory, log_norm_ratio
 
 
@@ -58,7 +58,7 @@ def draw(shown, fits, options, style):
         panels.scaling_line(b, fits, "delay", x, theory)
         b.plot(x, theory * x, color=GREY, ls=DASHES[2], label="theory")
         b.legend(title="init scale", title_fontsize=6.8, loc="lower right")
-    b.set_ylim(bottom=0)
+    from_zero(b)
     label(b, "$\\log(V_{\\mathrm{mem}}/V_{\\mathrm{final}})$", "delay")
     thousands(b, "y")
 

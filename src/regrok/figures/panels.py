@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 
-from regrok.figures.shown import value_of
+from regrok.figures.shown import runs_of, value_of
 from regrok.figures.style import (
     BLACK,
     BLUE,
@@ -120,8 +120,8 @@ def scaling_line(
         return
     ends = np.array([x[0], x[-1]], float)
     ax.plot(ends, slope * factor * ends + intercept, color=VERMILION, ls=DASHES[1], zorder=1)
-    # The R² of two distinct x is 1 by construction and says nothing.
-    if np.isfinite(r_squared):
+    # Through two runs any line is perfect.
+    if np.isfinite(r_squared) and runs_of(fits, "scaling", f"{response}.r_squared") > 2:
         words = f"OLS: $R^2={r_squared:.3f}$"
         ax.text(0.05, 0.97, words, transform=ax.transAxes, va="top", color=VERMILION, fontsize=7)
 

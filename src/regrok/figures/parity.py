@@ -14,6 +14,12 @@ from regrok.figures.shown import median_run
 from regrok.figures.style import BLUE, DASHES, GREY, MARKERS, ORANGE, decades, label, log_scale
 from regrok.figures.summaries import median_interval
 
+LINEAR = 100
+"""Delays below this many steps are drawn linearly: zero and negative ones belong on the axis."""
+
+NARROW = 5
+"""Below this ratio of largest to smallest, a linear axis reads better than a logarithmic one."""
+
 
 def draw(shown, fits, options, style):
     """(a) delay and (b) V_final/V_mem against training samples; (c) accuracy of one abundant and one scarce run."""
@@ -64,9 +70,14 @@ def draw(shown, fits, options, style):
             c.plot(known.step, known[column], color=colour, ls=dash, lw=width)
     a.axhline(0, color=GREY, lw=0.7, ls=DASHES[2])
     b.axhline(1, color=GREY, lw=0.7, ls=DASHES[2])
-    a.set_yscale("symlog", linthresh=100)
-    log_scale(b, "y")
-    decades(b, "y")
+    together = pd.concat(parts.values(), ignore_index=True)
+    a.set_yscale("symlog", linthresh=LINEAR)
+    low, high = np.nanmin([0, together.delay.min()]), np.nanmax([0, together.delay.max()])
+    a.set_ylim(1.5 * low - LINEAR, 1.5 * high + LINEAR)
+    ratio = (together.V_final / together.V_mem).dropna()
+    if len(ratio) and ratio.max() > NARROW * ratio.min():
+        log_scale(b, "y")
+        decades(b, "y")
     for ax in (a, b):
         log_scale(ax, "x")
     label(a, "train_size", "delay")
@@ -74,7 +85,6 @@ def draw(shown, fits, options, style):
     log_scale(c, "x")
     label(c, "step", "accuracy")
     a.legend(loc="best")
-    together = pd.concat(parts.values(), ignore_index=True)
     silent = int(together.delay.isna().sum())
     body = (
         r"(a) Delay and (b) norm ratio $V_{\mathrm{final}}/V_{\mathrm{mem}}$ against the number of training "

@@ -84,6 +84,14 @@ def value_of(fits: Mapping[str, Mapping[str, Any]], law: str, key: str) -> float
     return float("nan")
 
 
+def runs_of(fits: Mapping[str, Mapping[str, Any]], law: str, key: str) -> int:
+    """How many runs (or snapshots) stand behind `key` in the first of a figure's fits of this law."""
+    for name, content in fits.items():
+        if content["law"] == law and f"{name}.{key}" in content["estimates"]:
+            return content["estimates"][f"{name}.{key}"]["n"]
+    return 0
+
+
 def points_of(fits: Mapping[str, Mapping[str, Any]], law: str) -> pd.DataFrame:
     """The points of the first of a figure's fits that is of this law; empty where there is none."""
     for content in fits.values():

@@ -13,7 +13,7 @@ import pandas as pd
 from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.shown import median_run, points_of, value_of
-from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, label, log_scale, thousands
+from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, decades, label, log_scale, thousands
 
 
 def gap_points(fits, resolution: str) -> pd.DataFrame:
@@ -37,6 +37,11 @@ def gap_panel(ax, fits, resolution: str, colour: str = BLUE) -> int:
         ax.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1])
         words = f"OLS: $R^2={r_squared:.3f}$"
         ax.text(0.05, 0.97, words, transform=ax.transAxes, va="top", color=VERMILION, fontsize=7)
+    if points.empty:
+        words = "no snapshot\nis admitted"
+        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=GREY)
+        ax.set_xticks([])
+        ax.set_yticks([])
     label(ax, "residual", "gap")
     return len(points)
 
@@ -71,6 +76,7 @@ def draw(shown, fits, options, style):
     label(a, "step", "residual")
     snapshots = gap_panel(b, fits, kind.removeprefix("fourier_"))
     log_scale(c, "y")
+    decades(c, "y")
     label(c, "steps after $T_{\\mathrm{grok}}$", "residual")
     label(e, "step", "logit_max")
     f.axhline(0.99, color=GREY, ls=DASHES[2], lw=0.8)

@@ -174,6 +174,12 @@ def plain_ticks(ax: Axes, which: str, values: Sequence[float], limit: int = 8) -
     axis.set_minor_locator(mpl.ticker.NullLocator())
 
 
+def from_zero(ax: Axes) -> None:
+    """A y axis from zero to a little above the highest point or bar."""
+    highest = ax.dataLim.y1
+    ax.set_ylim(0, 1.12 * highest if np.isfinite(highest) and highest > 0 else None)
+
+
 def log_scale(ax: Axes, which: str) -> None:
     """Log axes, once something positive is drawn: matplotlib refuses a log axis without data."""
     for name, least in (("x", ax.dataLim.minposx), ("y", ax.dataLim.minposy)):

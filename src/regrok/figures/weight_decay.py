@@ -16,6 +16,7 @@ from regrok.figures.style import (
     GREY,
     VERMILION,
     decades,
+    from_zero,
     label,
     log_scale,
     plain_ticks,
@@ -44,7 +45,7 @@ def draw(shown, fits, options, style):
     panels.median_points(a, fitted, "weight_decay", "T_grok", lambda v: (1 / v, 1.0))
     panels.scaling_line(a, fits, "T_grok", [0, 1.08 / fitted.weight_decay.min()])
     a.set_xlim(left=0)
-    a.set_ylim(bottom=0)
+    from_zero(a)
     label(a, "$1/\\lambda$", "T_grok")
     thousands(a, "y")
 
