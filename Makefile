@@ -6,6 +6,9 @@ CORES ?= all
 # a name for the interpreter, and an index for another build of torch: see README.md
 export PYTHON TORCH_INDEX
 
+# Jobs are short processes; without this each would compile the project's modules anew where the variable is set.
+unexport PYTHONDONTWRITEBYTECODE
+
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
