@@ -253,3 +253,22 @@ def test_without_latexmk_the_message_says_what_to_do(paper, tmp_path, monkeypatc
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RegrokError, match="latexmk and pdflatex were not found"):
         typeset.typeset(paper, tmp_path / "regrok.pdf")
+
+
+def test_tectonic_typesets_where_there_is_no_latexmk(tmp_path, monkeypatch):
+    """Conda's TeX has another command and names its output otherwise; a stand-in shows what it is asked."""
+    programs, paper = tmp_path / "bin", tmp_path / "paper"
+    programs.mkdir()
+    paper.mkdir()
+    stand_in = programs / "tectonic"
+    stand_in.write_text(
+        '#!/bin/sh\n[ "$1 $2 $4" = "--keep-logs --outdir main.tex" ] || exit 2\n'
+        'echo pdf > "$3/main.pdf"\necho "a log" > "$3/main.log"\n'
+    )
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/bin")
+    monkeypatch.setattr(
+        "regrok.build.shutil.which", lambda name: name if name == "tectonic" else None
+    )
+    assert typeset.typeset(paper, tmp_path / "out.pdf") == "a log\n"
+    assert (tmp_path / "out.pdf").read_text() == "pdf\n"

@@ -222,17 +222,24 @@ class Study:
 
 
 NO_LATEX = (
-    "latexmk was not found, so everything but the PDF is built. Install TeX with one of\n"
+    "neither latexmk nor tectonic was found, so everything but the PDF is built. Install TeX with one of\n"
     "    apt-get install latexmk texlive-latex-extra texlive-fonts-recommended\n"
     "    brew install --cask mactex\n"
-    "    conda env create -f environment.yml\n"
+    "    conda install -c conda-forge tectonic\n"
     "  and run the same command again"
 )
 
 
 def latex() -> bool:
     """Whether the PDF can be typeset here."""
-    return shutil.which("latexmk") is not None and shutil.which("pdflatex") is not None
+    return latex_command() is not None
+
+
+def latex_command() -> str | None:
+    """What typesets the PDF here: latexmk with pdflatex, else tectonic (conda's TeX), else None."""
+    if shutil.which("latexmk") and shutil.which("pdflatex"):
+        return "latexmk"
+    return "tectonic" if shutil.which("tectonic") else None
 
 
 def study(path: str | Path, overrides: dict[str, Any]) -> Study:

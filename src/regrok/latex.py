@@ -126,7 +126,7 @@ def number(value: float | int | None, digits: int = 3, half_width: float | None 
     significant digits; otherwise `digits` significant ones. Whole numbers of 1,000 and more get separators; below
     1e-3 and from 1e6 on, powers of ten. NaN and None give `NOTHING`.
     """
-    if _missing(value):
+    if value is None or _missing(value):
         return NOTHING
     value = float(value)
     if value == 0:
@@ -152,7 +152,7 @@ def number(value: float | int | None, digits: int = 3, half_width: float | None 
 
 def exact(value: float | int | str | bool | None) -> str:
     """A setting, as it was given: 0.001 → 10⁻³, 2000.0 → 2,000, true → yes, text escaped."""
-    if _missing(value):
+    if value is None or _missing(value):
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -177,7 +177,10 @@ def interval(low: float | None, high: float | None, digits: int = 3) -> str:
         return NOTHING
     known = [end for end in ends if end is not None and not _infinite(end)]
     width = (known[1] - known[0]) / 2 if len(known) == 2 else None
-    words = [_infinity(end) if _infinite(end) else number(end, digits, width) for end in ends]
+    words = [
+        _infinity(end) if end is not None and _infinite(end) else number(end, digits, width)
+        for end in ends
+    ]
     return f"[{words[0]}, {words[1]}]"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from regrok import latex
+from regrok.build import latex_command
 from regrok.claims import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED
 from regrok.errors import RegrokError
 from regrok.figures import drawable, source
@@ -107,18 +108,19 @@ def unreproduced(ledger: Mapping[str, Any]) -> str:
 
 def available() -> bool:
     """Whether the PDF can be typeset here."""
-    return shutil.which("latexmk") is not None and shutil.which("pdflatex") is not None
+    return latex_command() is not None
 
 
 def typeset(paper: Path | str, out_pdf: Path | str) -> str:
-    """Run latexmk on paper/main.tex and put the PDF at `out_pdf`; returns the log's text.
+    """Run latexmk, or tectonic, on paper/main.tex and put the PDF at `out_pdf`; returns the log's text.
 
     Raises RegrokError with LaTeX's own first errors, the file and line of each, and where the whole log is.
     """
     paper, out_pdf = Path(paper), Path(out_pdf)
-    if not available():
+    program = latex_command()
+    if program is None:
         raise RegrokError(
-            "latexmk and pdflatex were not found; install TeX Live (make tex) and build again"
+            "neither latexmk with pdflatex nor tectonic was found; install TeX (make tex) and build again"
         )
     environment = {
         **os.environ,
@@ -128,8 +130,20 @@ def typeset(paper: Path | str, out_pdf: Path | str) -> str:
         # Long lines in the log, so that file names and messages are not broken in two.
         "max_print_line": "10000",
     }
-    command = ["latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error"]
-    command += [f"-outdir={BUILD}", "-jobname=regrok", "main.tex"]
+    if program == "latexmk":
+        command = [
+            "latexmk",
+            "-pdf",
+            "-interaction=nonstopmode",
+            "-halt-on-error",
+            "-file-line-error",
+        ]
+        command += [f"-outdir={BUILD}", "-jobname=regrok", "main.tex"]
+        made = "regrok"
+    else:
+        # Tectonic names its output after the source and runs as often as references need.
+        command = ["tectonic", "--keep-logs", "--outdir", BUILD, "main.tex"]
+        made = "main"
     (paper / BUILD).mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(
@@ -137,9 +151,9 @@ def typeset(paper: Path | str, out_pdf: Path | str) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise RegrokError(
-            f"latexmk did not finish within {TIMEOUT} s; its log is {paper / BUILD}/regrok.log"
+            f"{program} did not finish within {TIMEOUT} s; its log is {paper / BUILD}/{made}.log"
         ) from error
-    log_path = paper / BUILD / "regrok.log"
+    log_path = paper / BUILD / f"{made}.log"
     log = log_path.read_text(encoding="utf-8", errors="replace") if log_path.exists() else ""
     if done.returncode != 0:
         output = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
@@ -150,7 +164,7 @@ def typeset(paper: Path | str, out_pdf: Path | str) -> str:
         )
         raise RegrokError("\n  ".join([f"LaTeX stopped; the whole log is {log_path}:", *found[:5]]))
     out_pdf.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(paper / BUILD / "regrok.pdf", out_pdf)
+    shutil.copyfile(paper / BUILD / f"{made}.pdf", out_pdf)
     return log
 
 

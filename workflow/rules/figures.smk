@@ -50,7 +50,12 @@ rule numbers:
         fits=study.fits(),
         ledger=f"{R}/ledger.json",
         published="paper/published.yaml",
-        code=study.sources("numbers.py", "latex.py"),
+        code=study.sources(
+            "numbers.py",
+            "latex.py",
+            "figures/shown.py",
+            "tables/hyperparameters.py",
+        ),
     output:
         tex=f"{R}/numbers.tex",
         json=f"{R}/numbers.json",

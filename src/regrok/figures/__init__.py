@@ -11,7 +11,6 @@ defines `draw`, one block in config.yaml, one `\\regrokfigure` in paper/sections
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -48,10 +47,9 @@ def module(kind: str) -> ModuleType:
 
 def source(kind: str) -> Path:
     """The file that draws `kind` (the paper links to it, the workflow lists it as an input)."""
-    found = importlib.util.find_spec(f"{__name__}.{kind}") if kind in kinds() else None
-    if found is None or found.origin is None:
-        module(kind)
-    return Path(found.origin)
+    if kind not in kinds():
+        module(kind)  # raises, naming the nearest kind
+    return Path(__file__).with_name(f"{kind}.py")
 
 
 def runs_here(config: Any, experiment: str) -> bool:

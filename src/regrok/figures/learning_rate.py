@@ -104,13 +104,13 @@ def doubling(ax, runs: pd.DataFrame) -> None:
             f"{short_number(first.learning_rate)}\n$\\to$ {short_number(second.learning_rate)}"
         )
     places = np.arange(len(names))
-    ratios = np.array(ratios)
-    shown_high = np.where(np.isfinite(high), high, ratios)
-    ax.bar(places, ratios, 0.6, color=BLUE, alpha=0.75)
+    heights = np.array(ratios)
+    shown_high = np.where(np.isfinite(high), high, heights)
+    ax.bar(places, heights, 0.6, color=BLUE, alpha=0.75)
     ax.errorbar(
         places,
-        ratios,
-        yerr=[ratios - low, shown_high - ratios],
+        heights,
+        yerr=[heights - low, shown_high - heights],
         fmt="none",
         ecolor="black",
         capsize=2,
@@ -171,7 +171,7 @@ def draw(shown, fits, options, style):
 
     wanted = options.get("curves", [rates[0], rates[len(rates) // 2], rates[-1]])
     values = sorted(
-        {min(rates, key=lambda r, w=w: abs(np.log(r / w))) for w in wanted}, reverse=True
+        {rates[int(np.argmin(np.abs(np.log(np.array(rates) / w))))] for w in wanted}, reverse=True
     )
     panels.accuracy_curves(
         f, shown, runs, "learning_rate", values, [GREY, BLUE, VERMILION], "$\\eta$"

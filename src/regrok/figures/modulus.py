@@ -78,7 +78,7 @@ def draw(shown, fits, options, style):
         from_zero(d)
 
     wanted = options.get("curves", [moduli[0], moduli[len(moduli) // 2], moduli[-1]])
-    values = sorted({min(moduli, key=lambda p, w=w: abs(p - w)) for w in wanted})
+    values = sorted({moduli[int(np.argmin(np.abs(np.array(moduli) - w)))] for w in wanted})
     panels.accuracy_curves(f, shown, runs, "p", values, [GREY, BLUE, VERMILION], "$p$")
 
     fourth = (

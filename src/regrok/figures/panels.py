@@ -106,7 +106,7 @@ def accuracy_curves(
 
 
 def scaling_line(
-    ax: Axes, fits: Mapping, response: str, x: Sequence[float], factor: float = 1.0
+    ax: Axes, fits: Mapping, response: str, x: Sequence[float] | np.ndarray, factor: float = 1.0
 ) -> None:
     """The least-squares line of a figure's `scaling` fit from x[0] to x[-1], with its R²; the text quotes the same.
 

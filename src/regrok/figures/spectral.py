@@ -98,7 +98,7 @@ def draw(shown, fits, options, style):
             vmin=-4,
             vmax=0,
         )
-        if chosen.T_grok == chosen.T_grok:
+        if chosen is not None and pd.notna(chosen.T_grok):
             d.axvline(chosen.T_grok, color="white", lw=0.8, ls=DASHES[2])
     label(d, "step", "frequency")
     for ax in (a, c, d, e):

@@ -7,7 +7,7 @@ ramp of falling lightness for ordered values, which keeps its order when printed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,7 +163,7 @@ def label(ax: Axes, x: str, y: str) -> None:
     ax.set_ylabel(WORDS.get(y, y))
 
 
-def plain_ticks(ax: Axes, which: str, values: Sequence[float], limit: int = 8) -> None:
+def plain_ticks(ax: Axes, which: str, values: Iterable[float], limit: int = 8) -> None:
     """On a log axis, ticks at the values that were run, written plainly (0.1, 0.3, 1)."""
     shown = sorted(set(values))
     while len(shown) > limit:

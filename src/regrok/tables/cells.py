@@ -55,7 +55,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
     members = material.frames.experiments
     # The records call the number of runs n; the settings, where n is input bits, come from the runs.
     settings = material.frames.runs.drop_duplicates("cell").set_index("cell")[list(SETTINGS)]
-    lines, rows, together = [], [], set()
+    lines: list[Any] = []
+    rows: list[dict[str, Any]] = []
+    together: set[int] = set()
     for experiment in entry.experiments:
         here = members[members.experiment == experiment].cell.unique()
         cells = [records[cell] for cell in here if cell in records]
