@@ -28,6 +28,7 @@ PLAIN = [
     "id",
     "c++",
     "sed",
+    "sort",
 ]
 
 
@@ -47,8 +48,9 @@ def checkout(tmp_path: Path) -> Path:
     """What the scripts read, in a path with spaces and letters outside ASCII."""
     folder = tmp_path / "ein Größen-λ folder"
     shutil.copytree(ROOT / "scripts", folder / "scripts")
-    for name in ("requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
+    (folder / "paper").mkdir()
+    for name in ("requirements.lock", "pyproject.toml", "paper/main.tex"):
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
@@ -168,9 +170,14 @@ def test_missing_tex_is_one_line_for_each_way_to_have_it(checkout, machine):
 def test_a_tex_that_lacks_a_macro_file_is_not_enough(checkout, machine):
     stand_in(machine, "latexmk", "")
     stand_in(machine, "pdflatex", "")
-    stand_in(machine, "kpsewhich", '[ "$1" != siunitx.sty ]')
+    stand_in(machine, "kpsewhich", '[ "$1" != microtype.sty ]')
     result = run(checkout, machine, "install-tex")
-    assert "TeX: siunitx.sty is missing" in result.stderr
+    assert "TeX: microtype.sty is missing" in result.stderr
+
+    stand_in(machine, "kpsewhich", "exit 0")
+    result = run(checkout, machine, "install-tex", "--required")
+    assert result.returncode == 0
+    assert result.stderr == ""
 
 
 def test_root_on_debian_gets_tex_installed(checkout, machine):

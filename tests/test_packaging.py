@@ -160,7 +160,7 @@ def imported_modules(folder: Path) -> dict[str, Path]:
 def test_every_import_is_declared(folder, extras):
     distributions = metadata.packages_distributions()
     allowed = set(declared(*extras)) | {"regrok"}
-    here = {p.stem for p in (ROOT / folder).rglob("*.py")} | {folder, "benchmarks", "tests"}
+    here = {p.stem for own in {folder, "tests"} for p in (ROOT / own).rglob("*.py")} | {folder}
     for module, path in imported_modules(ROOT / folder).items():
         if module in sys.stdlib_module_names or module in here:
             continue
