@@ -251,7 +251,7 @@ def test_a_missing_result_is_named_and_stale_figures_go(smoke, tmp_path):
 
 def test_without_latexmk_the_message_says_what_to_do(paper, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RegrokError, match="latexmk and pdflatex were not found"):
+    with pytest.raises(RegrokError, match="neither latexmk with pdflatex nor tectonic was found"):
         typeset.typeset(paper, tmp_path / "regrok.pdf")
 
 
