@@ -27,6 +27,8 @@ TRAINING = (
     "kernels/__init__.py",
     "kernels/native.py",
     "kernels/native.cpp",
+    "kernels/products.cpp",
+    "kernels/products.py",
     "kernels/reference.py",
     "models/__init__.py",
     "models/layers.py",

@@ -1,0 +1,34 @@
+"""The progress line: what a person reads while runs train."""
+
+import io
+
+import pytest
+
+from regrok.progress import Lines, clock
+from regrok.store import RunStore
+from regrok.train import train_cohort
+from small import small_run
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(4.4, "4 s"), (59, "59 s"), (61, "1 min"), (3599, "1 h 00 min"), (11100, "3 h 05 min")],
+)
+def test_durations_as_a_person_says_them(seconds, words):
+    assert clock(seconds) == words
+
+
+def test_a_line_tells_runs_speed_slots_and_time_left(tmp_path):
+    stream = io.StringIO()
+    runs = [small_run(seed) for seed in range(3)]
+    train_cohort("add-p11", runs, RunStore(tmp_path, "x"), slots=2, progress=Lines(stream, every=0))
+    lines = stream.getvalue().splitlines()
+    first, last = lines[0], lines[-1]
+    assert first.startswith("add-p11  runs 0/3 · ")
+    assert "steps/s" in first and first.endswith("left")
+    assert "η=0.001 λ=1 seed 0 @5 · η=0.001 λ=1 seed 1 @5" in first
+    assert last.startswith("add-p11  trained 3 runs, 600 steps in ")
+
+
+def test_without_a_terminal_lines_are_half_a_minute_apart(tmp_path):
+    assert Lines(io.StringIO()).every == 30
