@@ -52,7 +52,9 @@ class Engine:
         device: str = "cpu",
         group: int | None = None,
         dtype: torch.dtype = torch.float32,
+        stacked: bool | None = None,
     ):
+        """stacked: see `regrok.models.build`; None stacks on a GPU."""
         self.device = torch.device(device)
         self.slots = slots
         self.group = group or (slots if self.device.type == "cuda" else 1)
@@ -62,7 +64,15 @@ class Engine:
         self.protocol = representative.protocol
         self.info = task_info(representative.task)
         products = representative.protocol.products
-        self.model = build(representative.model, self.info, dtype, self.device, products=products)
+        self.model = build(
+            representative.model,
+            self.info,
+            dtype,
+            self.device,
+            products=products,
+            kernels="reference" if stacked else None,
+            stacked=stacked,
+        )
         self.layout = self.model.layout
         self.optimiser = optim.build(representative.optimiser, self.layout)
         self.full_batch = representative.protocol.batch == "full"
@@ -270,6 +280,13 @@ class Engine:
                 found |= {slot: result.of(slot - rows.start) for slot in named}
         return found
 
+    @property
+    def bytes(self) -> int:
+        """Memory of the slots, of the buffers of a step and of those of an evaluation, as far as both were made."""
+        tensors = [value for value in vars(self).values() if isinstance(value, Tensor)]
+        held = sum(t.nbytes for t in (*tensors, *self.state.values(), *self.hyper.values()))
+        return held + self._workspace.bytes + self.model.evaluation_bytes
+
     def describe(self) -> str:
         """The device and what computes on it, for the run's row."""
         if self.device.type == "cuda":
@@ -280,3 +297,16 @@ class Engine:
         """Whether the slot's last loss or any of its parameters is NaN or infinite."""
         finite = torch.isfinite(self.loss[slot]) & torch.isfinite(self.flat[slot]).all()
         return not bool(finite)
+
+
+def slots_within(run: Run, memory_gib: float) -> int:
+    """How many slots of this run's shape fit a memory budget, at least 1: what a GPU's S is chosen by.
+
+    One slot is set up, stacked as on a GPU, and takes a step and an evaluation; its tensors are counted. Half of the
+    budget is left to the allocator, the optimiser's temporaries and the graph.
+    """
+    engine = Engine(run, 1, stacked=True)
+    engine.start(0, run)
+    engine.advance(1)
+    engine.evaluate("validation", {0: None})
+    return max(1, int(memory_gib * 2**30 / 2 / engine.bytes))

@@ -24,7 +24,7 @@ import torch
 
 from regrok import events
 from regrok.config import Run
-from regrok.engine import Engine
+from regrok.engine import Engine, slots_within
 from regrok.evaluate import Evaluation
 from regrok.observables import measure, squared_norm
 from regrok.progress import Silent
@@ -81,6 +81,7 @@ class Trainer:
         store: RunStore,
         *,
         slots: int,
+        memory_gib: float = 2.0,
         device: str = "cpu",
         checkpoint_seconds: float = 60.0,
         progress: Any = None,
@@ -93,9 +94,10 @@ class Trainer:
         self.steps_taken = 0
         self.checkpoint_seconds = checkpoint_seconds
         self.progress = progress or Silent()
-        self.engine = Engine(
-            self.queue[0], min(slots, self.total) if device == "cpu" else slots, device
-        )
+        # On a GPU the shapes of a step are fixed by S, so S must not depend on how many runs are left.
+        gpu = device != "cpu"
+        count = min(slots, slots_within(self.queue[0], memory_gib) if gpu else self.total)
+        self.engine = Engine(self.queue[0], count, device)
         self.occupied: dict[int, Slot] = {}
 
     def train(self) -> None:
@@ -263,8 +265,8 @@ def stored_run(state: Slot, cohort: str, engine: Engine, trainer: str) -> Stored
 def train_cohort(cohort: str, runs: Iterable[Run], store: RunStore, **options: Any) -> int:
     """Train those of the runs that the store lacks; returns how many that were.
 
-    Options: slots, device, checkpoint_seconds, progress. Single-threaded by decision: with more threads the
-    floating-point path would depend on the reader's core count.
+    Options: slots, memory_gib (on a GPU, lowers slots to what fits), device, checkpoint_seconds, progress.
+    Single-threaded by decision: with more threads the floating-point path would depend on the reader's core count.
     """
     torch.set_num_threads(1)
     missing = [run for run in runs if not store.finished(run.run_id, run.protocol.measure)]

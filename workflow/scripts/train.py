@@ -19,6 +19,7 @@ with job(snakemake.log[0]):
         runs,
         store,
         slots=trainer.slots,
+        memory_gib=trainer.memory_gib,
         device=trainer.device,
         checkpoint_seconds=trainer.checkpoint_seconds,
         progress=Lines(),

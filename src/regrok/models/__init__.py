@@ -21,6 +21,8 @@ class Model(Protocol):
     """
 
     layout: Layout
+    evaluation_bytes: int
+    """Memory of the buffers that `logits` has made so far."""
 
     def init(self, generator: torch.Generator) -> Tensor:
         """(P,) float32: `torch.nn`'s default initialisation, drawn from `generator` in the order in

@@ -92,6 +92,11 @@ class StackedModel:
     def workspace(self, runs: int, batch: int) -> Workspace:
         return Workspace(runs if self.stacked else 1, batch, self.dtype, self.device)
 
+    @property
+    def evaluation_bytes(self) -> int:
+        """Memory of the evaluations' buffers made so far."""
+        return sum(workspace.bytes for workspace in self._evaluation.values())
+
     def loss_and_gradient(
         self, flat: Tensor, grad: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace
     ) -> Tensor:

@@ -82,6 +82,11 @@ class Workspace:
         """Floating-point operations of the products of the program last used."""
         return next(reversed(self._programs.values())).flops
 
+    @property
+    def bytes(self) -> int:
+        """Memory of the buffers made so far."""
+        return sum(buffer.untyped_storage().nbytes() for buffer in self._buffers.values())
+
     def program(self, key: tuple[int, ...], record: Callable[[], Program]) -> Program:
         """The program recorded for `key`; the 64 last used are kept."""
         if key not in self._programs:
