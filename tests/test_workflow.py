@@ -39,8 +39,13 @@ LONG_AGO = 1_600_000_000
 
 def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
     """Run Snakemake on one core; its output, stdout and stderr together."""
+    # As `make install` leaves it: an environment in the checkout, so that a path with spaces above it does no harm.
+    environment = folder / ".venv"
+    if not environment.exists():
+        environment.symlink_to(sys.prefix)
+    python = environment / "bin" / Path(sys.executable).name
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
+        [str(python), "-m", "snakemake", "--cores", "1", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder / "src")},
         stdout=subprocess.PIPE,
