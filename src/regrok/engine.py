@@ -21,19 +21,8 @@ from regrok import kernels, optim, streams
 from regrok.config import Run
 from regrok.evaluate import Evaluation, allowed_wrong, evaluate
 from regrok.models import build
+from regrok.optim import HYPER
 from regrok.tasks import make_data, task_info
-
-HYPER = (
-    "learning_rate",
-    "weight_decay",
-    "beta1",
-    "beta2",
-    "eps",
-    "momentum",
-    "clip_norm",
-    "warmup_steps",
-)
-"""Hyper-parameters that may differ from slot to slot."""
 
 CHUNK = 64
 """Batches drawn ahead at once on a CPU."""

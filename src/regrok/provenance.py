@@ -13,6 +13,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from regrok.tasks import TASKS
+
 PACKAGE = Path(__file__).resolve().parent
 
 TRAINING = (
@@ -39,17 +41,11 @@ TRAINING = (
 )
 """Files that every run rests on, relative to the package."""
 
-TASK_FILES = {"modular": "modular", "sparse_parity": "parity", "xor_clusters": "xor_clusters"}
-MODEL_FILES = {"transformer": ("transformer",), "mlp": ("mlp",)}
-
 
 def training_sources(task: str, model: str) -> list[Path]:
     """The files that a run of this task and model rests on; a new task or model file leaves other runs alone."""
-    names = [
-        *TRAINING,
-        f"tasks/{TASK_FILES[task]}.py",
-        *(f"models/{m}.py" for m in MODEL_FILES[model]),
-    ]
+    task_file = TASKS[task].rpartition(".")[2]
+    names = [*TRAINING, f"tasks/{task_file}.py", f"models/{model}.py"]
     return [PACKAGE / name for name in names if (PACKAGE / name).exists()]
 
 
