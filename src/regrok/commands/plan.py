@@ -69,6 +69,12 @@ def _experiments(config: Config, plan: Plan, asked: list[str] | None) -> list[st
     return asked or running
 
 
+WIDTH = 140
+"""Columns of the table where the output is no terminal."""
+
+SYMBOLS = {"optimiser.learning_rate": "η", "optimiser.weight_decay": "λ", "optimiser.name": ""}
+
+
 def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) -> None:
     """Print one row for each cell of each experiment, then the sums."""
     from rich.console import Console
@@ -84,18 +90,21 @@ def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) 
     names = {name: _varying(rows) for name, rows in merged.groupby("experiment")}
     for (experiment, arm, _), rows in merged.groupby(["experiment", "arm", "cell"], sort=False):
         first = rows.iloc[0]
-        settings = [f"{name.partition('.')[2]} {_text(first[name])}" for name in names[experiment]]
+        settings = [f"{_label(name)} {_text(first[name])}".lstrip() for name in names[experiment]]
         cohorts = sorted({name.rpartition("-")[0] for name in rows["cohort"]})
         table.add_row(
             experiment,
             arm,
-            ", ".join(each for each in settings if not each.endswith(" ")),
+            ", ".join(each for each in settings if each and not each.endswith(" ")),
             _ranges(sorted(rows["seed"])),
             f"{rows['expected_steps'].sum():,}",
             f"{rows['expected_seconds'].sum() / 60:.1f}",
             ", ".join(cohorts),
         )
     console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        # A file or a pager has no width of its own, and 80 columns would fold every row.
+        console.width = max(console.width, WIDTH)
     console.print(table)
     by_cohort = frame.groupby("cohort")[["expected_seconds", "worst_seconds"]].sum()
     expected = makespan(by_cohort["expected_seconds"], cores) / 60
@@ -108,10 +117,17 @@ def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) 
     )
 
 
+def _label(name: str) -> str:
+    """η for optimiser.learning_rate, p for task.p …"""
+    return SYMBOLS.get(name, name.partition(".")[2])
+
+
 def _varying(rows: pd.DataFrame) -> list[str]:
     """η, λ and whatever else differs between the cells of one experiment."""
     always = ["optimiser.learning_rate", "optimiser.weight_decay"]
-    implied = ["optimiser.beta1", "optimiser.beta2", "optimiser.eps"]  # 0 where it has none
+    # The first three are 0 where the optimiser has none; what is measured does not tell runs apart.
+    implied = [f"optimiser.{name}" for name in ("beta1", "beta2", "eps")]
+    implied += ["protocol.measure", "protocol.measure_every"]
     others = [name for name in rows.columns if "." in name and name not in always + implied]
     return [*always, *(name for name in others if rows[name].astype(str).nunique() > 1)]
 
