@@ -21,10 +21,12 @@ from typing import Any
 from regrok.config import Config
 from regrok.config.load import load_config
 from regrok.errors import RegrokError
+from regrok.figures import drawable
 from regrok.plan import Cohort, Plan, make_plan
 from regrok.progress import clock
 from regrok.provenance import PACKAGE, fingerprint, training_sources
 from regrok.store import present, write_atomically
+from regrok.tables import buildable
 
 STORE = Path("results/store")
 RELEASED = Path("results/released")
@@ -121,20 +123,13 @@ class Study:
 
     @property
     def figures(self) -> list[str]:
-        """Figures of this scale: those whose first experiment runs, or that need none."""
-        return [
-            name for name, entry in self.config.figures.items() if self._runs(entry.experiments[:1])
-        ]
+        """Figures of this scale; the paper asks the same function which to include."""
+        return drawable(self.config)
 
     @property
     def tables(self) -> list[str]:
-        """Tables of this scale: those of which an experiment runs, or that need none."""
-        return [name for name, entry in self.config.tables.items() if self._runs(entry.experiments)]
-
-    def _runs(self, experiments: Iterable[str]) -> bool:
-        asked = list(experiments)
-        here = [name for name in asked if self.config.scale in self.config.experiments[name].scales]
-        return bool(here) or not asked
+        """Tables of this scale, likewise."""
+        return buildable(self.config)
 
     def figure_sources(self, name: str) -> list[str]:
         shared = ("__init__", "captions", "panels", "shown", "style", "summaries")
