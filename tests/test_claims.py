@@ -103,6 +103,17 @@ def test_direction_counts_only_outside_the_band_and_only_when_its_interval_is_cl
     assert judged(WITHIN, interval(0.95, 1.05), UP, slope)["verdict"] == "reproduced"
 
 
+def test_a_rule_about_the_direction_alone_never_reproduces_the_number():
+    other = WITHIN | {"direction_only": True}
+    entry = judged(other, interval(0.95, 1.05))
+    assert entry["verdict"] == "reproduced in direction only" and "regime" in entry["reason"]
+    assert judged(other, interval(1.05, 1.3))["verdict"] == "inconclusive"
+    assert judged(other, interval(1.2, 1.3))["verdict"] == "not reproduced"
+    none = {"kind": "all_equal", "target": 0, "minimum_runs": 3, "direction_only": True}
+    assert judged(none, share(0, 3))["verdict"] == "reproduced in direction only"
+    assert judged(none, share(2, 3))["verdict"] == "not reproduced"
+
+
 @pytest.mark.parametrize(
     ("target", "count", "n", "verdict"),
     [
@@ -223,7 +234,9 @@ def test_published_value_meets_its_own_predicate(claims):
             if claim.direction:
                 estimates.setdefault(claim.direction.estimand, found)
             entry = judge(claim, estimates, scale, set(claim.experiments))
-            assert entry["verdict"] == "reproduced", claim.id
+            reduced = claim.predicate[scale].direction_only
+            best = "reproduced in direction only" if reduced else "reproduced"
+            assert entry["verdict"] == best, claim.id
 
 
 def changed(tmp_path, change) -> Path:

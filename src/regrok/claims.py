@@ -32,7 +32,14 @@ ClaimId = Annotated[str, Field(pattern=r"^[A-Z][0-9]+(-[a-z0-9]+)*$")]
 MinimumRuns = Annotated[int, Field(ge=1)]
 
 
-class Within(Strict):
+class Criterion(Strict):
+    """What a claim's estimate has to satisfy."""
+
+    direction_only: bool = False
+    """true: another regime is asked than the published one; meeting it reproduces the direction alone."""
+
+
+class Within(Criterion):
     """The interval lies in a band around the published value."""
 
     kind: Literal["within"]
@@ -62,7 +69,7 @@ class Within(Strict):
         return self.target - half, self.target + half
 
 
-class AtLeast(Strict):
+class AtLeast(Criterion):
     """The interval lies at or above a bound."""
 
     kind: Literal["at_least"]
@@ -73,7 +80,7 @@ class AtLeast(Strict):
         return self.bound, math.inf
 
 
-class AtMost(Strict):
+class AtMost(Criterion):
     """The interval lies at or below a bound."""
 
     kind: Literal["at_most"]
@@ -84,7 +91,7 @@ class AtMost(Strict):
         return -math.inf, self.bound
 
 
-class Sign(Strict):
+class Sign(Criterion):
     """The interval lies on one side of zero."""
 
     kind: Literal["sign"]
@@ -96,7 +103,7 @@ class Sign(Strict):
         return (least, math.inf) if self.sign == "positive" else (-math.inf, -least)
 
 
-class AllEqual(Strict):
+class AllEqual(Criterion):
     """A share of runs that is exactly 0 or exactly 1; one exception refutes it."""
 
     kind: Literal["all_equal"]
@@ -112,7 +119,7 @@ class AllEqual(Strict):
         return self
 
 
-class Proportion(Strict):
+class Proportion(Criterion):
     """A share of runs that the Wilson interval has to hold."""
 
     kind: Literal["proportion"]
@@ -188,7 +195,7 @@ class Claim(Strict):
 class Claims(Strict):
     """The whole of claims.yaml."""
 
-    later: list[str]
+    later: list[str] = Field(default_factory=list)
     """Experiments that claims name before config.yaml holds them."""
     papers: dict[str, Paper]
     """Where the claims come from."""

@@ -61,10 +61,19 @@ def criterion(predicate: Any) -> str:
 def verdict(
     predicate: Any, estimate: Mapping[str, Any], direction: Mapping[str, Any] | None, sign: str
 ) -> tuple[str, str]:
-    """The verdict and its reason.
+    """The verdict and its reason; a predicate that is `direction_only` never gives more than the direction.
 
     estimate: an estimate of the laws. direction: the estimate of the weaker reading, with its sign, or None.
     """
+    word, reason = _whole_verdict(predicate, estimate, direction, sign)
+    if word == REPRODUCED and getattr(predicate, "direction_only", False):
+        return DIRECTION, f"{reason}; another regime than the published one"
+    return word, reason
+
+
+def _whole_verdict(
+    predicate: Any, estimate: Mapping[str, Any], direction: Mapping[str, Any] | None, sign: str
+) -> tuple[str, str]:
     value, n = estimate["value"], estimate["n"]
     if value is None:
         return INCONCLUSIVE, str(estimate.get("reason", "no estimate"))
