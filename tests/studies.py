@@ -13,7 +13,7 @@ import yaml
 import synthetic
 from regrok.claims import load_claims
 from regrok.config.load import load_config
-from regrok.laws import run_fit
+from regrok.laws import law, run_fit
 from regrok.ledger import ledger
 from regrok.tables import Material
 
@@ -40,8 +40,9 @@ def study(scale: str, anonymous: bool = False) -> SimpleNamespace:
 
 def _fit(name, entry, frames, config):
     lighter = dict(entry.options)
-    if entry.law in ("scaling", "spectral", "forecast", "regimes", "escape", "robustness"):
-        lighter["replicates"] = REPLICATES
+    if "replicates" in getattr(law(entry.law), "DEFAULTS", {}):
+        # Each draw of these two is a regression.
+        lighter["replicates"] = 3 if entry.law in ("factorial", "interaction") else REPLICATES
     if entry.law == "robustness":
         lighter["fits"] = ["weight_decay", "contraction", "regimes"]
     if entry.law == "spectral":

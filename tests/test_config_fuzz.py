@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
+import yaml
 from hypothesis import given, settings
 
 from configurations import checked, part
-from regrok.config import SCALES
+from regrok.config import SCALES, Config, Scale
 from regrok.config.changes import known_keys
-from regrok.config.load import parse_yaml
+from regrok.config.load import load_config, parse_yaml
 from regrok.errors import RegrokError
 from regrok.plan import make_plan
 
@@ -108,3 +112,135 @@ def test_thousands_of_mutated_studies_end_in_a_plan_or_a_refusal(
 def test_any_text_is_yaml_or_refused(text: str) -> None:
     with contextlib.suppress(RegrokError):
         assert isinstance(parse_yaml(text, "study"), dict)
+
+
+ODDITIES = (
+    "no yes on off ~ null 1e-3 '1e-3' 1_000 0x1F 0o17 .nan .inf -.inf +1 1. .5 1e400 -0 12:30 2026-01-01 "
+    "99999999999999999999999 {} [] [1,[2]] {a:1} !!binary\tAAAA !!python/none !!set\t{a} !!float\t1 !!int\tx &a *a "
+    '| > ? - @ ` % ! \'é\' "\\u0000" "\\ud800" 模 η 1e-3e-3 0b11 ~x <<'
+)
+ODD = st.sampled_from(ODDITIES.split()).map(lambda text: text.replace("\t", " "))
+"""Values that YAML reads as something else than they look like, or not at all."""
+
+
+@cache
+def written(scale: Scale) -> tuple[str, ...]:
+    """The lines of a study, with the settings that its experiments start from."""
+    data = part("S2", "S8", scale=scale)
+    data["settings"] = {
+        name: data["settings"][name] for name in data["settings"] if "addition" in name
+    }
+    return tuple(yaml.safe_dump(data, sort_keys=False).splitlines())
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """The text of a study after a few accidents of an editor: lines lost, doubled, moved, indented, altered."""
+    scale = draw(st.sampled_from(SCALES))
+    lines = list(written(scale))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(lines) - 1))
+        key, colon, _ = lines[at].partition(":")
+        kind = draw(
+            st.sampled_from(["value", "lose", "double", "move", "indent", "anchor", "merge"])
+        )
+        if kind == "value":
+            lines[at] = f"{key}{colon} {draw(ODD)}"
+        elif kind == "lose" and len(lines) > 1:
+            del lines[at]
+        elif kind == "double":
+            lines.insert(draw(st.integers(0, len(lines))), lines[at])
+        elif kind == "move":
+            to = draw(st.integers(0, len(lines) - 1))
+            lines[at], lines[to] = lines[to], lines[at]
+        elif kind == "indent":
+            lines[at] = draw(st.sampled_from([" ", "  ", "\t", "- "])) + lines[at]
+        elif kind == "anchor":
+            # The block, or the value, once more under another name.
+            lines[at] = f"{key}{colon} &again{lines[at][len(key) + 1 :]}"
+            lines.append(f"{draw(st.sampled_from(['again', 'scale', 'fits']))}: *again")
+        elif kind == "merge":
+            indent = " " * (len(key) - len(key.lstrip()))
+            lines.insert(
+                at, f"{indent}<<: {draw(st.sampled_from(['{scale: smoke}', '*x', '3', '[]']))}"
+            )
+    return "\n".join(lines)
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def survives(text: str) -> None:
+    """The text gives a plan, or a refusal that names a line or a key of the study's types or of the text."""
+    try:
+        message = refused(parse_yaml(text, "study"))
+    except RegrokError as refusal:
+        message = str(refusal)
+    if message is None:
+        return
+    keys = words(text) | set(Config.model_fields) | {key.rpartition(".")[2] for key in known_keys()}
+    assert re.search(r"line \d+", message) or words(message) & keys, message
+    assert len(message.splitlines()) <= 14, "a screen, not a flood"
+
+
+@settings(max_examples=60)
+@given(texts())
+def test_a_text_that_an_editor_has_mangled_ends_in_a_plan_or_a_refusal(text: str) -> None:
+    survives(text)
+
+
+@pytest.mark.long
+@settings(max_examples=3000)
+@given(texts())
+def test_thousands_of_mangled_texts_end_in_a_plan_or_a_refusal(text: str) -> None:
+    survives(text)
+
+
+SECTIONS = ("trainer", "settings", "experiments", "fits", "figures", "tables", "scale", "source")
+
+
+@given(st.permutations(SECTIONS), st.integers(1, len(SECTIONS)))
+@settings(max_examples=60)
+def test_swapped_sections_end_in_a_refusal_that_names_one(order: list[str], count: int) -> None:
+    data = part("S2", "S10")
+    before = dict(data)
+    for name, other in zip(SECTIONS[:count], order, strict=False):
+        data[name] = before[other]
+    message = refused(data)
+    assert message is None or any(name in message for name in SECTIONS), message
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "scale",
+                "trainer.slots",
+                "trainer",
+                "seeds",
+                "settings.addition.task.p",
+                "a.b",
+                "",
+                ".",
+                "é",
+            ]
+        ),
+        st.one_of(JUNK, st.text(max_size=6)),
+        min_size=1,
+        max_size=3,
+    )
+)
+@settings(max_examples=60)
+def test_any_override_ends_in_a_plan_or_a_refusal(
+    small_file: Path, overrides: dict[str, Any]
+) -> None:
+    with contextlib.suppress(RegrokError):
+        make_plan(load_config(small_file, overrides))
+
+
+@pytest.fixture(scope="module")
+def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("study") / "config.yaml"
+    path.write_text(yaml.safe_dump(part("S10"), sort_keys=False), encoding="utf-8")
+    return path

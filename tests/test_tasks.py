@@ -250,3 +250,12 @@ def test_an_unknown_task_is_named() -> None:
     stranger = modular().model_copy(update={"name": "sudoku"})
     with pytest.raises(RegrokError, match=f"sudoku.*{next(iter(TASKS))}"):
         make_data(stranger, 0)
+
+
+def test_a_split_seed_gives_every_run_one_split():
+    task = modular(split_seed=3)
+    assert torch.equal(make_data(task, 0).train_inputs, make_data(task, 1).train_inputs)
+    assert torch.equal(make_data(task, 0).train_inputs, make_data(modular(), 3).train_inputs)
+    assert not torch.equal(
+        make_data(modular(), 0).train_inputs, make_data(modular(), 1).train_inputs
+    )

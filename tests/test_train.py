@@ -166,6 +166,18 @@ def test_a_run_that_does_not_grok_is_censored_at_its_budget(tmp_path):
     assert math.isnan(row["T_grok"]) and math.isnan(row["delay"]) and not math.isnan(row["T_mem"])
 
 
+def test_a_run_that_has_not_memorised_in_time_ends_and_one_that_has_goes_on(tmp_path):
+    labels, fast = {"labels": "random"}, {"weight_decay": 0.0, "learning_rate": 1e-2}
+    whole = small_run(0, task=labels, optimiser=fast)
+    memorised = train(tmp_path / "whole", [whole])[whole.run_id].row["T_mem"]
+    for patience, end in ((memorised - 5, memorised - 5), (memorised, whole.protocol.max_steps)):
+        protocol = {"memorise_steps": int(patience)}
+        run = small_run(0, task=labels, optimiser=fast, protocol=protocol)
+        row = train(tmp_path / str(patience), [run])[run.run_id].row
+        assert row["steps"] == end
+        assert row["outcome"] == ("memorised only" if end > memorised else "never memorised")
+
+
 def test_sgd_that_decays_to_the_origin_has_collapsed(tmp_path):
     sgd = {**SGD, "learning_rate": 0.1, "weight_decay": 1.0}
     run = small_run(0, optimiser=sgd, protocol={"max_steps": 5000})

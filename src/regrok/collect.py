@@ -16,6 +16,21 @@ FIRST_COLUMNS = ["run_id", "cell", "cohort", "seed", "outcome", "T_mem", "T_grok
 """What a reader of runs.parquet wants to see first."""
 
 
+EXPLODED = 1e6
+"""Growth of V beyond which a run has diverged, although single precision can still hold its numbers."""
+
+
+def outcome(row: dict) -> str:
+    """The stored outcome, but diverged where a run that never grokked ends with V grown past `EXPLODED`.
+
+    The trainer ends a run at its first NaN or infinity. SGD with momentum can throw a network to losses of 1e34 and
+    keep it there: such a run did memorise once, yet what ended its chances is the divergence.
+    """
+    if row["outcome"] != "grokked" and row["V_final"] > EXPLODED * row["V_0"]:
+        return "diverged"
+    return str(row["outcome"])
+
+
 def gather(cohort: str, run_ids: Iterable[str], store: RunStore) -> tuple[pd.DataFrame, ...]:
     """runs, curves and spectra of one cohort from its store. Raises RegrokError when a run is not there."""
     rows, curves, spectra = [], [], []
@@ -26,7 +41,7 @@ def gather(cohort: str, run_ids: Iterable[str], store: RunStore) -> tuple[pd.Dat
                 f"run {run_id} of cohort {cohort} is not in {store.folder}; build again: snakemake --cores all"
             )
         # The row was written when the run was trained; its cohort's name may have changed since.
-        rows.append({**stored.row, "cohort": cohort})
+        rows.append({**stored.row, "cohort": cohort, "outcome": outcome(stored.row)})
         curves.append(stored.curve.assign(run_id=run_id))
         for step, kind, power in stored.spectra.itertuples(index=False):
             part = pd.DataFrame({"index": range(len(power)), "power": list(power)})

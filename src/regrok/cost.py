@@ -8,6 +8,7 @@ import math
 import platform
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,8 +155,10 @@ def machine_rate(cache: Path | None = Path("results/machine.json"), seconds: flo
         torch.set_num_threads(threads)
     rate = 2.0 * rows * inner * columns / fastest
     if cache is not None:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        cache.write_text(json.dumps({**known, key: rate}, indent=1) + "\n", encoding="utf-8")
+        # The rate can be measured again; a full disk or a read-only folder is for the build to complain about.
+        with suppress(OSError):
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            cache.write_text(json.dumps({**known, key: rate}, indent=1) + "\n", encoding="utf-8")
     return rate
 
 

@@ -28,7 +28,7 @@ FREE = {
         "clip_norm",
     },
     "model": {"init_scale"},
-    "protocol": {"max_steps", "tail_steps", "measure", "measure_every"},
+    "protocol": {"max_steps", "memorise_steps", "tail_steps", "measure", "measure_every"},
 }
 """What may differ between the slots of one cohort, besides the seed."""
 

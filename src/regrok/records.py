@@ -11,7 +11,7 @@ import pandas as pd
 from regrok import events
 from regrok.config import Run
 
-TASK_COLUMNS = ("operation", "p", "n", "k", "labels")
+TASK_COLUMNS = ("operation", "p", "n", "k", "split_seed", "labels")
 MODEL_COLUMNS = (
     *("norm", "readout", "d_model", "heads", "ffn"),
     *("input", "depth", "width", "activation", "residual", "init_scale"),
@@ -23,6 +23,7 @@ OPTIMISER_COLUMNS = (
 PROTOCOL_COLUMNS = (
     "replacement",
     "max_steps",
+    "memorise_steps",
     "log_every",
     "curve_every",
     "tail_steps",

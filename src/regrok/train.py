@@ -5,7 +5,8 @@
         advance every slot by log_every steps
         log each slot; end the runs that are done
 
-A run ends `tail_steps` after it grokked, when its budget is spent, when it diverged, or when it collapsed. The
+A run ends `tail_steps` after it grokked, when its budget is spent, when it has not memorised after
+`memorise_steps` (2603.25009's DNF_tr), when it diverged, or when it collapsed. The
 slot then takes the next run. Finished runs go to the store at once; unfinished ones are checkpointed there every
 `checkpoint_seconds`, at logged steps, so that a killed job loses no more than that and ends in the same bits.
 """
@@ -56,7 +57,8 @@ class Slot:
         """The last step this run will take, as far as is known now."""
         protocol = self.run.protocol
         if self.grokked_at is None:
-            return protocol.max_steps
+            patience = None if self.memorised else protocol.memorise_steps
+            return min(protocol.max_steps, patience or protocol.max_steps)
         return min(protocol.max_steps, self.grokked_at + protocol.tail_steps)
 
     def state(self) -> dict[str, Any]:

@@ -31,14 +31,14 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from regrok.build import Study
+    from regrok.announce import history
     from regrok.cost import machine_rate
     from regrok.plan import make_plan, plan_frame
 
     config = chosen_config(arguments)
     plan = make_plan(config)
     chosen = _experiments(config, plan, arguments.experiment)
-    frame = plan_frame(plan, Study(config).history(), machine_rate())
+    frame = plan_frame(plan, history(), machine_rate())
     wanted = plan.experiments[plan.experiments["experiment"].isin(chosen)]
     frame = frame[frame["run_id"].isin(wanted["run_id"])].reset_index(drop=True)
     if arguments.format == "csv":

@@ -9,19 +9,24 @@ values fit together is judged on the whole, when a cell's settings are complete
 from collections.abc import Callable
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import Field, create_model
 
 from .base import Strict
-from .model import MLP, Transformer
+from .model import Model
 from .run import Optimiser, Protocol
-from .task import Modular, SparseParity, XorClusters
+from .task import Task
 
 BLOCKS = ("task", "model", "optimiser", "protocol")
 
 Partial = dict[str, dict[str, Any]]
 """Some keys of some blocks, as plain values."""
+
+
+def _kinds(union: Any) -> tuple[type[Strict], ...]:
+    """The classes of `Task` or `Model`: a new one there is known here."""
+    return get_args(get_args(union)[0])
 
 
 def _any_key_of(*types: type[Strict]) -> Callable[[type[Strict]], Any]:
@@ -39,12 +44,12 @@ def _any_key_of(*types: type[Strict]) -> Callable[[type[Strict]], Any]:
     return fill
 
 
-@_any_key_of(Modular, SparseParity, XorClusters)
+@_any_key_of(*_kinds(Task))
 class TaskChange(Strict):
     """Any keys of a task."""
 
 
-@_any_key_of(Transformer, MLP)
+@_any_key_of(*_kinds(Model))
 class ModelChange(Strict):
     """Any keys of a model."""
 

@@ -124,7 +124,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
         mark = error.problem_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise RegrokError(f"{source}{at}: {error.problem or 'not YAML'}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, IndexError, RecursionError) as error:
         raise RegrokError(f"{source}: not YAML ({error})") from None
     if not isinstance(data, dict):
         raise RegrokError(f"{source}: should hold keys and values, not {type(data).__name__}")

@@ -80,6 +80,8 @@ class Protocol(Strict):
     """Whether a batch is drawn with replacement; false with a full batch."""
     max_steps: Count
     """Budget: a run that has not grokked by then is censored."""
+    memorise_steps: Count | None = None
+    """A run that has not memorised by this step, a multiple of log_every, ends; null waits for the budget."""
     log_every: Count
     """Steps between logged points; crossings are known to this precision."""
     curve_every: Count
@@ -95,8 +97,8 @@ class Protocol(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Protocol":
-        for key in ("curve_every", "measure_every"):
-            if getattr(self, key) % self.log_every:
+        for key in ("curve_every", "measure_every", "memorise_steps"):
+            if (getattr(self, key) or 0) % self.log_every:
                 raise ValueError(
                     f"{key} = {getattr(self, key)} is not a multiple of "
                     f"log_every = {self.log_every}"

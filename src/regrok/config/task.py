@@ -20,7 +20,7 @@ def is_prime(number: int) -> bool:
 
 
 class Modular(Strict):
-    """(a ∘ b) mod p over the pairs of residues; the pairs are shared out by the seed."""
+    """(a ∘ b) mod p over the pairs of residues; the pairs are shared out by a seed."""
 
     name: Literal["modular"]
     """modular: (a ∘ b) mod p."""
@@ -37,6 +37,8 @@ class Modular(Strict):
     """Share of the pairs to train on, in (0, 1); null when train_count is given."""
     train_count: Count | None = None
     """Number of pairs to train on; null when train_fraction is given."""
+    split_seed: Annotated[int, Field(ge=0)] | None = None
+    """Which pairs train: one split for all runs, or null for a split that changes with the run's seed."""
     labels: Labels
     """true: the operation's; random: drawn uniformly from a stream of their own."""
 

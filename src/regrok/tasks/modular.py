@@ -18,7 +18,7 @@ def make(task: "Modular", seed: int) -> Data:
 
     The pairs are listed row-major, (0, 0), (0, 1), …, shuffled with Python's `random.Random(seed)`,
     and the first `train_size` train: the split of the published scripts of 2603.13331. It changes
-    with the seed.
+    with the seed unless the task has a `split_seed` (2603.25009: one split for all experiments).
     """
     inputs = pairs(task)
     if task.labels == "random":
@@ -27,7 +27,7 @@ def make(task: "Modular", seed: int) -> Data:
     else:
         labels = result(task.operation, inputs[:, 0], inputs[:, 1], task.p)
     order = list(range(len(inputs)))
-    random.Random(seed).shuffle(order)
+    random.Random(seed if task.split_seed is None else task.split_seed).shuffle(order)
     train, validation = torch.tensor(order).split([task.train_size, task.validation_size])
     return Data(inputs[train], labels[train], inputs[validation], labels[validation], task.p)
 
