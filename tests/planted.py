@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     "momentum": 0.0,
     "batch": 512,
     "replacement": True,
+    "products": "float32",
     "log_every": 25,
     "tail_steps": 2000,
     "max_steps": 50_000,
@@ -42,6 +43,7 @@ SETTINGS: dict[str, Any] = {
     "V_grok": 1000.0,
     "rms_grok": 0.07,
     "train_accuracy_max": 1.0,
+    "validation_accuracy_max": 1.0,
     "wall_seconds": 60.0,
 }
 

@@ -24,8 +24,32 @@ REGIME_ONE = 2e-5
 """ηλ at and below which the planted runs do not grok."""
 
 
+ACTIVATION = {"gelu": 1.0, "relu": 2.5, "tanh": 4.0}
+"""Factor on the planted delay of study two's networks."""
+
+
+def of_study_two(run: Run) -> bool:
+    """Whether the run is one of paper B's, which train on the full batch."""
+    return run.protocol.batch == "full"
+
+
+def planted_delay(run: Run) -> float:
+    """Delay of study two's networks: inverse in η and λ, longer with plain depth and with ReLU and tanh."""
+    model, eta, lam = run.model, run.optimiser.learning_rate, run.optimiser.weight_decay
+    scale = run.protocol.max_steps / 22_000
+    if model.name == "transformer":
+        return scale * 6_000 * (3e-3 / eta) / lam**0.5
+    depth = (model.depth / 2) ** (0.2 if model.residual else 1.2)
+    return scale * 3.5 / lam * (0.03 / eta) * ACTIVATION[model.activation] * depth
+
+
 def planted_outcome(run: Run) -> str:
     """How the planted law ends this run."""
+    if of_study_two(run):
+        lam, transformer = run.optimiser.weight_decay, run.model.name == "transformer"
+        if not transformer and lam >= 5e-3:
+            return "never memorised"
+        return "memorised only" if transformer and lam <= 0.01 else "grokked"
     optimiser = run.optimiser
     eta, lam = optimiser.learning_rate, optimiser.weight_decay
     if optimiser.name == "sgd":
@@ -62,9 +86,13 @@ def planted_curve(run: Run) -> pd.DataFrame:
     v_0 = 150.0 if parity else 13_500 * run.model.init_scale**2 * run.task.p / 97
     v_mem, v_final = noisy(0.35 * v_0, 0.05), noisy(200 if parity else 300, 0.05)
     t_mem = logged(noisy(0.8 / eta if run.optimiser.name != "sgd" else 400))
+    if of_study_two(run):
+        t_mem = logged(noisy(300))
     theory = np.log(max(v_mem / v_final, 1.5)) / (2 * eta * max(lam, 1e-4))
     if run.optimiser.name == "sgd":
         theory = 1_500.0
+    if of_study_two(run):
+        theory = planted_delay(run)
     if parity:
         theory = 0.0 if run.task.train_size > 5_000 else 3e6 / run.task.train_size
     t_grok = t_mem + (logged(noisy(theory, 0.12)) if theory else 0)
@@ -105,6 +133,8 @@ def planted_curve(run: Run) -> pd.DataFrame:
                 low * (0.95 - 0.9 * validation + rng.normal(0, 0.02, step.size)), 0.002, 1
             )
             curve[f"fourier_residual_{name.removeprefix('fourier_')}"] = residual
+        elif name == "embedding_spectrum":
+            curve["top5_share"] = 0.2 + 0.6 * validation
         elif name == "logit_max":
             curve["logit_max"] = 30 * train + 1
     return curve
@@ -113,12 +143,14 @@ def planted_curve(run: Run) -> pd.DataFrame:
 def planted_spectra(run: Run, curve: pd.DataFrame) -> pd.DataFrame:
     """Spectra that sharpen onto three frequencies as the run generalises; empty when none is measured."""
     found = []
-    kinds = [name for name in run.protocol.measure if name.startswith("fourier")]
+    kinds = [n for n in run.protocol.measure if n.startswith(("fourier", "embedding"))]
     for kind in kinds:
         index = np.arange(run.task.p // 2 + 1)
         for row in curve.iloc[:: max(1, len(curve) // 12)].itertuples():
             noise = (1 - 0.98 * row.validation_accuracy) * 0.3
             power = np.where(np.isin(index, [5, 17, 31]), 1.0, noise)
+            if kind == "embedding_spectrum":  # shares of the energy
+                power = power / power.sum()
             found.append(
                 pd.DataFrame(
                     {

@@ -43,7 +43,8 @@ def test_fastest_is_uncertain_between_two_equal_values():
 
 def test_optimisers_tell_failing_to_memorise_from_failing_to_generalise():
     rows = [make_run(optimiser="sgd", seed=s, outcome="collapsed", **NEVER) for s in range(4)]
-    rows += [make_run(optimiser="sgd", learning_rate=0.1, seed=s, **CENSORED) for s in range(2)]
+    near = {"optimiser": "sgd", "learning_rate": 0.1, **CENSORED}
+    rows += [make_run(seed=s, validation_accuracy_max=0.3 + 0.3 * s, **near) for s in range(2)]
     rows += [make_run(seed=s) for s in range(3)]
     groups = {"sgd": {"within": {"optimiser": "sgd"}}, "adamw": {"within": {"optimiser": "adamw"}}}
     made = fit(optimisers, rows, groups=groups)
@@ -53,6 +54,8 @@ def test_optimisers_tell_failing_to_memorise_from_failing_to_generalise():
     assert found["sgd.grokked_given_memorised_share"]["n"] == 2
     assert found["sgd.outcome.collapsed"]["value"] == 4
     assert found["adamw.grokked_share"]["value"] == 1
+    assert found["sgd.validation_accuracy_unfinished"]["value"] == pytest.approx(0.6)
+    assert found["adamw.validation_accuracy_unfinished"]["value"] is None
     assert sorted(c["outcome"] for c in made["cells"]) == ["collapsed", "grokked", "memorised only"]
 
 
@@ -123,8 +126,8 @@ def test_cells_hold_every_run_once():
     rows = [make_run(weight_decay=lam, seed=s) for lam in (0.5, 1.0) for s in range(3)]
     rows += [make_run(weight_decay=1.0, seed=9, **CENSORED)]
     made = fit(cells, rows)
-    assert sorted(c["n"] for c in made["cells"]) == [3, 4]
-    four = next(c for c in made["cells"] if c["n"] == 4)
+    assert sorted(c["runs"] for c in made["cells"]) == [3, 4]
+    four = next(c for c in made["cells"] if c["runs"] == 4)
     assert four["outcomes"] == {"grokked": 3, "memorised only": 1}
     assert four["T_grok"]["value"] == 1800
 

@@ -46,7 +46,7 @@ def fit(
         delay, delayed = delay_time(rows)
         cells.append(
             cell_settings(rows)
-            | {"experiments": sorted(served[cell]), "n": len(rows)}
+            | {"experiments": sorted(served[cell]), "runs": len(rows)}
             | {"outcomes": {k: int(v) for k, v in rows["outcome"].value_counts(sort=False).items()}}
             | {
                 "grokked": est.share(int(grokked.sum()), len(rows)),

@@ -1,21 +1,34 @@
-"""Groups of runs side by side: shares that grok, delays, and the ratio of two groups' delays (arXiv 2603.25009)."""
+"""Groups of runs side by side: shares that grok, delays, and the ratio of two groups' delays (arXiv 2603.25009).
+
+The paper's means leave out the runs that did not finish, which flatters the group that fails most. So restricted means
+(the area under the Kaplan–Meier curve up to the smallest budget) stand beside them: every run counts in those of
+T_grok, every run that memorised in those of the delay.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from regrok.errors import RegrokError
+
 from . import estimate as est
 from . import lifetimes, option
 from .cells import delay_time
 from .regimes import shares
-from .selection import distinct, group, plain
+from .selection import conditions, grouped, plain, watched
 
-DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}}
+DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "replicates": 2000}
+TIMES = ("delay", "T_grok")
+POINT_COLUMNS = (
+    *("run_id", "cell", "seed", "T_mem", "T_grok", "delay"),
+    *("outcome", "steps", "max_steps", "rms_grok"),
+)
 
 
 def ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estimate]:
@@ -62,6 +75,130 @@ def spread_ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estima
     )
 
 
+def times(rows: pd.DataFrame, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """The runs that have a T_grok or delay at all, their durations in steps, and whether they ended in grokking.
+
+    Every run has a T_grok, censored if need be; one that never memorised has no delay.
+    """
+    if column == "T_grok":
+        return rows, watched(rows), rows["T_grok"].notna()
+    memorised = rows[rows["T_mem"].notna()]
+    return memorised, *delay_time(memorised)
+
+
+def horizons(parts: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """For delay and T_grok the horizon that these groups share: their smallest budget, or less where one ends."""
+    budget = min((rows["max_steps"].min() for rows in parts.values() if len(rows)), default=0)
+    return {
+        column: lifetimes.horizon_of(
+            [times(rows, column)[1:] for rows in parts.values()], float(budget)
+        )
+        for column in TIMES
+    }
+
+
+def describe(
+    rows: pd.DataFrame, horizon: Mapping[str, float], replicates: int, seed: int
+) -> dict[str, est.Estimate]:
+    """What one group of runs did; see `fit` for the keys."""
+    found = shares(rows)
+    found["delay_mean"] = est.mean(rows["delay"], "steps")
+    found["delay_median"] = lifetimes.median(*delay_time(rows))
+    for column in TIMES:
+        known, duration, seen = times(rows, column)
+        made = lifetimes.restricted_mean_over_seeds(
+            duration, seen, conditions(known), horizon[column], replicates, seed
+        )
+        if len(known) < len(rows):
+            missing = f"{len(rows) - len(known)} of {len(rows)} runs never memorised: no delay"
+            made["note"] = "; ".join(filter(None, [made["note"], missing]))
+        found[f"{column}_restricted_mean"] = made
+    found["rms_grok_mean"] = est.mean(rows["rms_grok"])
+    return found
+
+
+def restricted_ratio(
+    a: pd.DataFrame, b: pd.DataFrame, column: str, horizon: float, replicates: int, seed: int
+) -> tuple[est.Estimate, est.Estimate]:
+    """Ratio of the restricted means of a over b and its logarithm, bootstrap over seeds within cells.
+
+    A group without an event before the horizon is known only to be slower than it: the ratio is then a bound, and
+    the end of its interval on that side is null.
+    """
+    estimator = "ratio of Kaplan–Meier restricted means, bootstrap over seeds within cells"
+    parts = [times(rows, column) for rows in (a, b)]
+    duration = np.concatenate([part[1].to_numpy(float) for part in parts])
+    seen = np.concatenate([part[2].to_numpy(bool) for part in parts])
+    first = len(parts[0][1])
+    n = duration.size
+    events = [bool((part[2] & (part[1] < horizon)).any()) for part in parts]
+    if not any(events) or first in (0, n):
+        nothing = est.missing("no run of either group grokked before the horizon", n, estimator)
+        return nothing, dict(nothing)
+    labels = np.concatenate(
+        [[f"{k}-{label}" for label in conditions(part[0])] for k, part in enumerate(parts)]
+    )
+
+    def log_ratio(i: np.ndarray) -> np.ndarray:
+        # Resampling within cells keeps the first group's rows in front.
+        top, bottom = (
+            lifetimes.area(duration[j], seen[j], horizon) for j in (i[..., :first], i[..., first:])
+        )
+        return np.log(top / bottom)
+
+    note = f"over the first {horizon:,.0f} steps; {int((~seen).sum())} of {n} runs censored"
+    log = est.bootstrap(log_ratio, labels, replicates, seed, estimator, note=note)
+    if not all(events):
+        slow = "first" if events[1] else "second"
+        log["note"] += f"; a bound, since no run of the {slow} group grokked by then"
+        log["high" if events[1] else "low"] = None
+    back = {k: None if log[k] is None else math.exp(log[k]) for k in ("value", "low", "high")}
+    return {**log, **back}, log
+
+
+def contrast(
+    a: pd.DataFrame, b: pd.DataFrame, horizon: Mapping[str, float], replicates: int, seed: int
+) -> dict[str, est.Estimate]:
+    """Group a over group b; see `fit` for the keys."""
+    delays = [rows["delay"].dropna().to_numpy(float) for rows in (a, b)]
+    found = [*ratio(*delays), *spread_ratio(*delays)]
+    for column in TIMES:
+        found += restricted_ratio(a, b, column, horizon[column], replicates, seed)
+    names = ("delay_ratio", "spread_ratio", "delay_restricted_ratio", "T_grok_restricted_ratio")
+    keys = [key for name in names for key in (name, f"log_{name}")]
+    return dict(zip(keys, found, strict=True))
+
+
+def side_by_side(
+    parts: Mapping[str, pd.DataFrame],
+    ratios: Mapping[str, list[str]],
+    replicates: int,
+    seed: int,
+) -> dict[str, est.Estimate]:
+    """Estimates of every group and ratio. Raises RegrokError for a ratio of groups that there are not."""
+    shared = horizons(parts)
+    found = {}
+    for name, rows in parts.items():
+        for key, value in describe(rows, shared, replicates, seed).items():
+            found[f"{name}.{key}"] = value
+    for name, (a, b) in ratios.items():
+        if unknown := {a, b} - set(parts):
+            known = ", ".join(parts)
+            raise RegrokError(f"options.ratios.{name}: no group '{min(unknown)}'; groups: {known}")
+        for key, value in contrast(parts[a], parts[b], shared, replicates, seed).items():
+            found[f"{name}.{key}"] = value
+    return found
+
+
+def group_points(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """One record per run and group."""
+    return [
+        {"group": name} | {c: plain(row[c]) for c in POINT_COLUMNS}
+        for name, rows in parts.items()
+        for row in rows.to_dict("records")
+    ]
+
+
 def fit(
     runs: pd.DataFrame,
     curves: pd.DataFrame,
@@ -73,36 +210,12 @@ def fit(
     """Estimates per group of options.groups (see selection.group) and per ratio (name → [group, group]).
 
     Per group: memorised_share, grokked_share, grokked_given_memorised_share, delay_mean (of the runs that grokked,
-    as papers print it), delay_median (Kaplan–Meier, censored runs included), rms_grok_mean. Per ratio:
-    delay_ratio, log_delay_ratio, spread_ratio, log_spread_ratio. Points: one record per run and group.
+    as papers print it), delay_median (Kaplan–Meier, censored runs included), delay_restricted_mean and
+    T_grok_restricted_mean (at the smallest budget of all groups), rms_grok_mean. Per ratio: delay_ratio,
+    spread_ratio, delay_restricted_ratio, T_grok_restricted_ratio, each also with log_ before it. Points: one
+    record per run and group.
     """
     settings = option(options, DEFAULTS)
-    estimates: dict[str, est.Estimate] = {}
-    points: list[dict[str, Any]] = []
-    delays = {}
-    for name, chosen in settings["groups"].items():
-        rows = distinct(group(runs, experiments, chosen))
-        delays[name] = rows["delay"].dropna().to_numpy(float)
-        estimates |= {f"{name}.{key}": value for key, value in shares(rows).items()}
-        estimates[f"{name}.delay_mean"] = est.mean(rows["delay"], "steps")
-        estimates[f"{name}.delay_median"] = lifetimes.median(*delay_time(rows))
-        estimates[f"{name}.rms_grok_mean"] = est.mean(rows["rms_grok"])
-        columns = (
-            "run_id",
-            "cell",
-            "seed",
-            "T_mem",
-            "T_grok",
-            "delay",
-            "outcome",
-            "steps",
-            "rms_grok",
-        )
-        points += [
-            {"group": name} | {c: plain(r[c]) for c in columns} for r in rows.to_dict("records")
-        ]
-    for name, (a, b) in settings["ratios"].items():
-        keys = ("delay_ratio", "log_delay_ratio", "spread_ratio", "log_spread_ratio")
-        found = (*ratio(delays[a], delays[b]), *spread_ratio(delays[a], delays[b]))
-        estimates |= {f"{name}.{key}": value for key, value in zip(keys, found, strict=True)}
-    return {"estimates": estimates, "points": points, "cells": []}
+    parts = grouped(runs, experiments, settings["groups"])
+    estimates = side_by_side(parts, settings["ratios"], settings["replicates"], seed)
+    return {"estimates": estimates, "points": group_points(parts), "cells": []}

@@ -111,7 +111,7 @@ def fit(
         }
 
     cells = [
-        cell_settings(runs[runs["cell"] == cell]) | {"n": len(rows)} | of(rows)
+        cell_settings(runs[runs["cell"] == cell]) | {"runs": len(rows)} | of(rows)
         for cell, rows in fitted.groupby("cell", sort=True)
     ]
     return {"estimates": of(chosen), "points": points, "cells": cells}

@@ -150,17 +150,29 @@ def bootstrap(
         value = float(statistic(np.arange(n)))
     if not math.isfinite(value):
         return missing("too few distinct points", n, estimator, unit)
-    factor = widening(n, strata)
-    if math.isnan(factor):
-        return estimate(
-            value, None, None, n, estimator + "; one run per cell: no interval", unit, note
-        )
+    if math.isnan(widening(n, strata)):
+        alone = estimator + "; one run per cell: no interval"
+        return estimate(value, None, None, n, alone, unit, note)
     with np.errstate(all="ignore"):
         draws = statistic(resample(labels, replicates, np.random.default_rng(seed)))
-    draws = draws[np.isfinite(draws)]
-    if draws.size < replicates / 2:
+    return from_draws(value, draws, n, strata, estimator, unit, note, bounds)
+
+
+def from_draws(
+    value: float,
+    draws: np.ndarray,
+    n: int,
+    strata: int,
+    estimator: str,
+    unit: str = "",
+    note: str = "",
+    bounds: tuple[float, float] = UNBOUNDED,
+) -> Estimate:
+    """An estimate from its bootstrap draws (replicates,), made of n runs in this many cells; widened, then clipped."""
+    finite, factor = draws[np.isfinite(draws)], widening(n, strata)
+    if math.isnan(factor) or finite.size < draws.size / 2 or not finite.size:
         return estimate(value, None, None, n, estimator + "; resamples degenerate", unit, note)
-    low, high = _interval(value, draws, factor, bounds)
+    low, high = _interval(value, finite, factor, bounds)
     return estimate(value, low, high, n, estimator, unit, note)
 
 

@@ -186,7 +186,7 @@ def fit(
     ]
     cells = [
         {c: plain(part.iloc[0][c]) for c in columns if c not in ("run_id", "seed", "V_mem")}
-        | {"n": len(part), "mape": plain(float(np.mean(errors["forecast"][part.index])))}
+        | {"runs": len(part), "mape": plain(float(np.mean(errors["forecast"][part.index])))}
         for _, part in rows.groupby(held, sort=True)
     ]
     return {"estimates": estimates, "points": points, "cells": cells}

@@ -15,7 +15,7 @@ from regrok.events import OUTCOMES
 from . import estimate as est
 from . import option
 from .regimes import shares
-from .selection import cell_settings, distinct, group, plain
+from .selection import cell_settings, grouped, plain
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
 
@@ -31,16 +31,24 @@ def fit(
     """Shares and outcome counts per group of options.groups (see selection.group); a phase diagram's cells.
 
     Estimates per group: memorised_share, grokked_share, grokked_given_memorised_share, train_accuracy_max (mean of
-    the runs' best), and a count per outcome (outcome.<outcome with underscores>). Cells: counts, the most
-    frequent outcome, shares, and the arms the cell serves.
+    the runs' best), validation_accuracy_unfinished (the best of any run that memorised and did not grok: near 1, a
+    longer budget might have changed its outcome), and a count per outcome (outcome.<outcome with underscores>). Cells:
+    counts, the most frequent outcome, shares, and the arms the cell serves.
     """
     groups = option(options, DEFAULTS)["groups"]
     estimates = {}
-    for name, chosen in groups.items():
-        rows = distinct(group(runs, experiments, chosen))
+    for name, rows in grouped(runs, experiments, groups).items():
         for key, value in shares(rows).items():
             estimates[f"{name}.{key}"] = value
         estimates[f"{name}.train_accuracy_max"] = est.mean(rows["train_accuracy_max"])
+        unfinished = rows.loc[
+            rows["T_mem"].notna() & rows["T_grok"].isna(), "validation_accuracy_max"
+        ]
+        estimates[f"{name}.validation_accuracy_unfinished"] = (
+            est.exact(float(unfinished.max()), len(unfinished), "largest")
+            if len(unfinished)
+            else est.missing("every run that memorised also grokked", 0, "largest")
+        )
         for outcome in OUTCOMES:
             count = int((rows["outcome"] == outcome).sum())
             key = f"{name}.outcome.{outcome.replace(' ', '_')}"
@@ -51,7 +59,7 @@ def fit(
         counts = {o: int((rows["outcome"] == o).sum()) for o in OUTCOMES}
         cells.append(
             cell_settings(rows)
-            | {"arms": sorted(str(a) for a in arms[cell] if pd.notna(a)), "n": len(rows)}
+            | {"arms": sorted(str(a) for a in arms[cell] if pd.notna(a)), "runs": len(rows)}
             | {"outcomes": counts, "outcome": max(OUTCOMES, key=lambda o: counts[o])}
             | {"train_accuracy_max": plain(float(rows["train_accuracy_max"].mean()))}
             | shares(rows)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import estimate as est
 from . import option
-from .selection import distinct, group, log_norm_ratio, plain
+from .selection import grouped, log_norm_ratio, plain
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
 
@@ -46,8 +46,8 @@ def fit(
     """
     estimates: dict[str, est.Estimate] = {}
     points = []
-    for name, chosen in option(options, DEFAULTS)["groups"].items():
-        rows = distinct(group(runs, experiments, chosen))
+    groups = option(options, DEFAULTS)["groups"]
+    for name, rows in grouped(runs, experiments, groups).items():
         sign, memorised = signs(rows), rows["T_mem"].notna()
         not_delayed = sign["resolved"] & ~sign["delayed"]
         n_memorised = int(memorised.sum())

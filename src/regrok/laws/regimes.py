@@ -52,6 +52,60 @@ def fastest(runs: pd.DataFrame, factor: str, replicates: int, seed: int) -> est.
     )
 
 
+def window(
+    runs: pd.DataFrame, factor: str, replicates: int, seed: int
+) -> tuple[est.Estimate, est.Estimate]:
+    """The smallest and the largest value of the factor at which more than half of the runs grok.
+
+    The window is walked outwards from the value of the largest share (the middle one of several) until a share is
+    one half or less. Its intervals come from drawing every share from its posterior under Jeffreys' prior,
+    Beta(k + ½, n − k + ½), and walking again: a bootstrap would say of 3 out of 3 that it is certain. Where the
+    window reaches the end of the values tried, that end of the interval is null: it may go on beyond.
+    """
+    estimator = "edge of the values where over half of the runs grok, Jeffreys draws of the shares"
+    counts = runs.groupby(factor)["T_grok"].agg(["count", "size"])
+    values = counts.index.to_numpy(float)
+    k, n = counts["count"].to_numpy(), counts["size"].to_numpy()
+    total = int(n.sum())
+    share = k / np.maximum(n, 1)
+    if not (share > 0.5).any():
+        nothing = est.missing(
+            "at no value tried did more than half of the runs grok", total, estimator
+        )
+        return nothing, dict(nothing)
+    best = np.flatnonzero(share == share.max())
+    centre = int(best[(best.size - 1) // 2])
+    rng = np.random.default_rng(seed)
+    drawn = rng.beta(k + 0.5, n - k + 0.5, size=(replicates, values.size)) > 0.5
+    drawn[:, centre] = True
+
+    def edges(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # Products along each side: 1 as long as no share has failed yet.
+        down = np.cumprod(inside[:, centre::-1], axis=1).sum(1)
+        up = np.cumprod(inside[:, centre:], axis=1).sum(1)
+        return centre - down + 1, centre + up - 1
+
+    low, high = (int(edge[0]) for edge in edges((share > 0.5)[None, :]))
+    apart = int((share[:low] > 0.5).sum() + (share[high + 1 :] > 0.5).sum())
+    made = []
+    lows, highs = edges(drawn)
+    for edge, draws, end in ((low, lows, 0), (high, highs, values.size - 1)):
+        lower, upper = np.quantile(values[draws], [0.025, 0.975], method="inverted_cdf")
+        outside = (
+            ""
+            if edge == end
+            else f"next value outside: {values[edge - 1 if end == 0 else edge + 1]:g}"
+        )
+        words = [outside or "the last value tried: the window may go on beyond it"]
+        if apart:
+            words.append(f"{apart} values beyond the edges have a share above one half too")
+        found = est.estimate(values[edge], lower, upper, total, estimator, note="; ".join(words))
+        if edge == end:
+            found["low" if end == 0 else "high"] = None
+        made.append(found)
+    return made[0], made[1]
+
+
 def fit(
     runs: pd.DataFrame,
     curves: pd.DataFrame,
@@ -63,8 +117,9 @@ def fit(
     """Shares per regime and per value of the factor.
 
     options: factor (a column), regimes (name → [lowest, highest] value of the factor), within, replicates.
-    Estimates per regime: memorised_share, grokked_share, grokked_given_memorised_share; and fastest_<factor>.
-    Cells: the same shares per cell.
+    Estimates per regime: memorised_share, grokked_share, grokked_given_memorised_share; fastest_<factor>; and
+    window_low and window_high, the edges of the values where more than half of the runs grok. Cells: the same shares
+    per cell.
     """
     settings = option(options, DEFAULTS)
     factor = settings["factor"]
@@ -74,8 +129,10 @@ def fit(
         for key, value in shares(within(runs, {factor: limits})).items():
             estimates[f"{name}.{key}"] = value
     estimates[f"fastest_{factor}"] = fastest(runs, factor, settings["replicates"], seed)
+    edges = window(runs, factor, settings["replicates"], seed)
+    estimates |= dict(zip(("window_low", "window_high"), edges, strict=True))
     cells = [
-        cell_settings(rows) | {"n": len(rows)} | shares(rows)
+        cell_settings(rows) | {"runs": len(rows)} | shares(rows)
         for _, rows in runs.groupby("cell", sort=True)
     ]
     return {

@@ -160,7 +160,7 @@ def fit(
     cells = []
     for cell, rows in runs.groupby("cell", sort=True):
         record = cell_settings(rows) | {"factor": plain(float(rows["factor"].mean()))}
-        record |= {"n": len(rows), "grokked": int(rows["T_grok"].notna().sum())}
+        record |= {"runs": len(rows), "grokked": int(rows["T_grok"].notna().sum())}
         for response in RESPONSES:
             record[response] = est.mean(rows[response], "steps")
             record[f"{response}_sd"] = plain(float(rows[response].std(ddof=1)))

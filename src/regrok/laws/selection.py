@@ -11,23 +11,26 @@ import pandas as pd
 from regrok.errors import RegrokError
 
 CELL_COLUMNS = (
-    *("task", "operation", "p", "n", "k", "labels", "train_size"),
-    *("model", "norm", "readout", "d_model", "input", "depth", "width", "activation", "init_scale"),
-    *("optimiser", "learning_rate", "weight_decay", "decay", "momentum"),
+    *("task", "operation", "p", "n", "k", "labels", "train_size", "split_seed"),
+    *("model", "norm", "readout", "d_model", "heads", "ffn"),
+    *("input", "depth", "width", "activation", "residual", "init_scale"),
+    *("optimiser", "learning_rate", "weight_decay", "decay", "decayed", "momentum", "clip_norm"),
 )
 """The settings that a point of a figure or a row of a table may need to name its cell."""
 
 
 def within(runs: pd.DataFrame, limits: Mapping[str, Any] | None) -> pd.DataFrame:
-    """Rows whose columns lie in the limits: a pair [low, high] for numbers, a list of names for strings.
+    """Rows whose columns lie in the limits: a pair [low, high] for numbers, a list of names for strings, or one value.
 
     Raises RegrokError naming a column that the runs do not have.
     """
     for column, limit in (limits or {}).items():
         if column not in runs:
             raise RegrokError(f"within: runs have no column '{column}'; columns: {', '.join(runs)}")
-        if pd.api.types.is_numeric_dtype(runs[column]) and not isinstance(limit, str):
-            low, high = limit
+        if isinstance(limit, bool):
+            runs = runs[runs[column].eq(limit)]
+        elif pd.api.types.is_numeric_dtype(runs[column]) and not isinstance(limit, str):
+            low, high = limit if isinstance(limit, list | tuple) else (limit, limit)
             runs = runs[runs[column].between(low * (1 - 1e-9), high * (1 + 1e-9))]
         else:
             runs = runs[runs[column].isin([limit] if isinstance(limit, str) else list(limit))]
@@ -64,14 +67,23 @@ def distinct(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per training: runs that differ only in how they are logged or cut off repeat the same path.
 
     Kept is the run logged most finely; then that with the shortest tail, since V_final is published at 2,000 steps
-    after T_grok; then that with the largest budget. The settings that decide are all columns of the run's
-    description but the protocol's cadence and budget.
+    after T_grok; then that with the largest budget; then that in float32, of which a bfloat16 run is a repetition
+    too. The settings that decide are all columns of the run's description but the protocol's cadence, budget and
+    precision.
     """
     settings = [c for c in (*CELL_COLUMNS, "seed", "batch", "replacement") if c in runs]
-    ordered = runs.sort_values(
-        ["log_every", "tail_steps", "max_steps", "run_id"], ascending=[True, True, False, True]
+    ordered = runs.assign(exact=runs["products"] == "float32").sort_values(
+        ["log_every", "tail_steps", "max_steps", "exact", "run_id"],
+        ascending=[True, True, False, False, True],
     )
-    return ordered.drop_duplicates(settings).sort_index()
+    return ordered.drop(columns="exact").drop_duplicates(settings).sort_index()
+
+
+def grouped(
+    runs: pd.DataFrame, experiments: pd.DataFrame, groups: Mapping[str, Mapping[str, Any]]
+) -> dict[str, pd.DataFrame]:
+    """The distinct runs of each group of a fit's options, by name."""
+    return {name: distinct(group(runs, experiments, chosen)) for name, chosen in groups.items()}
 
 
 def conditions(runs: pd.DataFrame) -> np.ndarray:
@@ -81,7 +93,10 @@ def conditions(runs: pd.DataFrame) -> np.ndarray:
 
 
 def cell_settings(runs: pd.DataFrame) -> dict[str, Any]:
-    """The settings that a cell's runs share, without those that do not apply, as JSON values."""
+    """The settings that a cell's runs share, without those that do not apply, as JSON values.
+
+    `n` is the task's input bits; a record that counts its runs calls the count `runs`.
+    """
     first = runs.iloc[0]
     return {"cell": first["cell"]} | {
         c: plain(first[c]) for c in CELL_COLUMNS if c in runs and pd.notna(first[c])
@@ -124,6 +139,18 @@ def escape_theory(runs: pd.DataFrame) -> pd.Series:
     rate = 2 * runs["learning_rate"].astype(float) * runs["weight_decay"].astype(float)
     ratio = log_norm_ratio(runs)
     return (ratio / rate.where(rate > 0)).where(ratio > 0)
+
+
+def watched(runs: pd.DataFrame) -> pd.Series:
+    """Steps up to which it is known that a run did not grok: (n,), for runs with T_grok the step of T_grok.
+
+    A run given up early, since it had not memorised by `memorise_steps` or had collapsed or diverged, counts to the
+    end of its budget: paper B counts it as not finished (DNF), and to censor it where it was given up would take
+    the worst runs out of the risk set, as if they might still have been among the fast ones.
+    """
+    gave_up = runs["T_mem"].isna() | runs["outcome"].isin(["collapsed", "diverged"])
+    end = runs["steps"].where(~gave_up, runs[["steps", "max_steps"]].max(axis=1))
+    return runs["T_grok"].fillna(end).astype(float)
 
 
 def delay_interval(runs: pd.DataFrame) -> pd.DataFrame:
