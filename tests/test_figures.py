@@ -12,8 +12,9 @@ import pytest
 from regrok import figures
 from regrok.errors import RegrokError
 from regrok.figures.captions import settings_sentence
+from regrok.figures.contrasts import by_group, forest
 from regrok.figures.shown import median_run, show
-from regrok.figures.style import short_number
+from regrok.figures.style import Style, short_number
 from regrok.figures.summaries import kaplan_meier, median_interval, medians, wilson
 from studies import study
 
@@ -21,6 +22,8 @@ LAPTOP_FIGURES = (
     *("anatomy", "contraction", "weight_decay", "regimes", "modulus", "norm_ratio"),
     *("learning_rate", "spectral", "resolution", "optimisers", "phase_diagram", "parity"),
     *("forecast", "censoring"),
+    *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
+    "multiplication",
 )
 
 
@@ -91,6 +94,40 @@ def test_the_line_drawn_is_the_line_of_the_fit():
     found = made.fits["weight_decay"]["estimates"]
     assert (y1 - y0) / (x1 - x0) == pytest.approx(found["weight_decay.T_grok.slope"]["value"])
     assert y0 == pytest.approx(found["weight_decay.T_grok.intercept"]["value"])
+
+
+def test_study_twos_ratios_are_those_of_the_fits():
+    made = study("laptop")
+    figure, _, _ = drawn(made, "architecture")
+    ratios = figure.axes[3]
+    value = made.fits["architecture"]["estimates"]["architecture.transformer_over_mlp.delay_ratio"]
+    assert len(ratios.get_yticklabels()) == 6
+    # The first line stands on top: published settings, means over the runs that grok.
+    top = max(ratios.lines, key=lambda line: line.get_ydata()[0])
+    assert top.get_xdata()[0] == pytest.approx(value["value"])
+
+
+def test_runs_that_do_not_grok_stay_in_sight_at_the_end_of_their_budget():
+    runs = study("laptop").frames.of("B1").runs.head(3).assign(seed=[0, 1, 2])
+    runs["T_grok"], runs["delay"] = np.nan, np.nan
+    runs["T_mem"] = [300.0, 300.0, np.nan]
+    style = Style()
+    with style.context():
+        _, (ax,) = style.panels(1, 1, 2)
+        by_group(ax, {"all": runs}, ["C0"])
+    heights = [y for group in ax.collections for _, y in group.get_offsets()]
+    assert sorted(heights) == sorted([*(runs.steps - 300)[:2], runs.max_steps.iloc[2]])
+    assert "0/3" in [text.get_text() for text in ax.texts]
+
+
+def test_a_bound_is_drawn_as_an_arrow_and_a_missing_ratio_says_so():
+    bound = {"value": 5.0, "low": 3.0, "high": None}
+    style = Style()
+    with style.context():
+        _, (ax,) = style.panels(1, 1, 2)
+        forest(ax, [("bound", bound), ("none", {"value": None})], "ratio")
+    assert len([text for text in ax.texts if getattr(text, "arrowprops", None)]) == 1
+    assert "no estimate" in [text.get_text() for text in ax.texts]
 
 
 def test_nobody_groks_and_the_sweep_is_still_drawn():

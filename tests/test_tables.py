@@ -26,7 +26,7 @@ def test_cells_hold_the_medians_of_the_fit_and_the_published_means():
     frame = built(made, "cells").frame
     row = frame[(frame.experiment == "S2") & (frame.weight_decay == 0.1)].iloc[0]
     runs = made.frames.of("S2").runs.query("weight_decay == 0.1")
-    assert row.n == len(runs)
+    assert row.runs == len(runs)
     assert row.T_grok == runs.T_grok.median()
     assert row.V_mem == pytest.approx(runs.V_mem.mean())
     assert row.published_T_grok == 12_700
@@ -37,8 +37,8 @@ def test_cells_hold_the_medians_of_the_fit_and_the_published_means():
 
 def test_parity_cells_are_matched_by_input_bits_not_by_number_of_runs():
     frame = built(study("laptop"), "cells").frame
-    parity = frame[frame.experiment == "S10"].sort_values("input_bits")
-    assert parity.input_bits.tolist() == [20, 30, 40]
+    parity = frame[frame.experiment == "S10"].sort_values("n")
+    assert parity.n.tolist() == [20, 30, 40]
     assert parity.published_V_mem.tolist() == [141, 112, 116]
     assert match([{"match": {"n": 20}}], {"n": float("nan")}) is None
 

@@ -111,9 +111,10 @@ def available() -> bool:
     return latex_command() is not None
 
 
-def typeset(paper: Path | str, out_pdf: Path | str) -> str:
-    """Run latexmk, or tectonic, on paper/main.tex and put the PDF at `out_pdf`; returns the log's text.
+def typeset(paper: Path | str, out_pdf: Path | str, main: str = "main", build: str = BUILD) -> str:
+    """Run latexmk, or tectonic, on paper/<main>.tex and put the PDF at `out_pdf`; returns the log's text.
 
+    build: folder below `paper` for LaTeX's own files; two documents that are typeset at once need two.
     Raises RegrokError with LaTeX's own first errors, the file and line of each, and where the whole log is.
     """
     paper, out_pdf = Path(paper), Path(out_pdf)
@@ -138,22 +139,22 @@ def typeset(paper: Path | str, out_pdf: Path | str) -> str:
             "-halt-on-error",
             "-file-line-error",
         ]
-        command += [f"-outdir={BUILD}", "-jobname=regrok", "main.tex"]
-        made = "regrok"
+        made = "regrok" if main == "main" else main
+        command += [f"-outdir={build}", f"-jobname={made}", f"{main}.tex"]
     else:
         # Tectonic names its output after the source and runs as often as references need.
-        command = ["tectonic", "--keep-logs", "--outdir", BUILD, "main.tex"]
-        made = "main"
-    (paper / BUILD).mkdir(parents=True, exist_ok=True)
+        command = ["tectonic", "--keep-logs", "--outdir", build, f"{main}.tex"]
+        made = main
+    (paper / build).mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(
             command, cwd=paper, env=environment, capture_output=True, timeout=TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise RegrokError(
-            f"{program} did not finish within {TIMEOUT} s; its log is {paper / BUILD}/{made}.log"
+            f"{program} did not finish within {TIMEOUT} s; its log is {paper / build}/{made}.log"
         ) from error
-    log_path = paper / BUILD / f"{made}.log"
+    log_path = paper / build / f"{made}.log"
     log = log_path.read_text(encoding="utf-8", errors="replace") if log_path.exists() else ""
     if done.returncode != 0:
         output = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
@@ -164,7 +165,7 @@ def typeset(paper: Path | str, out_pdf: Path | str) -> str:
         )
         raise RegrokError("\n  ".join([f"LaTeX stopped; the whole log is {log_path}:", *found[:5]]))
     out_pdf.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(paper / BUILD / f"{made}.pdf", out_pdf)
+    shutil.copyfile(paper / build / f"{made}.pdf", out_pdf)
     return log
 
 

@@ -13,7 +13,7 @@ with job(snakemake.log[0]):
     results = Path(snakemake.input.ledger).parent
     config = written_config(results)
     paper = Path("paper")
-    assemble(paper, results, config, ledger)
+    assemble(paper, results, config, ledger, snakemake.params.repository)
     check(lint_sources(paper, config, [claim["id"] for claim in ledger["claims"]]))
     made = Path(snakemake.output[0])
     try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # matplotlib and pandas are imported where something is drawn: the Snakefile asks `drawable` once per job.
 
-HELPERS = frozenset({"style", "shown", "captions", "summaries", "panels"})
+HELPERS = frozenset({"style", "shown", "captions", "summaries", "panels", "contrasts"})
 
 
 def kinds() -> list[str]:

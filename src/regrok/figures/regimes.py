@@ -8,17 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from regrok.figures.captions import caption
-from regrok.figures.style import (
-    BLUE,
-    DASHES,
-    GREY,
-    VERMILION,
-    label,
-    log_scale,
-    plain_ticks,
-    short_number,
-)
-from regrok.figures.summaries import kaplan_meier, wilson
+from regrok.figures.contrasts import shares_against
+from regrok.figures.style import DASHES, VERMILION, label, log_scale, short_number
+from regrok.figures.summaries import kaplan_meier
 
 
 def draw(shown, fits, options, style):
@@ -27,30 +19,7 @@ def draw(shown, fits, options, style):
     values = np.sort(runs.weight_decay.unique())
     figure, (a, b) = style.panels(1, 2, 2.2, width_ratios=[1, 1.25])
 
-    for column, colour, marker, dash, name, shift in (
-        ("T_mem", GREY, "s", DASHES[1], "memorised", 0.94),
-        ("T_grok", BLUE, "o", "-", "grokked", 1.06),
-    ):
-        shares = runs.groupby("weight_decay")[column].agg(["count", "size"])
-        share = shares["count"] / shares["size"]
-        ends = np.array([wilson(k, n) for k, n in shares.to_numpy()])
-        a.errorbar(
-            shares.index * shift,
-            share,
-            yerr=np.abs(np.column_stack([share - ends[:, 0], ends[:, 1] - share]).T),
-            color=colour,
-            marker=marker,
-            ls=dash,
-            lw=0.9,
-            capsize=1.5,
-            elinewidth=0.8,
-            label=name,
-        )
-    log_scale(a, "x")
-    plain_ticks(a, "x", values, 9)
-    a.set_ylim(-0.04, 1.08)
-    a.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
-    label(a, "weight_decay", "fraction of runs")
+    shares_against(a, runs, "weight_decay")
 
     for i, (colour, value) in enumerate(zip(style.ramp(len(values)), values, strict=True)):
         cell = runs[runs.weight_decay == value]

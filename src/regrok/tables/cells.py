@@ -22,6 +22,11 @@ SETTINGS = {
     "n": r"$n$",
     "train_size": "samples",
     "init_scale": "init scale",
+    "model": "",
+    "depth": "depth",
+    "width": "width",
+    "residual": "residual",
+    "activation": "",
     "optimiser": "",
     "momentum": "momentum",
     "learning_rate": r"$\eta$",
@@ -43,6 +48,10 @@ HEADER = (
 )
 
 
+LONG_NAME = 24
+"""Characters of TeX beyond which the names of cells wrap."""
+
+
 def build(name: str, entry: Any, material: Material) -> Built:
     """The table of an entry of config.yaml. Raises RegrokError when no fit of law `cells` is listed or done."""
     fits = [material.fits[f] for f in entry.fits if f in material.fits]
@@ -53,7 +62,6 @@ def build(name: str, entry: Any, material: Material) -> Built:
         )
     published = material.published.get("cells", {})
     members = material.frames.experiments
-    # The records call the number of runs n; the settings, where n is input bits, come from the runs.
     settings = material.frames.runs.drop_duplicates("cell").set_index("cell")[list(SETTINGS)]
     lines: list[Any] = []
     rows: list[dict[str, Any]] = []
@@ -68,14 +76,17 @@ def build(name: str, entry: Any, material: Material) -> Built:
         }
         varying = [c for c in SETTINGS if len({repr(one[c]) for one in setting.values()}) > 1]
         if "p" in varying:
-            varying.remove("train_size")  # it follows from p
+            varying = [c for c in varying if c != "train_size"]  # it follows from p
+        if "model" in varying:
+            # Each architecture has its own optimiser.
+            varying = [c for c in varying if c not in ("optimiser", "momentum")]
         cells.sort(key=lambda cell: tuple(_order(setting[cell["cell"]][c]) for c in varying))
         title = material.config.experiments[experiment].title
         lines.append(f"{latex.escape(experiment.replace('_', ' '))}: {latex.escape(title)}")
         for cell in cells:
             own = setting[cell["cell"]]
             found = match(published.get(experiment, {}).get("rows", []), own)
-            words = ", ".join(_setting(column, own[column]) for column in varying)
+            words = ", ".join(_setting(c, own[c]) for c in varying if not pd.isna(own[c]))
             lines.append(_ours(cell, words or "default point"))
             if found:
                 together.add(len(lines) - 1)
@@ -87,16 +98,31 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"all with 95\,\% intervals. A dash: the median lies beyond the budget, or the run set has no such "
         r"quantity."
     )
-    if any(row["published_n"] is not None for row in rows):
+    if any(row["published_runs"] is not None for row in rows):
         caption += (
-            r" Beneath, where there is one, the published mean $\pm$ standard deviation over the runs that grokked "
-            r"(computed from the released run data~\citep{truong2026norm})."
+            r" Beneath, where a cell has the published settings, the published mean $\pm$ standard deviation over the "
+            rf"runs that grokked ({_sources(entry.experiments, published)})."
         )
-    columns = "@{}l@{\\hspace{3pt}}r" + "@{\\hspace{3.2pt}}l" * 6 + "@{}"
+    # Names of several settings wrap; the norms' intervals need the width.
+    longest = max(len(str(line[0])) for line in lines if not isinstance(line, str))
+    first = r">{\raggedright\arraybackslash}p{0.95in}" if longest > LONG_NAME else "l"
+    columns = rf"@{{}}{first}@{{\hspace{{3pt}}}}r" + r"@{\hspace{3.2pt}}l" * 6 + "@{}"
     size = r"\fontsize{6.3}{7.9}\selectfont"
     kept = frozenset(together)
     tex = table(name, columns, HEADER, lines, caption, long=True, together=kept, size=size)
     return Built(tex, pd.DataFrame(rows))
+
+
+SOURCES = {
+    "truong2026norm": r"computed from the released run data~\citep{truong2026norm}",
+    "manir2026systematic": r"as printed in~\citet{manir2026systematic}",
+}
+"""Where published means come from, by the key of paper/references.bib."""
+
+
+def _sources(experiments: list[str], published: Mapping[str, Any]) -> str:
+    keys = dict.fromkeys(published[e]["source"] for e in experiments if e in published)
+    return "; ".join(SOURCES[key] for key in keys)
 
 
 def _order(value: Any) -> tuple[int, Any]:
@@ -106,9 +132,15 @@ def _order(value: Any) -> tuple[int, Any]:
 def match(rows: list[Mapping[str, Any]], setting: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The published row whose `match` agrees with a cell's settings (NaN agrees with nothing)."""
     for row in rows:
-        if all(math.isclose(setting[key], value) for key, value in row["match"].items()):
+        if all(_agrees(setting[key], value) for key, value in row["match"].items()):
             return row
     return None
+
+
+def _agrees(ours: Any, theirs: Any) -> bool:
+    if isinstance(theirs, str | bool) or isinstance(ours, str):
+        return bool(ours == theirs)
+    return ours is not None and math.isclose(ours, theirs)
 
 
 def _setting(column: str, value: Any) -> str:
@@ -118,17 +150,17 @@ def _setting(column: str, value: Any) -> str:
 
 def _ours(cell: Mapping[str, Any], name: str) -> list[str]:
     share = cell["grokked"]
-    count = round((share["value"] or 0) * cell["n"])
+    count = round((share["value"] or 0) * cell["runs"])
     return [
         name,
-        latex.exact(cell["n"]),
+        latex.exact(cell["runs"]),
         f"{count} {latex.interval(share['low'], share['high'], 2)}",
         *(latex.estimate(cell[measure]) for measure in MEASURES),
     ]
 
 
 def _theirs(row: Mapping[str, Any]) -> list[str]:
-    grey = [r"published", latex.exact(row["n"]), latex.exact(row["grokked"])]
+    grey = [r"published", latex.exact(row["runs"]), latex.exact(row["grokked"])]
     for measure in MEASURES:
         value, spread = row.get(measure), row.get(f"{measure}_sd")
         words = latex.exact(value)
@@ -146,11 +178,11 @@ def _plain(
     found: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"experiment": experiment, "cell": cell["cell"]}
-    row |= {"input_bits" if column == "n" else column: own[column] for column in SETTINGS}
-    row["n"] = cell["n"]
+    row |= {column: own[column] for column in SETTINGS}
+    row["runs"] = cell["runs"]
     for measure in ("grokked", *MEASURES):
         for part in ("value", "low", "high"):
             row[measure if part == "value" else f"{measure}_{part}"] = cell[measure][part]
-    for measure in ("n", "grokked", *MEASURES):
+    for measure in ("runs", "grokked", *MEASURES):
         row[f"published_{measure}"] = found.get(measure) if found else None
     return row

@@ -11,7 +11,10 @@ from regrok.tables import Built, Material
 from regrok.tables.booktabs import table
 
 GROUPS = {
-    "task": ("task", "operation", "p", "n", "k", "labels", "train_size", "validation_size"),
+    "task": (
+        *("task", "operation", "p", "n", "k", "split_seed", "labels"),
+        *("train_size", "validation_size"),
+    ),
     "model": (
         *("model", "norm", "readout", "d_model", "heads", "ffn"),
         *("input", "depth", "width", "activation", "residual", "init_scale", "parameters"),
@@ -21,8 +24,8 @@ GROUPS = {
         *("beta1", "beta2", "eps", "clip_norm", "warmup_steps"),
     ),
     "protocol": (
-        *("batch", "full_batch", "replacement", "max_steps", "log_every", "curve_every"),
-        *("tail_steps", "products"),
+        *("batch", "full_batch", "replacement", "max_steps", "memorise_steps"),
+        *("log_every", "curve_every", "tail_steps", "products"),
     ),
 }
 HEADER = ("experiment", "runs", "cells", "seeds", "settings")
