@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from regrok import collect
 from regrok import store as store_module
 from regrok.errors import RegrokError
 from regrok.store import RunStore, StoredRun, write_atomically
@@ -130,3 +131,18 @@ def test_a_full_disk_loses_no_finished_run(tiny_disk):
         store.write_checkpoint("second", {"flat": b"x" * 2**20})
     assert store.read("first") is not None
     assert sorted(p.name for p in store.folder.iterdir()) == ["first.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "growth", "outcome"),
+    [
+        ("memorised only", 1e30, "diverged"),
+        ("never memorised", 1e7, "diverged"),
+        ("memorised only", 10.0, "memorised only"),
+        ("collapsed", 1e-6, "collapsed"),
+        ("grokked", 1e30, "grokked"),
+        ("diverged", float("nan"), "diverged"),
+    ],
+)
+def test_a_norm_that_explodes_is_divergence_though_its_numbers_are_finite(stored, growth, outcome):
+    assert collect.outcome({"outcome": stored, "V_0": 100.0, "V_final": 100.0 * growth}) == outcome

@@ -12,24 +12,25 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from regrok import exclusive
 from regrok.config import Config
 from regrok.config.load import load_config
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.plan import Cohort, Plan, make_plan
-from regrok.progress import clock
 from regrok.provenance import PACKAGE, fingerprint, training_sources
-from regrok.store import present, write_atomically
+from regrok.released import bundle
+from regrok.store import present, set_aside, whole, write_atomically
 from regrok.tables import buildable
 
 STORE = Path("results/store")
-RELEASED = Path("results/released")
+RELEASED = bundle.RELEASED
+CONFIG = "config.json"
 
 
 class Study:
@@ -37,7 +38,7 @@ class Study:
 
     def __init__(self, config: Config):
         self.config = config
-        self.results = Path("results") / config.scale
+        self.results = results_folder(config)
 
     @cached_property
     def plan(self) -> Plan:
@@ -68,6 +69,40 @@ class Study:
         trainer = self.trainer(planned)
         return [run.run_id for run in planned.runs if not present(STORE, trainer, run.run_id)]
 
+    def begin(self, arguments: Sequence[str] = ()) -> None:
+        """Claim the scale's results for this process, clear up after a killed build, bring the rosters up to date.
+
+        arguments: Snakemake's own. Where another process builds this scale here, a command that only looks (a dry
+        run, a report) goes on with the plan as it is, so that all jobs of the build work from the configuration that
+        it began with. Raises RegrokError for any other command, and where the configuration has changed since.
+        """
+        self.refuse_lacking()
+        holder = exclusive.take(self.results)
+        if holder is None:
+            exclusive.clear_up(self.results.parent)
+            for path in (*self.results.glob("*.parquet"), *self.results.glob("cohorts/*.parquet")):
+                if not whole(path):
+                    set_aside(path, "it is cut off", "it is made again")
+            self.write_rosters()
+            return
+        busy = f"{holder} is building the {self.config.scale} scale in this folder"
+        if not exclusive.only_looks(arguments):
+            raise RegrokError(
+                f"{busy}. Wait for it to end, or end it: what it has finished is kept. To build beside it, use "
+                "another clone."
+            )
+        if _read(self.results / CONFIG) != self._as_built():
+            raise RegrokError(
+                f"{busy}, and the configuration has changed since it began. Wait for it to end, then look again."
+            )
+
+    def as_begun(self) -> Study:
+        """The study as the build began with it: what a job on another machine works from, whatever was edited since."""
+        return Study(written_config(self.results))
+
+    def _as_built(self) -> str:
+        return self.config.model_dump_json(indent=1, exclude_unset=True) + "\n"
+
     def write_rosters(self) -> None:
         """Bring the rosters up to date: those that changed, and those whose runs went missing from the store.
 
@@ -76,10 +111,7 @@ class Study:
 
         The configuration as it is built goes beside them, for the jobs and for a reader.
         """
-        _write_if_changed(
-            self.results / "config.json",
-            self.config.model_dump_json(indent=1, exclude_unset=True) + "\n",
-        )
+        _write_if_changed(self.results / CONFIG, self._as_built())
         for name in self.cohorts:
             cohort = self.plan.cohorts[name]
             path = self.roster(name)
@@ -87,6 +119,22 @@ class Study:
             repairs = _repairs(path) + bool(self._built(name) and self.missing(name))
             roster = {"cohort": name, "repairs": repairs, "runs": runs}
             _write_if_changed(path, json.dumps(roster, indent=1) + "\n")
+
+    def refuse_lacking(self) -> None:
+        """Raise RegrokError when the build is to come from released runs and the bundle is damaged or lacks some."""
+        if self.config.source == "released":
+            bundle.refuse_lacking(RELEASED, self.config.scale, self.plan.membership)
+
+    @property
+    def membership(self) -> list[tuple[tuple[str, str], ...]]:
+        """The plan's rows in a fixed order, as a rule's parameter: a changed plan is a reason to rerun."""
+        return sorted(tuple(sorted(row.items())) for row in self.plan.membership)
+
+    @property
+    def comparable(self) -> list[str]:
+        """The released runs and verdicts that a trained build is laid beside; none where nothing was released."""
+        trained = self.config.source == "trained"
+        return bundle.compared(RELEASED, self.config.scale) if trained else []
 
     def _built(self, cohort: str) -> bool:
         return (self.results / "cohorts" / f"{cohort}.runs.parquet").exists()
@@ -148,81 +196,11 @@ class Study:
             str(self.results / "benchmarks" / "fit" / f"{name}.tsv") for name in self.config.fits
         ]
 
-    # Words -------------------------------------------------------------------------------------------
 
-    def announce(self, cores: int) -> str:
-        """What is about to be done: runs, cohorts, minutes, disk."""
-        from regrok.cost import machine_rate, makespan
-        from regrok.plan import plan_frame
-
-        if self.config.source == "released":
-            return f"Regrok: {self.config.scale} scale from the released runs in {RELEASED}/; nothing is trained."
-        missing = {name: set(self.missing(name)) for name in self.cohorts}
-        absent = set().union(*missing.values()) if missing else set()
-        frame = plan_frame(self.plan, self.history(), machine_rate())
-        due = frame[frame["run_id"].isin(absent)]
-        head = (
-            f"Regrok: {self.config.scale} scale, {len(self.plan.runs)} runs in {len(self.plan.cohorts)} cohorts "
-            f"for {self.plan.experiments['experiment'].nunique()} experiments"
-        )
-        if due.empty:
-            return f"{head}. Every run is in the store."
-        workers = max(1, min(cores, due["cohort"].nunique()))
-        expected = makespan(due.groupby("cohort")["expected_seconds"].sum(), workers)
-        worst = makespan(due.groupby("cohort")["worst_seconds"].sum(), workers)
-        return (
-            f"{head}.\n"
-            f"  to train   {len(due)} runs, {int(due['expected_steps'].sum()):,} steps "
-            f"({len(frame) - len(due)} runs are in the store)\n"
-            f"  predicted  {clock(expected)} of training on {workers} of this machine's cores; "
-            f"at most {clock(worst)} if no run groks\n"
-            f"  disk       {due['disk_bytes'].sum() / 1e6:,.1f} MB\n"
-            f"  watch      a line per cohort below; details: regrok plan --scale {self.config.scale}"
-        )
-
-    def history(self) -> Any:
-        """Finished runs of any scale, for the prediction; None when there are none."""
-        import pandas as pd
-
-        found = [
-            p
-            for p in [*Path("results").glob("*/runs.parquet"), RELEASED / "runs.parquet"]
-            if p.exists()
-        ]
-        frames = []
-        for path in found:
-            try:
-                frames.append(
-                    pd.read_parquet(path, columns=["cell", "cohort", "steps", "wall_seconds"])
-                )
-            except (OSError, ValueError):
-                continue  # a prediction can do without a file that the build itself will complain about
-        return pd.concat(frames, ignore_index=True) if frames else None
-
-    def conclude(self, began: float) -> str:
-        """What was built, where, and how long it took."""
-        took = clock(time.time() - began)
-        pdf = Path("paper/regrok.pdf")
-        lines = [f"Regrok: {self.config.scale} scale built in {took}."]
-        if latex() and pdf.exists():
-            lines.append(f"  the paper           {pdf}")
-        else:
-            lines.append(f"  no PDF: {NO_LATEX}")
-        lines += [
-            f"  runs and curves     {self.results}/runs.parquet, {self.results}/curves.parquet",
-            f"  fits and verdicts   {self.results}/fits/, {self.results}/ledger.json (regrok claims)",
-            f"  figures and tables  {self.results}/figures/, {self.results}/tables/",
-        ]
-        return "\n".join(lines)
-
-
-NO_LATEX = (
-    "neither latexmk nor tectonic was found, so everything but the PDF is built. Install TeX with one of\n"
-    "    apt-get install latexmk texlive-latex-extra texlive-fonts-recommended\n"
-    "    brew install --cask mactex\n"
-    "    conda install -c conda-forge tectonic\n"
-    "  and run the same command again"
-)
+def results_folder(config: Config) -> Path:
+    """Where a build writes. One from released runs has a folder of its own: it must not overwrite a trained one."""
+    suffix = "-released" if config.source == "released" else ""
+    return Path("results") / f"{config.scale}{suffix}"
 
 
 def latex() -> bool:
@@ -261,7 +239,7 @@ def read_roster(path: str | Path) -> tuple[str, list[Any]]:
 
 def written_config(results: str | Path) -> Config:
     """The configuration that a build of this scale works from (its jobs read it rather than parse YAML again)."""
-    path = Path(results) / "config.json"
+    path = Path(results) / CONFIG
     try:
         return Config.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -275,13 +253,17 @@ def _write_if_changed(path: Path, text: str) -> bool:
     try:
         if path.exists() and path.read_text(encoding="utf-8") == text:
             return False
-        write_atomically(path, text.encode())
-        return True
     except OSError as error:
-        raise RegrokError(
-            f"{path}: cannot be written ({error.strerror}); the build writes below results/, so the "
-            "checkout must be writable"
-        ) from error
+        raise RegrokError(f"{path}: cannot be read ({error.strerror})") from error
+    write_atomically(path, text.encode())
+    return True
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def _relative(path: Path) -> str:

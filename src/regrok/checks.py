@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
@@ -112,6 +113,9 @@ def outcomes(frames: Frames) -> list[str]:
     runs = frames.runs
     grokked, memorised = runs["outcome"] == "grokked", runs["T_mem"].notna()
     known = runs["delay"].notna()
+    # A run that has not memorised by memorise_steps ends there.
+    patience = runs["memorise_steps"].astype(float).where(~memorised)
+    budget = np.minimum(runs["max_steps"].astype(float), patience.fillna(np.inf))
     cases: dict[str, pd.Series] = {
         "grokked without T_grok, or the reverse": grokked != runs["T_grok"].notna(),
         "memorised only without T_mem": (runs["outcome"] == "memorised only") & ~memorised,
@@ -121,7 +125,7 @@ def outcomes(frames: Frames) -> list[str]:
         "censored before the budget ended": runs["outcome"].isin(
             ["memorised only", "never memorised"]
         )
-        & (runs["steps"] < runs["max_steps"]),
+        & (runs["steps"] < budget),
     }
     for event in ("T_mem", "T_grok"):
         for suffix in THRESHOLDS:

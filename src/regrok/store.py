@@ -31,6 +31,9 @@ from regrok.errors import RegrokError
 
 METADATA_KEY = b"regrok"
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers that mean: no space is left."""
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -43,11 +46,20 @@ class StoredRun:
     spectra: pd.DataFrame
 
 
+def disk_full(path: Path | str, size: int | None = None) -> str:
+    """What to say when `path` could not be written for want of space."""
+    wanted = f" ({size:,} bytes were to be written)" if size else ""
+    return (
+        f"{path}: the disk is full{wanted}. Finished runs are safe; "
+        "free some space and start the same command again."
+    )
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside, sync, rename. Raises RegrokError naming the file when the disk is full or not writable."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as handle:
             handle.write(content)
             handle.flush()
@@ -56,11 +68,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RegrokError(
-                f"{path}: the disk is full ({len(content):,} bytes were to be written). Finished runs are safe; "
-                "free some space and start the same command again."
-            ) from error
+        if error.errno in FULL:
+            raise RegrokError(disk_full(path, len(content))) from error
         raise RegrokError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
@@ -127,7 +136,7 @@ class RunStore:
             spectra = pd.DataFrame(packed["spectra"], columns=["step", "kind", "power"])
             return StoredRun(run_id, packed["row"], packed["settings"], table.to_pandas(), spectra)
         except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
-            self.set_aside(path, error)
+            set_aside(path, error, RETRAINED)
             return None
 
     def finished(self, run_id: str, measure: Iterable[str] = ()) -> bool:
@@ -160,27 +169,48 @@ class RunStore:
                 )
             return state
         except Exception as error:  # torch.load raises many types on a damaged file
-            self.set_aside(path, error)
+            set_aside(path, error, RETRAINED)
             return None
 
-    def set_aside(self, path: Path, error: Exception) -> Path:
-        """Rename a file that cannot be used, and say so; never delete it."""
-        number = 1
-        while (target := path.with_name(f"{path.name}.damaged-{number}")).exists():
-            number += 1
+
+def set_aside(path: Path, reason: object, remedy: str) -> Path:
+    """Rename a file that cannot be used, and say so; never delete it."""
+    number = 1
+    while (target := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    # Gone: another process was faster, or there is nothing to keep.
+    with suppress(FileNotFoundError):
         os.replace(path, target)
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        print(
-            f"regrok: {path} cannot be used ({reason}); set aside as {target.name}, its run is trained again",
-            file=sys.stderr,
-            flush=True,
-        )
-        return target
+    why = str(reason).partition("\n")[0] or type(reason).__name__
+    print(
+        f"regrok: {path} cannot be used ({why}); set aside as {target.name}, {remedy}",
+        file=sys.stderr,
+        flush=True,
+    )
+    return target
+
+
+RETRAINED = "its run is trained again"
 
 
 def present(root: Path | str, trainer: str, run_id: str) -> bool:
-    """Whether a finished run's file exists, without reading it (the Snakefile asks this for every run)."""
-    return (Path(root) / trainer / f"{run_id}.parquet").exists()
+    """Whether a finished run's file exists and is not cut off (the Snakefile asks this for every run)."""
+    return whole(Path(root) / trainer / f"{run_id}.parquet")
+
+
+PARQUET = b"PAR1"
+
+
+def whole(path: Path) -> bool:
+    """Whether a parquet file begins and ends as one, which a truncated file does not; nothing between is read."""
+    try:
+        with path.open("rb") as handle:
+            begins = handle.read(len(PARQUET)) == PARQUET
+            return (
+                begins and handle.seek(-len(PARQUET), os.SEEK_END) > 0 and handle.read() == PARQUET
+            )
+    except OSError:
+        return False
 
 
 def write_json(value: Any, path: Path | str) -> None:

@@ -42,9 +42,7 @@ if study.config.source == "trained":
         conda:
             "../../environment.yml"
         params:
-            experiments=sorted(
-                tuple(sorted(row.items())) for row in study.plan.membership
-            ),
+            experiments=study.membership,
         script:
             "../scripts/collect.py"
 
@@ -52,7 +50,11 @@ else:
 
     rule released:
         input:
-            expand(f"{build.RELEASED}/{{name}}.parquet", name=list(FRAMES)),
+            **{
+                name: f"{build.RELEASED}/{study.config.scale}/{name}.parquet"
+                for name in FRAMES
+            },
+            code=study.sources("released/bundle.py", "frames.py"),
         output:
             **FRAMES,
         log:
@@ -61,5 +63,7 @@ else:
             f"{R}/benchmarks/released.tsv"
         conda:
             "../../environment.yml"
+        params:
+            experiments=study.membership,
         script:
             "../scripts/released.py"

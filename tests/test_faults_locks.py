@@ -1,0 +1,192 @@
+"""Locks that end with their process, and what is cleared up after a kill: real processes, no build."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from checkouts import small_study, write_study
+from configurations import ROOT
+from regrok import exclusive
+from regrok.build import Study
+from regrok.config.load import load_config
+from regrok.errors import RegrokError
+from regrok.jobs import job
+from regrok.store import set_aside, whole
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from regrok import exclusive
+assert exclusive.take(Path("results/smoke")) is None
+print("held", flush=True)
+time.sleep(600)
+"""
+
+JOB = """
+import sys, time
+from regrok.jobs import job
+with job("results/smoke/logs/x.log"):
+    print("held", flush=True)
+    sys.stdin.readline()
+    print("half done", file=sys.stderr)
+"""
+
+WAITING = "print('held', flush=True)" + JOB.replace('print("held", flush=True)', "pass")
+
+
+@contextmanager
+def process(code: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A Python process in `folder` that has said that it holds its lock."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "held\n"
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working directory with a small study; its lock is let go of afterwards."""
+    monkeypatch.chdir(tmp_path)
+    write_study(tmp_path, small_study())
+    yield tmp_path
+    exclusive.release()
+
+
+def study() -> Study:
+    return Study(load_config("config.yaml"))
+
+
+def test_a_second_build_is_refused_and_one_after_a_kill_is_not(folder, capsys):
+    with process(HOLDER, folder) as first:
+        study_file = folder / "results/smoke/config.json"
+        with pytest.raises(RegrokError, match=f"process {first.pid} .*use another clone"):
+            study().begin(["--cores", "2"])
+        assert not study_file.exists(), "the plan of the running build is left alone"
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        study().begin(["--cores", "2"])
+        assert study_file.exists()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_dry_run_beside_a_build_looks_at_the_plan_that_is_being_built(folder):
+    study().begin()
+    before = {path: path.read_bytes() for path in Path("results/smoke").rglob("*.json")}
+    exclusive.release()
+    with process(HOLDER, folder):
+        study().begin(["--cores", "1", "-np"])
+        write_study(folder, small_study(decays=(0.1, 0.3, 1.0)))
+        with pytest.raises(RegrokError, match="has changed since"):
+            study().begin(["--cores", "1", "--dry-run"])
+    assert {path: path.read_bytes() for path in Path("results/smoke").rglob("*.json")} == before
+
+
+@pytest.mark.parametrize("flag", ["-n", "-np", "--dry-run", "--lint", "--report=a.html", "-S"])
+def test_commands_that_only_look(flag):
+    assert exclusive.only_looks(["--cores", "1", flag])
+
+
+@pytest.mark.parametrize("flag", ["--unlock", "-F", "--forceall", "--nolock", "-k", "results/n"])
+def test_commands_that_build(flag):
+    assert not exclusive.only_looks(["--cores", "1", flag])
+
+
+def test_what_a_killed_build_left_is_cleared_up_unless_another_lives(folder, capsys):
+    output = folder / "results/smoke/fits/a.json"
+    other = folder / "elsewhere.txt"
+    for path in (output, other):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    lock = folder / ".snakemake/locks/0.output.lock"
+    marks = folder / ".snakemake/incomplete"
+    for path in (lock, marks / "x"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text("results/smoke/fits/a.json")
+    encoded = base64.urlsafe_b64encode(b"results/smoke/fits/a.json").decode()
+    # Snakemake cuts a long name into folders, each with an @ before it.
+    (marks / f"@{encoded[:10]}").mkdir()
+    mark = marks / f"@{encoded[:10]}" / encoded[10:]
+    mark.write_text("{}")
+    outside = marks / base64.urlsafe_b64encode(b"../elsewhere.txt").decode()
+    outside.write_text("{}")
+    with process(HOLDER.replace("smoke", "laptop"), folder):
+        study().begin()
+        assert lock.exists() and output.exists(), (
+            "the laptop build is alive, and the lock may be its"
+        )
+    exclusive.clear_up(folder / "results")
+    assert not (lock.exists() or output.exists() or mark.exists())
+    assert other.exists()
+    assert "killed" in capsys.readouterr().err
+
+
+def test_a_job_waits_for_the_one_that_a_killed_build_left(folder):
+    with process(JOB, folder) as left, process(WAITING, folder) as next_one:
+        assert next_one.stderr is not None and left.stdin is not None
+        said = next_one.stderr.readline()
+        assert f"process {left.pid} " in said and "waiting for it" in said
+        assert next_one.poll() is None
+        left.stdin.write("\n")
+        left.stdin.flush()
+        assert left.wait() == 0
+        assert next_one.communicate("\n")[1].endswith("half done\n")
+        assert next_one.returncode == 0
+
+
+def test_a_job_whose_log_cannot_be_written_says_so(tmp_path, capsys):
+    blocked = tmp_path / "logs"
+    blocked.write_text("a file where the folder should be")
+    with pytest.raises(SystemExit), job(str(blocked / "x.log")):
+        raise AssertionError("the job must not begin")
+    said = capsys.readouterr().err
+    assert said.startswith(f"regrok: {blocked}") and said.count("\n") == 1
+
+
+def test_a_job_on_a_full_disk_ends_in_one_message(tmp_path, capsys):
+    # /dev/full refuses every write as a full disk does, whatever the library that writes.
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(SystemExit), job(str(tmp_path / "x.log")), open("/dev/full", "w") as full:
+        full.write("figure")
+    said = capsys.readouterr().err
+    assert "the disk is full" in said and "start the same command again" in said
+    assert said.count("\n") == 1
+
+
+def test_a_cut_off_result_is_set_aside_and_made_again(folder, capsys):
+    study().begin()
+    frame = Path("results/smoke/runs.parquet")
+    frame.write_bytes(b"PAR1 and then the machine stopp")
+    kept = Path("results/smoke/curves.parquet")
+    kept.write_bytes(b"PAR1 whole PAR1")
+    study().begin()
+    assert not frame.exists() and kept.exists()
+    assert frame.with_name("runs.parquet.damaged-1").read_bytes().startswith(b"PAR1 and")
+    assert str(frame) in capsys.readouterr().err
+
+
+def test_a_file_that_another_process_has_set_aside_already_is_no_error(tmp_path, capsys):
+    set_aside(tmp_path / "gone.parquet", "it is cut off", "it is made again")
+    assert "set aside" in capsys.readouterr().err
+    assert not whole(tmp_path / "gone.parquet")
