@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -50,9 +51,12 @@ def training_sources(task: str, model: str) -> list[Path]:
 
 
 def _meaning(path: Path) -> str:
-    """The file's content without what cannot change a number: comments, docstrings, white space."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".py":
+    return meaning(path.read_text(encoding="utf-8"), path.suffix)
+
+
+def meaning(text: str, suffix: str) -> str:
+    """A source file's content without what cannot change a number: comments, docstrings, white space."""
+    if suffix != ".py":
         text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
         text = re.sub(r"//[^\n]*", " ", text)
         # Line structure is kept: the preprocessor reads lines.
@@ -78,8 +82,16 @@ def _meaning(path: Path) -> str:
 @cache
 def fingerprint(task: str, model: str) -> str:
     """12 hex digits of what the training code for this task and model says."""
-    digest = hashlib.sha256()
-    for path in training_sources(task, model):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode())
-        digest.update(_meaning(path).encode())
-    return digest.hexdigest()[:12]
+    return digest(
+        (path.relative_to(PACKAGE).as_posix(), _meaning(path))
+        for path in training_sources(task, model)
+    )
+
+
+def digest(meanings: Iterable[tuple[str, str]]) -> str:
+    """The fingerprint of training files, given as names relative to the package and what `meaning` keeps of them."""
+    made = hashlib.sha256()
+    for name, kept in meanings:
+        made.update(name.encode())
+        made.update(kept.encode())
+    return made.hexdigest()[:12]

@@ -1,9 +1,17 @@
-"""Take the released frames as this build's."""
+"""Take the released runs as this build's: those that config.yaml asks for."""
 
-import shutil
+from pathlib import Path
 
+from regrok.frames import NAMES
 from regrok.jobs import job
+from regrok.released import bundle
+from regrok.store import write_parquet
 
 with job(snakemake.log[0]):
-    for source, target in zip(snakemake.input, snakemake.output, strict=True):
-        shutil.copyfile(source, target)
+    source = Path(snakemake.input.runs).parent
+    membership = [dict(row) for row in snakemake.params.experiments]
+    bundle.refuse_damage(source.parent, f"{source.name}/")
+    held = bundle.frames_of(source.parent, source.name)
+    frames = bundle.part_for(held, membership, source.name, source.parent)
+    for name in NAMES:
+        write_parquet(getattr(frames, name), snakemake.output[name])

@@ -46,11 +46,12 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from regrok.build import results_folder
     from regrok.claims import load_claims
 
     config = chosen_config(arguments)
     claims = load_claims(arguments.claims, config)
-    path = arguments.ledger or Path("results") / config.scale / "ledger.json"
+    path = arguments.ledger or results_folder(config) / "ledger.json"
     entries, readings = read_entries(claims, path)
     if arguments.id:
         entries = {(claim := claims.find(arguments.id)).id: entries[claim.id]}
@@ -164,9 +165,11 @@ def show_claim(
     from rich.markup import escape
     from rich.table import Table
 
+    from regrok.build import results_folder
+
     paper = claims.papers[entry["paper"]]
     figures = [name for name, figure in config.figures.items() if entry["fit"] in figure.fits]
-    folder = f"results/{config.scale}"
+    folder = results_folder(config)
     rows = {
         "statement": escape(entry["statement"]),
         "source": escape(f"arXiv {paper.arxiv} ({paper.short}), {entry['place']}"),

@@ -24,6 +24,13 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bundle_option(parser: argparse.ArgumentParser) -> None:
+    """`--bundle`: where the released bundle is."""
+    # Not imported from regrok.released, which would bring pandas to every command's start.
+    folder = Path("results/released")
+    parser.add_argument("--bundle", type=Path, default=folder, help=str(folder))
+
+
 def chosen_config(arguments: argparse.Namespace) -> Config:
     """The configuration that the options of `add_config_options` name."""
     overrides: dict[str, Any] = {}

@@ -1,0 +1,47 @@
+"""`regrok release`: put a finished build into the bundle that ships."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from regrok.commands.options import add_bundle_option
+from regrok.config import SCALES
+
+
+def add_parser(sub: Any) -> None:
+    parser = sub.add_parser(
+        "release", help="put a finished build's runs, fits and verdicts into results/released"
+    )
+    parser.add_argument("--scale", choices=SCALES, default="laptop", help="which build (laptop)")
+    add_bundle_option(parser)
+    parser.add_argument(
+        "--points",
+        type=int,
+        help="logged points that a curve keeps; a longer one is thinned (1000)",
+    )
+    parser.add_argument(
+        "--cores", type=int, default=os.cpu_count() or 1, help="processes that fit (all)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from regrok.errors import RegrokError
+    from regrok.released import bundle
+    from regrok.released.fill import release
+    from regrok.released.thin import POINTS
+
+    points = POINTS if arguments.points is None else arguments.points
+    if points < 2:
+        raise RegrokError(f"--points {points}: a curve keeps at least 2 points")
+    results = Path("results") / arguments.scale
+    made = release(results, arguments.bundle, points=points, workers=max(1, arguments.cores))
+    names = bundle.files(arguments.bundle)
+    size = sum((arguments.bundle / name).stat().st_size for name in names)
+    print(
+        f"{made}: released from {results}; {arguments.bundle} has {len(names)} files, {size / 1e6:.1f} MB"
+    )
+    print("Check it with: regrok verify")

@@ -1,0 +1,59 @@
+"""README.md of the bundle: what is in it and how to use it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from . import bundle
+
+TEXT = """\
+# Released runs
+
+Written by `regrok release`; do not edit. `make verify` checks every file here in under a minute, `make reanalyse`
+fits every law and draws every figure again from these runs, without training.
+
+{scales}
+
+| file | what it is |
+|---|---|
+| `<scale>/runs.parquet` | one row per run: settings, outcome, T_mem and T_grok, norms, time, training code |
+| `<scale>/curves.parquet` | loss, accuracy and V of every run, thinned (below) |
+| `<scale>/experiments.parquet` | which run serves which experiment and arm |
+| `<scale>/spectra.parquet` | power over frequencies, where it was measured |
+| `<scale>/fits/*.json` | each law fitted to these runs, with intervals |
+| `<scale>/ledger.json` | each published claim with its evidence and verdict |
+| `<scale>/numbers.json`, `tables/*.csv` | what the paper's text and tables say |
+| `<scale>/config.json` | the study as it was built |
+| `<scale>/provenance.json` | commit, machine, versions, hours, failed runs |
+| `dictionary.csv` | every column and key: unit and meaning |
+| `ro-crate-metadata.json` | the same for machines: files, authors, licence and builds as RO-Crate |
+| `SHA256SUMS` | checksums of all other files (`sha256sum --check SHA256SUMS`) |
+
+## Thinning
+
+{thinning}
+
+The fits here were made from the thinned curves.
+
+    import pandas as pd
+    runs = pd.read_parquet("results/released/{first}/runs.parquet")
+"""
+
+
+def about(folder: Path | str) -> str:
+    """The text, with a row for each scale that the bundle holds and the thinning rule of each."""
+    lines = ["| scale | runs | hours of training | training code (commit) |", "|---|---|---|---|"]
+    rules: dict[str, list[str]] = {}
+    held = bundle.scales(folder)
+    for scale in held:
+        record = json.loads((Path(folder) / scale / "provenance.json").read_text(encoding="utf-8"))
+        commits = ", ".join(dict.fromkeys(part["commit"][:12] for part in record["training"]))
+        hours = sum(record["hours"].values())
+        lines.append(f"| {scale} | {record['runs']:,} | {hours:.2f} | {commits} |")
+        rules.setdefault(record["thinning"]["rule"], []).append(scale)
+    thinning = "\n\n".join(
+        text if len(rules) == 1 else f"{', '.join(scales)}: {text}"
+        for text, scales in rules.items()
+    )
+    return TEXT.format(scales="\n".join(lines), thinning=thinning, first=held[0])

@@ -1,0 +1,169 @@
+"""Reading the bundle: which files it has, whether they are whole, and its frames as a build's."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regrok.errors import RegrokError
+from regrok.store import write_atomically
+
+if TYPE_CHECKING:
+    from regrok.frames import Frames
+
+# pandas is imported where frames are read: the Snakefile reads this module once per job.
+
+RELEASED = Path("results/released")
+SUMS = "SHA256SUMS"
+FRAME_FILES = tuple(f"{name}.parquet" for name in ("runs", "curves", "experiments", "spectra"))
+SHOWN = 3
+"""Problems that a message names; the rest it counts."""
+
+HEADER = "# SHA-256 of the lines below: {digest}. Check all with: sha256sum --check SHA256SUMS"
+_HEADER = re.compile(re.escape(HEADER).replace(r"\{digest\}", "([0-9a-f]{64})"))
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+def files(folder: Path | str) -> list[str]:
+    """Every file of the bundle but its checksums, relative to `folder`, sorted: what ships, and what is summed."""
+    root = Path(folder)
+    found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return sorted(name for name in found if name != SUMS)
+
+
+def sha256(path: Path | str) -> str:
+    """64 hexadecimal digits."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def seal(folder: Path | str) -> None:
+    """Write SHA256SUMS over all other files; its first line is a checksum of the rest of it."""
+    lines = "".join(f"{sha256(Path(folder) / name)}  {name}\n" for name in files(folder))
+    header = HEADER.format(digest=hashlib.sha256(lines.encode()).hexdigest())
+    write_atomically(Path(folder) / SUMS, f"{header}\n{lines}".encode())
+
+
+def checksums(folder: Path | str) -> dict[str, str]:
+    """File → SHA-256, as SHA256SUMS says. Raises RegrokError when there is no bundle or the list is not whole."""
+    path = Path(folder) / SUMS
+    try:
+        head, _, body = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        raise RegrokError(
+            f"{path} does not exist, so there is no released bundle here; a checkout from git has one, and "
+            "`make release` makes one from a finished build"
+        ) from None
+    except OSError as error:
+        raise RegrokError(f"{path} cannot be read ({error.strerror})") from error
+    header = _HEADER.fullmatch(head.decode(errors="replace"))
+    if header is None or header[1] != hashlib.sha256(body).hexdigest():
+        raise RegrokError(f"{path}: the list of checksums itself is damaged; {RESTORE}")
+    return {name: digest for digest, name in _LINE.findall(body.decode())}
+
+
+RESTORE = "get it again with: git checkout -- results/released"
+
+
+def damage(folder: Path | str, only: str = "") -> list[str]:
+    """What is wrong with the bundle's files: one line per file that differs, is missing or is not listed.
+
+    only: a scale, to look at its folder alone. Raises RegrokError when the list of checksums is absent or damaged.
+    """
+    root = Path(folder)
+    expected = checksums(root)
+    present = set(files(root))
+    wanted = sorted(name for name in {*expected, *present} if name.startswith(only))
+    problems = []
+    for name in wanted:
+        if name not in present:
+            problems.append(f"{root / name}: missing, though {SUMS} lists it")
+        elif name not in expected:
+            problems.append(f"{root / name}: not in {SUMS}; nobody released this file")
+        elif sha256(root / name) != expected[name]:
+            problems.append(f"{root / name}: its bytes are not those that {SUMS} lists")
+    return problems
+
+
+def refuse_damage(folder: Path | str, only: str = "") -> int:
+    """Raise RegrokError naming the damaged files; else the number of files that were read."""
+    if problems := damage(folder, only):
+        more = f"; and {len(problems) - SHOWN} files more" if len(problems) > SHOWN else ""
+        raise RegrokError(f"{'; '.join(problems[:SHOWN])}{more}. {RESTORE[0].upper()}{RESTORE[1:]}")
+    return sum(name.startswith(only) for name in checksums(folder))
+
+
+def scales(folder: Path | str) -> list[str]:
+    """Scales that the bundle holds."""
+    return sorted(path.parent.name for path in Path(folder).glob("*/runs.parquet"))
+
+
+def refuse_absent(folder: Path | str, scale: str) -> None:
+    """Raise RegrokError naming the scales there are when the bundle does not hold this one."""
+    held = scales(folder)
+    if scale not in held:
+        raise RegrokError(
+            f"{folder} has no runs of the {scale} scale; it holds {', '.join(held) or 'none'}. Build one of those, "
+            f"or train: source: trained"
+        )
+
+
+def frames_of(folder: Path | str, scale: str) -> Frames:
+    """The bundle's frames of one scale. Raises RegrokError when it does not hold the scale."""
+    from regrok.frames import load
+
+    refuse_absent(folder, scale)
+    return load(Path(folder) / scale)
+
+
+def part_for(
+    frames: Frames, membership: Iterable[Mapping[str, Any]], scale: str, folder: Path | str
+) -> Frames:
+    """The part of the bundle's frames that a configuration asks for.
+
+    membership: the plan's rows (experiment, arm, run_id, cell). Raises RegrokError naming the experiments of which
+    the bundle lacks runs.
+    """
+    import pandas as pd
+
+    from regrok.frames import Frames
+
+    order = ["experiment", "arm", "cell", "run_id"]
+    rows = [{key: row[key] for key in order} for row in membership]
+    wanted = pd.DataFrame(rows, columns=order).sort_values(order, ignore_index=True)
+    known = set(frames.runs["run_id"])
+    absent = wanted[~wanted["run_id"].isin(known)]
+    if len(absent):
+        lacking = absent.groupby("experiment", sort=True)["run_id"].nunique()
+        planned = wanted.groupby("experiment")["run_id"].nunique()
+        shown = [f"{name} ({n} of {planned[name]} runs)" for name, n in lacking.items()]
+        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        raise RegrokError(
+            f"{Path(folder) / scale}: the released runs lack what config.yaml asks for at the {scale} scale: "
+            f"{', '.join(shown[:SHOWN])}{more}. Train them (source: trained) and release again (make release), "
+            f"or take the config.yaml that this bundle was released with"
+        )
+    chosen = set(wanted["run_id"])
+
+    def part(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["run_id"].isin(chosen)].reset_index(drop=True)
+
+    columns = list(frames.experiments.columns)
+    return Frames(part(frames.runs), part(frames.curves), wanted[columns], part(frames.spectra))
+
+
+def refuse_lacking(folder: Path | str, scale: str, membership: Iterable[Mapping[str, Any]]) -> None:
+    """Raise RegrokError when the scale's part is absent, damaged, or lacks runs that the plan's rows name."""
+    refuse_absent(folder, scale)
+    # Before it is read: a damaged file may not be readable.
+    refuse_damage(folder, f"{scale}/")
+    part_for(frames_of(folder, scale), membership, scale, folder)
+
+
+def compared(folder: Path | str, scale: str) -> list[str]:
+    """The files that a trained build is laid beside; none unless all are there."""
+    paths = [Path(folder) / scale / name for name in (*FRAME_FILES, "ledger.json")]
+    return [str(path) for path in paths] if all(path.exists() for path in paths) else []

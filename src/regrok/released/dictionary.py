@@ -1,0 +1,248 @@
+"""The data dictionary: every column and key of the bundle, with its unit and meaning."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from regrok.events import THRESHOLDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regrok.frames import Frames
+
+Entry = tuple[str, str]
+"""Unit ("" for a pure number or a word) and meaning."""
+
+RUNS: dict[str, Entry] = {
+    "run_id": ("", "name of the run: 12 hexadecimal digits of a hash of all that can change its numbers"),
+    "cell": ("", "runs that differ in seed alone share it: 10 hexadecimal digits"),
+    "cohort": ("", "the runs that one job trained side by side; it changes no number"),
+    "seed": ("", "seed of initialisation, split (unless split_seed is given) and batch order"),
+    "outcome": ("", "grokked, memorised only, never memorised, collapsed or diverged"),
+    "T_mem": ("step", "first logged step with train accuracy ≥ .99; empty when there is none"),
+    "T_grok": ("step", "first logged step with validation accuracy ≥ .99; empty when there is none"),
+    "delay": ("step", "T_grok − T_mem; empty when either is"),
+    "steps": ("step", "last step of the run; where T_grok is empty, the run was watched until here (right-censored)"),
+    "task": ("", "modular, sparse_parity or another module of regrok.tasks"),
+    "operation": ("", "modular: add, subtract, multiply, divide or xor"),
+    "p": ("", "modular: the modulus"),
+    "n": ("bit", "sparse_parity: input bits"),
+    "k": ("bit", "sparse_parity: bits that count"),
+    "split_seed": ("", "seed of the split of the pairs, one for all runs; empty when the run's seed decides it"),
+    "labels": ("", "true: the task's; random: drawn, so that there is nothing to generalise to"),
+    "train_size": ("example", "training examples"),
+    "validation_size": ("example", "validation examples"),
+    "model": ("", "transformer or mlp"),
+    "norm": ("", "transformer: LayerNorm after the residual sum (post) or before each block (pre)"),
+    "readout": ("", "transformer: the logits read the last token, or the mean over tokens"),
+    "d_model": ("", "transformer: width of the residual stream; mlp: of the token embedding"),
+    "heads": ("", "transformer: attention heads"),
+    "ffn": ("", "transformer: width of the feed-forward layer"),
+    "input": ("", "mlp: how the input enters (sum or concat of embeddings, or vector)"),
+    "depth": ("layer", "mlp: hidden layers"),
+    "width": ("", "mlp: width of a hidden layer"),
+    "activation": ("", "gelu, relu, tanh or quadratic"),
+    "residual": ("", "mlp: whether hidden layers have residual connections"),
+    "init_scale": ("", "factor on PyTorch's initialisation of every parameter"),
+    "parameters": ("", "number of trained parameters"),
+    "optimiser": ("", "adamw, adam (coupled L2) or sgd"),
+    "learning_rate": ("1/step", "η"),
+    "weight_decay": ("", "λ"),
+    "decay": ("", "decoupled: θ shrinks by 1 − ηλ a step; coupled: λθ joins the gradient"),
+    "decayed": ("", "parameters that decay: all, or matrices (weight matrices and embeddings)"),
+    "momentum": ("", "SGD's momentum; 0 for the others"),
+    "beta1": ("", "Adam's β₁; 0 for SGD"),
+    "beta2": ("", "Adam's β₂; 0 for SGD"),
+    "eps": ("", "Adam's ε; 0 for SGD"),
+    "clip_norm": ("", "gradient norm that is clipped at; empty: not clipped"),
+    "warmup_steps": ("step", "length of the linear warm-up of η"),
+    "batch": ("example", "examples per step"),
+    "full_batch": ("", "whether every step sees the whole training set"),
+    "replacement": ("", "whether a batch is drawn with replacement"),
+    "max_steps": ("step", "budget: a run that has not grokked by then is censored"),
+    "memorise_steps": ("step", "a run that has not memorised by then ended; empty: it had the whole budget"),
+    "log_every": ("step", "between logged points, so the precision of every crossing"),
+    "curve_every": ("step", "between evaluations on all examples"),
+    "tail_steps": ("step", "trained on after T_grok"),
+    "products": ("", "precision of the matrix products: float32 or bfloat16"),
+    "V_0": ("", "V = ‖θ‖², the sum of squares of all parameters, at initialisation"),
+    "V_mem": ("", "V at T_mem"),
+    "V_grok": ("", "V at T_grok"),
+    "V_final": ("", "V at the run's last step"),
+    "rms_0": ("", "√(V/parameters) at initialisation"),
+    "rms_grok": ("", "√(V/parameters) at T_grok"),
+    "rms_final": ("", "√(V/parameters) at the run's last step"),
+    "train_accuracy_final": ("", "share of training examples that are right at the last evaluation"),
+    "validation_accuracy_final": ("", "share of validation examples that are right at the last evaluation"),
+    "train_accuracy_max": ("", "largest train accuracy that was logged"),
+    "validation_accuracy_max": ("", "largest validation accuracy that was logged"),
+    "train_loss_final": ("nat", "mean cross-entropy on training examples at the last evaluation"),
+    "validation_loss_final": ("nat", "mean cross-entropy on validation examples at the last evaluation"),
+    "wall_seconds": ("s", "the run's share of the time of the job that trained it"),
+    "device": ("", "what trained it: processor with native or reference kernels, or the GPU's name"),
+    "trainer": ("", "fingerprint of the training code: 12 hexadecimal digits; provenance.json names its commit"),
+}  # fmt: skip
+for _event, _set in (("T_mem", "train"), ("T_grok", "validation")):
+    for _suffix in THRESHOLDS:
+        _first = f"first logged step with {_set} accuracy ≥ .{_suffix}"
+        RUNS |= {
+            f"{_event}_{_suffix}": ("step", f"{_first}; empty when there is none"),
+            f"{_event}_{_suffix}_previous": (
+                "step",
+                f"the evaluation before the {_first}; the crossing lies between the two",
+            ),
+            f"{_event}_{_suffix}_sustained": (
+                "step",
+                f"{_first} at every later evaluation too; empty when there is none",
+            ),
+        }
+
+CURVES: dict[str, Entry] = {
+    "run_id": ("", "the run"),
+    "step": ("step", "optimiser steps taken so far"),
+    "train_loss": ("nat", "mean cross-entropy on the training examples that were evaluated; empty: none was"),
+    "train_accuracy": ("", "share of them that are right"),
+    "train_examples": ("example", "training examples evaluated at this step; fewer than train_size is a sample"),
+    "validation_loss": ("nat", "mean cross-entropy on the validation examples that were evaluated; empty: none was"),
+    "validation_accuracy": ("", "share of them that are right"),
+    "validation_examples": ("example", "validation examples evaluated at this step"),
+    "V": ("", "‖θ‖², the sum of squares of all parameters"),
+    "V_<group>": ("", "the part of V in one group of parameters; the groups sum to V"),
+    "logit_max": ("", "largest absolute logit over the examples evaluated"),
+    "fourier_residual_low": ("", "R at low resolution (3 values of b, 5 classes): power outside dominant frequencies"),
+    "fourier_residual_high": ("", "R at high resolution (all b, all classes): power outside dominant frequencies"),
+    "top5_share": ("", "share of the token embedding's energy in its five strongest frequencies"),
+}  # fmt: skip
+
+EXPERIMENTS: dict[str, Entry] = {
+    "experiment": ("", "name in config.yaml"),
+    "arm": ("", "arm of the experiment that the run belongs to; empty when it has none"),
+    "run_id": ("", "the run; a run that serves several experiments has a row for each"),
+    "cell": ("", "the run's cell"),
+}
+
+SPECTRA: dict[str, Entry] = {
+    "run_id": ("", "the run"),
+    "step": ("step", "optimiser steps taken so far"),
+    "kind": ("", "fourier_low or fourier_high (of the logits), or embedding_spectrum"),
+    "index": ("", "frequency over the residues, 0 to p/2"),
+    "power": (
+        "",
+        "power at the frequency: mean squared modulus; for embedding_spectrum the share of the energy",
+    ),
+}
+
+LEDGER: dict[str, Entry] = {
+    "id": ("", "the claim, as in paper/claims.yaml"),
+    "paper": ("", "letter of the paper that makes it"),
+    "arxiv": ("", "its arXiv number"),
+    "place": ("", "where it is printed"),
+    "statement": ("", "the claim in our words"),
+    "published_value": ("unit", "the printed number; null for a qualitative claim"),
+    "published_text": ("", "as printed"),
+    "estimand": ("", "the estimate that decides: fit and key"),
+    "fit": ("", "file in fits/ that holds it"),
+    "verdict": ("", "one of five words; README.md of the project explains them"),
+    "reason": ("", "why the predicate says so"),
+    "criterion": ("", "the predicate in words"),
+    "value": ("unit", "the estimate"),
+    "low": ("unit", "lower end of its interval; null: not known"),
+    "high": ("unit", "upper end of its interval; null: not known"),
+    "level": ("", "level of the interval"),
+    "n": ("run", "runs (or cells) that the estimate rests on"),
+    "unit": ("", "unit of value, low and high"),
+    "estimator": ("", "how the estimate and its interval were made"),
+    "note": ("", "what was left out or assumed"),
+    "robustness": ("", "verdict, value, low and high under each other reading of the same runs"),
+    "survives": ("", "whether every other reading gives the same verdict; null: there is none"),
+    "experiments": ("", "experiments with runs here that feed the claim"),
+    "run_ids": ("", "their runs"),
+    "runs": ("run", "number of those"),
+    "minutes": ("min", "of training that they took"),
+    "command": ("", "what brings the evidence"),
+}
+
+FITS: dict[str, Entry] = {
+    "fit": ("", "name in config.yaml"),
+    "law": ("", "module of regrok.laws"),
+    "experiments": ("", "experiments whose runs it reads; empty: all"),
+    "options": ("", "the law's options"),
+    "runs": ("", "ids of the runs that it read"),
+    "estimates": (
+        "",
+        "<fit>.<key> → value, low, high, level, n, unit, estimator, note, as in the ledger",
+    ),
+    "points": ("", "records behind a figure, one a run or snapshot"),
+    "cells": ("", "records behind a figure or table, one a cell"),
+    "variants": ("", "law robustness: the estimates under other readings of the runs"),
+}
+
+FRAMES = {"runs": RUNS, "curves": CURVES, "experiments": EXPERIMENTS, "spectra": SPECTRA}
+_FILES: dict[str, Mapping[str, Entry]] = {
+    **{f"{name}.parquet": entries for name, entries in FRAMES.items()},
+    "ledger.json": LEDGER,
+    "fits/*.json": FITS,
+}
+
+
+def rows() -> Iterator[dict[str, str]]:
+    """One record per column or key: file, column, unit, meaning."""
+    for file, entries in _FILES.items():
+        for column, (unit, meaning) in entries.items():
+            yield {"file": file, "column": column, "unit": unit, "meaning": meaning}
+
+
+def dictionary_csv() -> str:
+    """dictionary.csv."""
+    import csv
+
+    sink = io.StringIO()
+    writer = csv.DictWriter(sink, ("file", "column", "unit", "meaning"), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows())
+    return sink.getvalue()
+
+
+def read_dictionary(text: str) -> dict[str, set[str]]:
+    """File → the columns that a dictionary.csv explains (those with a meaning)."""
+    import csv
+
+    found: dict[str, set[str]] = {}
+    for row in csv.DictReader(io.StringIO(text)):
+        if row["meaning"]:
+            found.setdefault(row["file"], set()).add(row["column"])
+    return found
+
+
+def unexplained(
+    known: Mapping[str, set[str]],
+    frames: Frames,
+    ledger: Mapping[str, Any],
+    fits: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """`file: column` of everything in the bundle's data that the dictionary `known` lacks."""
+    held: dict[str, set[str]] = {
+        f"{name}.parquet": set(_columns(getattr(frames, name))) for name in FRAMES
+    }
+    held["ledger.json"] = {key for entry in ledger["claims"] for key in entry}
+    held["fits/*.json"] = {key for made in fits.values() for key in made}
+    return [
+        f"{file}: {column}"
+        for file, columns in held.items()
+        for column in sorted(columns)
+        if not _explained(column, known.get(file, set()))
+    ]
+
+
+def _columns(frame: pd.DataFrame) -> list[str]:
+    return [str(column) for column in frame.columns]
+
+
+def _explained(column: str, known: set[str]) -> bool:
+    """A name in angle brackets stands for any word."""
+    patterns = [re.sub(r"<\w+>", r"\\w+", name) for name in known if "<" in name]
+    return column in known or any(re.fullmatch(pattern, column) for pattern in patterns)

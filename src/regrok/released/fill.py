@@ -1,0 +1,254 @@
+"""Filling the bundle from a finished build of one scale.
+
+What ships is computed from what ships: the curves are thinned first, then the laws are fitted to the thinned runs and
+the claims judged on those fits. So whoever refits the bundle gets the fits that are in it. Nothing here depends on
+the time, the folder or the user: the same build gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from regrok import frames as frame_files
+from regrok.build import written_config
+from regrok.checks import check
+from regrok.claims import load_claims
+from regrok.config import Config
+from regrok.config.load import read_yaml
+from regrok.crate import write_crate
+from regrok.errors import RegrokError
+from regrok.frames import Frames
+from regrok.laws import run_fit
+from regrok.ledger import ledger
+from regrok.numbers import write_numbers
+from regrok.plan import make_plan
+from regrok.store import parquet_bytes, read_fits, write_atomically, write_json
+from regrok.tables import Material, buildable, write_table
+
+from . import bundle
+from .about import about
+from .commits import commit_of
+from .dictionary import dictionary_csv, read_dictionary, unexplained
+from .thin import POINTS, rule, thin
+
+LIMIT = 20_000_000
+"""Bytes that the whole bundle may have: it is cloned by everybody."""
+
+METADATA: tuple[Callable[[Path], Any], ...] = (write_crate,)
+"""Functions of the bundle's folder that describe it in further files; called before the checksums are written."""
+
+THREADS = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"))
+"""What tells linear algebra how many threads to use."""
+
+FAILED = ("never memorised", "collapsed", "diverged")
+"""Outcomes that provenance lists run by run."""
+
+
+def release(
+    results: Path | str,
+    folder: Path | str = bundle.RELEASED,
+    paper: Path | str = "paper",
+    points: int = POINTS,
+    workers: int | None = None,
+) -> Path:
+    """Put the finished build in `results` into the bundle, in place of what it had of that scale.
+
+    points: see `thin`. workers: processes that fit, one per core by default. Returns the scale's folder in the bundle.
+    Raises RegrokError, and leaves the bundle as it was, when the build is not finished or not of this configuration,
+    when a run was not trained by committed code, when the results contradict themselves or a column is not in the
+    data dictionary, and when the bundle would be larger than 20 MB.
+    """
+    results, folder, paper = Path(results), Path(folder), Path(paper)
+    config = written_config(results)
+    measured = frame_files.load(results)
+    refuse_unfinished(measured, config, results)
+    record = provenance(measured, results)
+    staging = folder.with_name(f".release-{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        made = staging / config.scale
+        curves = thin(measured.runs, measured.curves, points)
+        thinned = Frames(measured.runs, curves, measured.experiments, measured.spectra)
+        for name in frame_files.NAMES:
+            write_atomically(made / f"{name}.parquet", parquet_bytes(getattr(thinned, name)))
+        shutil.copyfile(results / "config.json", made / "config.json")
+        record |= {
+            "thinning": {
+                "rule": rule(points),
+                "points": points,
+                "logged": len(measured.curves),
+                "released": len(curves),
+            },
+            "rows": {name: len(getattr(thinned, name)) for name in frame_files.NAMES},
+        }
+        write_json(record, made / "provenance.json")
+        analyse(made, config, paper, workers)
+        put_in_place(made, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder / config.scale
+
+
+def refuse_unfinished(frames: Frames, config: Config, results: Path) -> None:
+    """Raise RegrokError unless the frames hold exactly the runs that the configuration plans."""
+    if config.source != "trained":
+        raise RegrokError(
+            f"{results}: only a trained build can be released, not one from released runs"
+        )
+    keys = ["experiment", "arm", "run_id"]
+    planned = {tuple(row[key] for key in keys) for row in make_plan(config).membership}
+    held = set(frames.experiments[keys].itertuples(index=False, name=None))
+    trained = set(frames.runs["run_id"])
+    absent = {run_id for _, _, run_id in planned if run_id not in trained}
+    again = f"build it again: snakemake --cores all --config scale={config.scale}"
+    if absent:
+        raise RegrokError(f"{results}: {len(absent)} planned runs are not trained yet; {again}")
+    if planned != held:
+        raise RegrokError(
+            f"{results}: its runs are not those that {results}/config.json plans; {again}"
+        )
+
+
+def provenance(frames: Frames, results: Path) -> dict[str, Any]:
+    """Where the runs come from. Raises RegrokError for a run that no committed code trained."""
+    path = results / "provenance.json"
+    try:
+        built = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RegrokError(
+            f"{path} cannot be read ({error}); only a finished build is released: snakemake --cores all"
+        ) from error
+    runs = frames.runs
+    training = [
+        {
+            "task": task,
+            "model": model,
+            "trainer": trainer,
+            "commit": commit_of(str(trainer), str(task), str(model)),
+            "runs": len(rows),
+        }
+        for (task, model, trainer), rows in runs.groupby(["task", "model", "trainer"], sort=True)
+    ]
+    hours = runs.groupby("device", sort=True)["wall_seconds"].sum() / 3600
+    machine = ("system", "processor", "cores", "python", "versions")
+    return {
+        "training": training,
+        "build": {key: built.get(key) for key in ("commit", "modified", "built")},
+        "machine": {key: built.get(key) for key in machine},
+        "hours": {str(device): round(spent, 4) for device, spent in hours.items()},
+        "runs": len(runs),
+        "outcomes": {
+            str(k): int(v) for k, v in runs["outcome"].value_counts().sort_index().items()
+        },
+        "failed": {
+            outcome: sorted(runs.loc[runs["outcome"] == outcome, "run_id"]) for outcome in FAILED
+        },
+    }
+
+
+# From the bundle's frames to fits, ledger, numbers and tables ---------------------------------------------------
+
+
+def analyse(made: Path, config: Config, paper: Path, workers: int | None = None) -> None:
+    """Fit, judge and tabulate from the frames in `made`, as a build does, and check what came out."""
+    refit(made, config, workers)
+    loaded = frame_files.load(made)
+    fits = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
+    claims = load_claims(paper / "claims.yaml", config)
+    write_json(ledger(claims, fits, loaded, config.scale), made / "ledger.json")
+    judged = json.loads((made / "ledger.json").read_text(encoding="utf-8"))
+    check(loaded, fits, judged["claims"])
+    if unknown := unexplained(read_dictionary(dictionary_csv()), loaded, judged, fits):
+        raise RegrokError(
+            f"not in the data dictionary: {', '.join(unknown[:5])}; explain it in "
+            "src/regrok/released/dictionary.py, then release again"
+        )
+    published = read_yaml(paper / "published.yaml")
+    scrap = made.with_name("tex")
+    write_numbers(
+        fits, judged, config, loaded, published, scrap / "numbers.tex", made / "numbers.json"
+    )
+    material = Material(
+        frames=loaded,
+        fits=fits,
+        ledger=judged,
+        config=config,
+        published=published,
+        deviations=read_yaml(paper / "deviations.yaml")["deviations"],
+    )
+    for name in buildable(config):
+        entry = config.tables[name]
+        write_table(name, entry, material, scrap / f"{name}.tex", made / "tables" / f"{name}.csv")
+
+
+def refit(made: Path, config: Config, workers: int | None = None) -> None:
+    """Write fits/<name>.json for every fit of the configuration, each in a process with one thread.
+
+    With more threads a sum is cut elsewhere and its last digits differ; a job of the workflow has one as well.
+    """
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        # Started afresh rather than forked: the libraries here may have threads already.
+        with ProcessPoolExecutor(
+            workers or os.cpu_count(), mp_context=get_context("spawn")
+        ) as pool:
+            for each in [pool.submit(fit_one, made, config, name) for name in config.fits]:
+                each.result()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def fit_one(made: Path, config: Config, name: str) -> None:
+    """One fit, as the workflow's rule does it."""
+    entry = config.fits[name]
+    write_json(run_fit(name, entry, _frames(made), config.fits), made / "fits" / f"{name}.json")
+
+
+@lru_cache(maxsize=1)
+def _frames(made: Path) -> Frames:
+    return frame_files.load(made)
+
+
+# Into place -----------------------------------------------------------------------------------------------------
+
+
+def put_in_place(made: Path, folder: Path) -> None:
+    """Replace the scale's folder, write what describes the whole bundle, and seal it."""
+    kept = [folder / name for name in _others(folder, made.name)]
+    size = sum(path.stat().st_size for path in [*kept, *made.rglob("*")] if path.is_file())
+    if size > LIMIT:
+        raise RegrokError(
+            f"the bundle would have {size / 1e6:.1f} MB, more than {LIMIT / 1e6:.0f}; release with fewer points a "
+            f"curve (--points, now {POINTS})"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    target, old = folder / made.name, made.with_name("old")
+    if target.exists():
+        os.replace(target, old)
+    os.replace(made, target)
+    write_atomically(folder / "dictionary.csv", dictionary_csv().encode())
+    write_atomically(folder / "README.md", about(folder).encode())
+    # The list of checksums is written last and is described all the same, in a first release as in a second.
+    (folder / bundle.SUMS).touch()
+    for describe in METADATA:
+        describe(folder)
+    bundle.seal(folder)
+
+
+def _others(folder: Path, scale: str) -> list[str]:
+    if not folder.exists():
+        return []
+    return [name for name in bundle.files(folder) if not name.startswith(f"{scale}/")]

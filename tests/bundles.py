@@ -1,0 +1,111 @@
+"""A small planted study, released: made-up runs of a few experiments, three fits and the claims that rest on them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import yaml
+
+import synthetic
+from regrok.config import Config
+from regrok.config.load import load_config
+from regrok.frames import NAMES, Frames
+from regrok.released import fill
+from regrok.store import write_json, write_parquet
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+REPLICATES = 50
+
+
+def small_config(scale: str = "smoke", experiments: tuple[str, ...] = ()) -> Config:
+    """config.yaml with three fits, two tables and no figure; and of its experiments those named, if any is."""
+    config = load_config(ROOT / "config.yaml", {"scale": scale})
+    laws = {"cells": "cells", "contraction": "contraction", "weight_decay": "scaling"}
+    fits = {}
+    for name, law in laws.items():
+        entry = config.fits[name]
+        assert entry.law == law
+        options = dict(entry.options)
+        if law == "scaling":
+            options |= {"replicates": REPLICATES, "survival": False}
+        fits[name] = entry.model_copy(update={"options": options})
+    tables = {name: config.tables[name] for name in ("hyperparameters", "compute")}
+    changed = {"fits": fits, "tables": tables, "figures": {}}
+    if experiments:
+        changed["experiments"] = {name: config.experiments[name] for name in experiments}
+    return config.model_copy(update=changed)
+
+
+def small_paper(folder: Path, config: Config) -> Path:
+    """claims.yaml with the claims that the study's fits decide, and the two other files of constants."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("published.yaml", "deviations.yaml"):
+        shutil.copyfile(ROOT / "paper" / name, folder / name)
+    stated = yaml.safe_load((ROOT / "paper/claims.yaml").read_text(encoding="utf-8"))
+
+    def decided(key: str) -> bool:
+        return key.partition(".")[0] in config.fits
+
+    def decidable(claim: dict) -> bool:
+        keys = [claim["estimand"], *claim.get("alternatives", {}).values()]
+        if claim.get("direction"):
+            keys.append(claim["direction"]["estimand"])
+        return all(map(decided, keys))
+
+    stated["claims"] = [
+        {**claim, "alternatives": {}} if decided(claim["estimand"]) else claim
+        for claim in stated["claims"]
+        if decidable({**claim, "alternatives": {}})
+    ]
+    text = yaml.safe_dump(stated, allow_unicode=True, sort_keys=False)
+    (folder / "claims.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_results(folder: Path, config: Config, frames: Frames) -> Path:
+    """What a finished build leaves for a release: frames, config.json, provenance.json."""
+    for name in NAMES:
+        write_parquet(getattr(frames, name), folder / f"{name}.parquet")
+    # As the build writes it: whatever the file said, defaults left out.
+    text = config.model_dump_json(indent=1, exclude_unset=True)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    built = {"commit": COMMIT, "modified": False, "built": "2026-01-01T00:00:00Z", "cores": 2}
+    write_json(built, folder / "provenance.json")
+    return folder
+
+
+def release(results: Path, bundle: Path, paper: Path, **options) -> Path:
+    """`fill.release` without asking git (tests/test_commits.py does) and without processes of its own."""
+
+    def here(made, config, workers=None):
+        fill._frames.cache_clear()
+        for name in config.fits:
+            fill.fit_one(made, config, name)
+
+    with (
+        mock.patch.object(fill, "commit_of", return_value=COMMIT),
+        mock.patch.object(fill, "refit", here),
+    ):
+        return fill.release(results, bundle, paper, **options)
+
+
+def planted(folder: Path) -> SimpleNamespace:
+    """config, frames, and the folders of results, paper and the bundle made from them."""
+    config = small_config()
+    frames = synthetic.make_frames(config)
+    results = write_results(folder / "results/smoke", config, frames)
+    paper = small_paper(folder / "paper", config)
+    bundle = folder / "results" / "released"
+    release(results, bundle, paper)
+    return SimpleNamespace(
+        config=config, frames=frames, results=results, paper=paper, bundle=bundle, folder=folder
+    )
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
