@@ -1,0 +1,43 @@
+# For reviewers and arXiv, on request: `make artifact`, `make arxiv`. `snakemake` alone builds neither.
+rule artifact:
+    input:
+        numbers=f"{R}/numbers.tex",
+        ledger=f"{R}/ledger.json",
+        checks=f"{R}/checks.json",
+        lock="requirements.lock",
+        project="pyproject.toml",
+        text=["paper/artifact.tex", "paper/artifact_checklist.tex", "paper/regrok.sty"],
+        code=study.sources("artifact.py", "typeset.py", "latex.py", "lint_paper.py"),
+    output:
+        "paper/artifact.pdf",
+    log:
+        f"{R}/logs/artifact.log",
+    benchmark:
+        f"{R}/benchmarks/artifact.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        scale=study.config.scale,
+        anonymous=study.config.anonymous,
+    script:
+        "../scripts/artifact.py"
+
+
+rule arxiv:
+    input:
+        pdf="paper/regrok.pdf",
+        text=PAPER_TEXT,
+        code=study.sources("arxiv.py"),
+    output:
+        "paper/regrok-arxiv.tar.gz",
+    log:
+        f"{R}/logs/arxiv.log",
+    benchmark:
+        f"{R}/benchmarks/arxiv.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        scale=study.config.scale,
+        anonymous=study.config.anonymous,
+    script:
+        "../scripts/arxiv.py"

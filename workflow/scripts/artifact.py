@@ -1,0 +1,13 @@
+"""Typeset the artifact appendix and the reproducibility checklist."""
+
+import json
+from pathlib import Path
+
+from regrok.artifact import build
+from regrok.build import written_config
+from regrok.jobs import job
+
+with job(snakemake.log[0]):
+    results = Path(snakemake.input.numbers).parent
+    checks = json.loads(Path(snakemake.input.checks).read_text(encoding="utf-8"))
+    build("paper", results, written_config(results), checks, snakemake.output[0])
