@@ -72,3 +72,23 @@ rule provenance:
         "../../environment.yml"
     script:
         "../scripts/provenance.py"
+
+
+rule compare:
+    input:
+        **FRAMES,
+        ledger=f"{R}/ledger.json",
+        released=study.comparable,
+        code=study.sources(
+            "released/compare.py", "released/page.py", "released/comparison.html.j2"
+        ),
+    output:
+        f"{R}/comparison.html",
+    log:
+        f"{R}/logs/compare.log",
+    benchmark:
+        f"{R}/benchmarks/compare.tsv"
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/compare.py"

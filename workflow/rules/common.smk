@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 
 from regrok import build
+from regrok.announce import announce, conclude
 from regrok.errors import RegrokError
 from regrok.interpreter import startable
+from regrok.repository import source_links
 
 BEGAN = time.time()
 
@@ -14,7 +16,11 @@ try:
     # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
     study = build.study(workflow.configfiles[-1], workflow.config_settings.config or {})
     if workflow.is_main_process:
-        study.write_rosters()
+        study.begin(sys.argv[1:])
+    else:
+        study = study.as_begun()
+    # Where the paper's figures link to; nowhere when it hides its authors.
+    SOURCES_AT = None if study.config.anonymous else source_links()
 except RegrokError as refusal:
     raise WorkflowError(str(refusal)) from None
 
@@ -35,6 +41,7 @@ wildcard_constraints:
     fit="|".join(study.config.fits) or "none",
     figure="|".join(study.config.figures) or "none",
     table="|".join(study.config.tables) or "none",
+    notebook=r"[A-Za-z0-9_]+",
 
 
 def figures():

@@ -19,5 +19,6 @@ rule paper:
     params:
         scale=study.config.scale,
         anonymous=study.config.anonymous,
+        repository=SOURCES_AT,
     script:
         "../scripts/paper.py"

@@ -1,0 +1,221 @@
+"""The HTML report: every figure, table and question has its page, says what the paper says, and shows in a browser."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from regrok import figures, tables
+from regrok.claims import NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
+from regrok.errors import RegrokError
+from regrok.report import tex
+from regrok.report.items import OWN, WHOLE, figure_caption, items, labels
+from regrok.report.pages import write_pages
+from regrok.report.tabular import read_table
+from studies import ROOT, material, study
+from test_paper import results
+from test_workflow import SMOKE, SOURCES, pretend_finished, snakemake
+
+
+@pytest.mark.parametrize(
+    ("source", "html"),
+    [
+        (r"\textbf{Cells.} 95\,\% of 1{,}840", "<strong>Cells.</strong> 95\u202f% of 1,840"),
+        (r"$-0.57$ \ensuremath{\le} $\lambda$", "−0.57 ≤ <i>λ</i>"),
+        (
+            r"Kaplan--Meier, ``so'' \emph{a \textbf{b}}",
+            "Kaplan–Meier, “so” <em>a <strong>b</strong></em>",
+        ),
+        (r"L\textsubscript{2} \textcolor{grey}{x}", 'L<sub>2</sub> <span class="faint">x</span>'),
+        (r"{\itshape S1: a_b} & c", "<em>S1: a_b</em> &amp; c".replace("a_b", "a_b")),
+        (r"data~\citep{truong2026norm}).", "data)."),
+        (r"a < b", "a &lt; b"),
+        (r"\nosuchmacro{x}", r"\nosuchmacrox"),
+    ],
+)
+def test_tex_becomes_html(source, html):
+    assert tex.to_html(source) == html
+
+
+def test_mathematics_becomes_mathml_with_words_whole():
+    made = tex.to_html(r"$T_{\mathrm{grok}}=2\times 10^{-3}$")
+    assert made.startswith("<math")
+    assert "<mtext>grok</mtext>" in made
+    assert "<msub>" in made
+    assert "<msup>" in made
+
+
+@pytest.fixture(scope="module")
+def laptop_tables():
+    """Every table of the laptop scale as TeX and as the report reads it, from planted runs."""
+    made = study("laptop")
+    given = material(made)
+    found = {}
+    for name in tables.buildable(made.config):
+        entry = made.config.tables[name]
+        source = tables.module(entry.build).build(name, entry, given).tex
+        found[name] = source, read_table(source)
+    return found
+
+
+def test_every_table_is_read_back_whole(laptop_tables):
+    assert len(laptop_tables) >= 8
+    for name, (source, table) in laptop_tables.items():
+        body = source.split(r"\endlastfoot")[-1].split(r"\bottomrule")[0]
+        lines = [line for line in body.splitlines() if line.rstrip().endswith((r"\\", r"\\*"))]
+        if r"\endlastfoot" not in source:
+            lines = lines[1:]  # the header
+        assert len(table.rows) == len(lines), name
+        for row in table.rows:
+            cells = [row] if isinstance(row, str) else row
+            assert isinstance(row, str) or len(row) == len(table.header), name
+            assert not [cell for cell in cells if "\\" in cell or "$" in cell], name
+        assert tex.title(table.caption), name
+
+
+def test_every_item_has_one_place():
+    config = study("laptop").config
+    found = items(config, "results/laptop")
+    count = Counter((item.kind, item.name) for item in found)
+    assert set(count.values()) == {1}
+    assert {n for k, n in count if k == "figure"} == set(figures.drawable(config))
+    assert {n for k, n in count if k == "table"} == set(tables.buildable(config))
+    for item in found:
+        assert re.match(r"\d · ", item.category)
+        question = item.subcategory.partition(" · ")[2]
+        if item.kind == "question":
+            assert question == config.experiments[item.name].question
+    own = {item.category for item in found if item.name == "init_scale"}
+    assert [category.endswith(OWN) for category in own] == [True]
+    assert [i.name for i in found if i.category.endswith(WHOLE) and i.kind == "figure"] == [
+        "censoring"
+    ]
+
+
+@pytest.fixture
+def two_figures(tmp_path):
+    """A smoke study that draws two figures, and its results."""
+    made = copy.copy(study("smoke"))
+    chosen = {name: made.config.figures[name] for name in ("weight_decay", "censoring")}
+    made.config = made.config.model_copy(update={"figures": chosen})
+    return made, results(made, tmp_path)
+
+
+def pages(made, folder, ledger=None):
+    """Path → content of every page, and the first page."""
+    front = folder / "report" / "front.rst"
+    ledger = ledger or made.ledger
+    write_pages(made.config, folder, ledger, made.frames.runs, made.frames.experiments, front)
+    listed = items(made.config, folder)
+    return {item.name: Path(item.page).read_text() for item in listed}, front.read_text()
+
+
+def test_pages_stand_by_themselves_and_say_what_the_paper_says(two_figures):
+    made, folder = two_figures
+    found, _ = pages(made, folder)
+    figure = found["weight_decay"]
+    caption, description = figure_caption((folder / "figures/weight_decay.tex").read_text())
+    assert tex.to_html(caption) in figure
+    assert tex.plain(description) in figure
+    assert "src/regrok/figures/weight_decay.py" in figure
+    for name, page in found.items():
+        assert not re.findall(r"""(?:src|href)=["'](?!data:)[^"']*["']""", page), name
+        assert "\\" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL), name
+        assert str(ROOT) not in page, name
+
+
+def test_first_page_shows_every_judged_claim_with_the_ledger_s_own_verdict(two_figures):
+    made, folder = two_figures
+    judged = [c for c in made.ledger["claims"] if c["verdict"] != OUT_OF_SCOPE]
+    _, front = pages(made, folder)
+    rows = dict(re.findall(r"<td><b>([\w-]+)</b></td>.*?class=\"chip \w+\">([\w ]+)<", front, re.S))
+    assert {c["id"]: c["verdict"] for c in judged}.items() <= rows.items()
+
+    flipped = copy.deepcopy(made.ledger)
+    for claim in flipped["claims"]:
+        if claim["verdict"] != OUT_OF_SCOPE:
+            claim["verdict"] = NOT_REPRODUCED if claim["verdict"] == REPRODUCED else REPRODUCED
+    _, front = pages(made, folder, flipped)
+    again = dict(
+        re.findall(r"<td><b>([\w-]+)</b></td>.*?class=\"chip \w+\">([\w ]+)<", front, re.S)
+    )
+    assert all(rows[c["id"]] != again[c["id"]] for c in judged)
+
+
+def test_a_missing_figure_is_named(two_figures):
+    made, folder = two_figures
+    (folder / "figures/weight_decay.png").unlink()
+    with pytest.raises(RegrokError, match="figure weight_decay"):
+        pages(made, folder)
+
+
+def test_labels_do_not_turn_into_switches(two_figures):
+    """Snakemake's page makes a switch of a column in which two values halve the list, and hides half of it."""
+    made, folder = two_figures
+    by_place: dict = {}
+    for item in items(made.config, folder):
+        by_place.setdefault((item.category, item.subcategory), []).append(labels(item, folder))
+    for found in by_place.values():
+        for column in ("item", "config.yaml", "file"):
+            assert len({each[column] for each in found}) == len(found)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """Snakemake's report of a smoke build made of planted runs."""
+    folder = tmp_path_factory.mktemp("report") / "a checkout"
+    folder.mkdir()
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            leave = shutil.ignore_patterns("__pycache__", "generated")
+            shutil.copytree(source, folder / name, ignore=leave)
+        elif source.exists():
+            shutil.copy(source, folder / name)
+    pretend_finished(folder)
+    made = study("smoke")
+    smoke = results(made, folder / "results/smoke")
+    write = "from pathlib import Path; from test_report import report_pages; report_pages(Path('results/smoke'))"
+    subprocess.run(
+        [sys.executable, "-c", write],
+        cwd=folder,
+        env={"PYTHONPATH": f"{folder / 'src'}:{ROOT / 'tests'}", "PATH": "/usr/bin:/bin"},
+        check=True,
+    )
+    snakemake(folder, "--touch", "--forceall", *SMOKE)
+    style = ("--report-stylesheet", "src/regrok/report/report.css")
+    snakemake(folder, *SMOKE, "--report", "results/smoke/report.html", *style)
+    return made, smoke / "report.html"
+
+
+def report_pages(folder):
+    """Write the pages of the planted smoke study below `folder`, as the rule does (paths are relative)."""
+    pages(study("smoke"), folder)
+
+
+@pytest.mark.long
+@pytest.mark.snakemake
+@pytest.mark.browser
+def test_the_report_shows_every_item_without_a_network(report, tmp_path):
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        from check_report import walk
+    finally:
+        sys.path.pop(0)
+    made, path = report
+    found = walk(path, tmp_path)
+    assert found.problems == []
+    assert set(found.listed) == {item.page for item in items(made.config, "results/smoke")}
+    judged = {c["id"]: c["verdict"] for c in made.ledger["claims"] if c["verdict"] != OUT_OF_SCOPE}
+    assert judged
+    assert found.claims == judged
+    # A page of one colour compresses to next to nothing.
+    assert (tmp_path / "first_page.png").stat().st_size > 50_000
+    assert str(path.parents[2]) not in path.read_text(encoding="utf-8")

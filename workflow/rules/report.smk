@@ -1,0 +1,36 @@
+# From figures, tables and ledger to the pages that Snakemake's report shows: `make report`.
+from regrok.report.items import items, labels
+
+ITEMS = items(study.config, study.results)
+
+
+rule pages:
+    input:
+        figures(),
+        tables(),
+        runs=FRAMES["runs"],
+        experiments=FRAMES["experiments"],
+        ledger=f"{R}/ledger.json",
+        code=study.sources("report/*", "latex.py"),
+    output:
+        [
+            report(
+                item.page,
+                # relative to this file
+                caption=f"../../{item.caption}",
+                category=item.category,
+                subcategory=item.subcategory,
+                labels=lambda _, item=item: labels(item, study.results),
+            )
+            for item in ITEMS
+        ],
+        [item.caption for item in ITEMS],
+        front=f"{R}/report/front.rst",
+    log:
+        f"{R}/logs/pages.log",
+    benchmark:
+        f"{R}/benchmarks/pages.tsv"
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/pages.py"

@@ -1,0 +1,21 @@
+"""Write the report's pages, captions and first page."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from regrok.build import written_config
+from regrok.jobs import job
+from regrok.report.pages import write_pages
+
+with job(snakemake.log[0]):
+    results = Path(snakemake.input.runs).parent
+    write_pages(
+        written_config(results),
+        results,
+        json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
+        pd.read_parquet(snakemake.input.runs),
+        pd.read_parquet(snakemake.input.experiments),
+        snakemake.output.front,
+    )

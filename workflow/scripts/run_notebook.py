@@ -1,0 +1,12 @@
+"""Run one notebook."""
+
+import os
+from pathlib import Path
+
+from regrok.jobs import job
+from regrok.notebook import execute
+
+with job(snakemake.log[0]):
+    target = Path(snakemake.output[0])
+    os.environ["REGROK_RESULTS"] = str(target.parents[1])
+    execute(snakemake.input.notebook, target)
