@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install tex paper report test test-long lint format bench lock clean
+.PHONY: help install tex paper verify reanalyse release report notebooks artifact arxiv test test-long test-slurm lint format bench lock clean
 
 # Jobs that Snakemake starts find python, regrok and snakemake on PATH.
 IN_VENV := PATH="$$PWD/.venv/bin:$$PATH"
@@ -32,15 +32,38 @@ tex: # latexmk and TeX Live, or how to get them
 paper: install tex ## train, analyse and typeset: paper/regrok.pdf (SCALE=smoke, laptop or paper)
 	@$(SNAKEMAKE)
 
+verify: install ## check the released bundle: checksums, schemas, every verdict judged again (a minute)
+	@$(IN_VENV) python -m regrok.cli verify
+
+reanalyse: install tex ## fit and draw everything again from the released runs, and compare (minutes)
+	@$(SNAKEMAKE) source=released
+	$(IN_VENV) python -m regrok.cli verify --reanalysed $(SCALE)
+
+release: install ## put a finished build into the bundle that ships, results/released
+	@$(IN_VENV) python -m regrok.cli release --scale $(SCALE)
+
 report: install ## Snakemake's self-contained HTML report of a finished build
-	@$(SNAKEMAKE) --report results/$(SCALE)/report.html
+	@$(SNAKEMAKE) --report results/$(SCALE)/report.html --report-stylesheet src/regrok/report/report.css
 	echo "The report: results/$(SCALE)/report.html"
+
+notebooks: install ## run the notebooks; the outcome is in results/laptop/notebooks
+	@$(IN_VENV) python -m snakemake notebooks --cores $(CORES) --config scale=$(SCALE)
+
+artifact: install tex ## the artifact appendix with the reproducibility checklist: paper/artifact.pdf
+	@$(IN_VENV) python -m snakemake paper/artifact.pdf --cores $(CORES) --config scale=$(SCALE)
+
+arxiv: install tex ## the paper's sources as arXiv takes them: paper/regrok-arxiv.tar.gz
+	@$(IN_VENV) python -m snakemake paper/regrok-arxiv.tar.gz --cores $(CORES) --config scale=$(SCALE)
 
 test: install ## the default tests (minutes)
 	@$(PYTEST) -m "not long and not slurm"
 
 test-long: install ## every test but those that need Slurm
 	@$(PYTEST) -m "not slurm"
+
+test-slurm: install ## the cluster profiles on a Slurm that is started for it (WHOLE=1: all of the smoke study)
+	@tests/slurm/install || exit 0
+	WHOLE=$(WHOLE) $(PYTEST) -m slurm tests/test_slurm.py
 
 lint: install ## ruff, snakefmt, snakemake --lint, mypy
 	@$(IN_VENV)
@@ -66,5 +89,5 @@ lock: install ## requirements.lock from pyproject.toml (UPGRADE=1 takes the newe
 
 clean: ## what builds make, but never the run store (results/store) or what ships (results/released)
 	@rm -rf .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks build dist
-	rm -rf results/smoke results/laptop results/paper paper/generated paper/regrok.pdf
+	rm -rf results/{smoke,laptop,paper}{,-released} paper/generated paper/*.pdf paper/*.tar.gz
 	find src tests workflow benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

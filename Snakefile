@@ -11,6 +11,13 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/reviewers.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/notebooks.smk"
+
+
+# The first page of Snakemake's report: the ledger, written by the rule `pages`.
+report: f"{R}/report/front.rst"
 
 
 rule all:
@@ -19,17 +26,21 @@ rule all:
         "paper/regrok.pdf" if build.latex() else [],
         f"{R}/checks.json",
         f"{R}/provenance.json",
+        f"{R}/comparison.html" if study.comparable else [],
         figures(),
         tables(),
         f"{R}/numbers.tex",
+        rules.pages.output,
 
 
 onstart:
-    print(study.announce(workflow.cores or 1), flush=True)
+    # On a cluster there are no cores but so many jobs at once, each with a core.
+    limits = workflow.resource_settings
+    print(announce(study, limits.cores or limits.nodes or 1), flush=True)
 
 
 onsuccess:
-    print(study.conclude(BEGAN), flush=True)
+    print(conclude(study, BEGAN), flush=True)
 
 
 onerror:

@@ -27,7 +27,7 @@ ON_CI = os.environ.get("CI") == "true"
 # marker → the programs it needs; a tuple lists alternatives
 PROGRAMS: dict[str, list[tuple[str, ...]]] = {
     "tex": [("latexmk",), ("pdflatex",), ("pdftotext",)],
-    "browser": [("chromium", "chromium-browser", "google-chrome")],
+    "browser": [("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)],
     "slurm": [("slurmctld",), ("slurmd",), ("munged",)],
 }
 

@@ -22,6 +22,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 # conda's name for a distribution, where it is another
 CONDA_NAMES = {
+    "jupyter-client": "jupyter_client",
     "snakemake": "snakemake-minimal",
     "torch": "pytorch",
     "matplotlib": "matplotlib-base",
@@ -160,7 +161,9 @@ def imported_modules(folder: Path) -> dict[str, Path]:
 def test_every_import_is_declared(folder, extras):
     distributions = metadata.packages_distributions()
     allowed = set(declared(*extras)) | {"regrok"}
-    here = {p.stem for own in {folder, "tests"} for p in (ROOT / own).rglob("*.py")} | {folder}
+    here = {p.stem for own in {folder, "tests", "scripts"} for p in (ROOT / own).rglob("*.py")} | {
+        folder
+    }
     for module, path in imported_modules(ROOT / folder).items():
         if module in sys.stdlib_module_names or module in here:
             continue
@@ -191,7 +194,7 @@ def test_commands_in_the_readme_exist():
 
 def test_paths_in_the_readme_exist():
     text = (ROOT / "README.md").read_text()
-    made = ("results/", "paper/regrok.pdf", "paper/generated")
+    made = ("results/", "paper/regrok", "paper/artifact.pdf", "paper/generated")
     for path in re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(
         r"`((?:src|workflow|tests|paper|notebooks|benchmarks|scripts)/[\w./-]*)`", text
     ):

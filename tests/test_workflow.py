@@ -1,7 +1,7 @@
 """What Snakemake would redo after an edit, and that the workflow's files are clean.
 
-Nothing is trained: the outputs of a finished smoke build are made up as empty files that Snakemake takes for its
-own (`--touch`), and the store's runs likewise. What a dry run then lists is decided by the rules alone.
+Nothing is trained: the outputs of a finished smoke build are made up as files of eight bytes that Snakemake takes
+for its own (`--touch`), and the store's runs likewise. What a dry run then lists is decided by the rules alone.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ SOURCES = (
     "README.md",
 )
 SMOKE = ("--config", "scale=smoke")
+EMPTY = b"PAR1PAR1"  # begins and ends as a parquet file does
 LONG_AGO = 1_600_000_000
 
 
@@ -69,7 +70,7 @@ def due(folder: Path, *arguments: str) -> dict[str, int]:
 
 
 def pretend_finished(folder: Path) -> None:
-    """Make every output of the smoke build, and every run in the store, as an empty file."""
+    """Make every output of the smoke build, and every run in the store, as a file that holds nothing."""
     listing = snakemake(folder, "--summary", *SMOKE)
     outputs = [line.split("\t")[0] for line in listing.splitlines() if "\t" in line][1:]
     assert any(name.endswith("runs.parquet") for name in outputs)
@@ -79,13 +80,13 @@ def pretend_finished(folder: Path) -> None:
     for name in outputs:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_bytes(EMPTY)
     study = smoke_study(folder)
     for cohort in study.plan.cohorts.values():
         for run in cohort.runs:
             path = folder / STORE / study.trainer(cohort) / f"{run.run_id}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            path.write_bytes(EMPTY)
     # Forced, so that every job leaves the record (inputs' checksums, code, parameters) that a real one leaves.
     snakemake(folder, "--touch", "--forceall", *SMOKE)
 
@@ -136,7 +137,7 @@ def test_plotting_code_redraws_and_typesets(checkout):
     with edited(checkout / "src/regrok/figures/style.py"):
         jobs = due(checkout)
     assert jobs["figure"] == len(figures)
-    assert set(jobs) <= {"figure", "paper", "all"}
+    assert set(jobs) <= {"figure", "pages", "paper", "all"}
 
 
 def test_one_figure_s_code_redraws_that_kind_alone(checkout):
@@ -178,7 +179,7 @@ def test_a_run_lost_from_the_store_is_due_with_its_cohort_alone(checkout):
     try:
         assert due(checkout)["train"] == 1
     finally:
-        lost.touch()
+        lost.write_bytes(EMPTY)
         os.utime(roster, (LONG_AGO, LONG_AGO))
 
 
