@@ -170,10 +170,10 @@ def test_a_row_does_not_see_its_place():
 @pytest.mark.parametrize("shape", [(5, 3, 2), (33, 65, 31), (97, 40, 128), (64, 97, 97)])
 @pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
 @pytest.mark.parametrize("accumulate", [False, True])
-def test_tile_products_equal_products_of_rounded_operands(shape, transposed, accumulate):
+def test_bfloat16_products_equal_products_of_rounded_operands(shape, transposed, accumulate):
     """A bfloat16 product is the exact sum of products of rounded numbers, to float32 rounding."""
-    if native.tiles is None:
-        pytest.skip("this CPU has no bfloat16 tiles")
+    if native.rounded_product is None:
+        pytest.skip("this CPU has no bfloat16 instructions")
     M, K, N_ = shape
     stream = torch.Generator().manual_seed(0)
     a, b = torch.randn(1, M, K, generator=stream), torch.randn(1, K, N_, generator=stream)
@@ -184,12 +184,12 @@ def test_tile_products_equal_products_of_rounded_operands(shape, transposed, acc
     start = out.double() if accumulate else 0
     exact = start + a.bfloat16().double() @ b.bfloat16().double()
     size = a.abs().double() @ b.abs().double() + (out.abs() if accumulate else 0)
-    products.bind(a, b, out, accumulate, "bfloat16", native.tiles)()
+    products.bind(a, b, out, accumulate, "bfloat16", native.rounded_product)()
     assert ((out - exact).abs() <= 2.0**-22 * size).all()
     assert torch.equal(padded[..., N_:], beyond)  # nothing written past the columns
-    untiled = torch.zeros(1, M, N_)
-    products.bind(a, b, untiled, False, "bfloat16")()
-    assert ((untiled - exact + start).abs() <= 2.0**-22 * size).all()
+    by_torch = torch.zeros(1, M, N_)
+    products.bind(a, b, by_torch, False, "bfloat16")()
+    assert ((by_torch - exact + start).abs() <= 2.0**-22 * size).all()
 
 
 def test_bfloat16_products_of_float64_are_refused():

@@ -73,11 +73,12 @@ class Native:
     """The compiled kernels; each call takes one run: tensors of shape (1, ...)."""
 
     name = "native"
-    tiles: Callable[..., Callable[[], Any]] | None = None  # bfloat16 products, if the CPU can
+    rounded_product: Callable[..., Callable[[], Any]] | None = None
+    """Of bfloat16 operands, where the CPU has instructions for them."""
 
     def __init__(self, library: Path) -> None:
         found = ctypes.CDLL(str(library))
-        self._product: Any = found.regrok_product if found.regrok_has_tiles() else None
+        self._product: Any = found.regrok_product if found.regrok_has_product() else None
         self._find = found.regrok_kernel
         self._find.restype = ctypes.c_void_p
         self._find.argtypes = (ctypes.c_char_p, ctypes.c_int)
@@ -93,7 +94,7 @@ class Native:
                 *[_INT] * 2,
             )
             self._product.restype = None
-            self.tiles = self._bind_product
+            self.rounded_product = self._bind_product
 
     def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
         """The call on these tensors' memory; the caller keeps the tensors alive."""
@@ -115,7 +116,7 @@ class Native:
     def _bind_product(
         self, a: Tensor, b: Tensor, out: Tensor, accumulate: bool
     ) -> Callable[[], Any]:
-        """out (+)= a @ b in bfloat16 on this CPU's tiles; operands may be transposed views."""
+        """out (+)= a @ b of operands rounded to bfloat16, which may be transposed views."""
 
         def operand(x: Tensor) -> tuple[int, int, int]:
             transposed = x.stride(1) != 1

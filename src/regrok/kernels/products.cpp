@@ -1,7 +1,7 @@
-// Matrix products on AMX tiles: C = A B or C += A B, float32 in and out.
+// Matrix products of bfloat16 operands: C = A B or C += A B, float32 in and out.
 //
 // The operands are rounded to bfloat16 and their products added in float32; the order of the
-// additions depends on K alone.
+// additions depends on K alone. It takes a CPU with AVX512-BF16; AMX tiles are used where there are any.
 //
 // Operands are packed into tiles of 16 rows of 64 bytes: A as 16 × 32, B as 16 pairs of rows × 16.
 
@@ -9,11 +9,15 @@
 #include <cstring>
 #include <new>
 
-#if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__linux__)
+#if defined(__AVX512BF16__)
 
 #include <immintrin.h>
+
+#if defined(__AMX_BF16__) && defined(__linux__)
+#define REGROK_AMX 1
 #include <sys/syscall.h>
 #include <unistd.h>
+#endif
 
 namespace {
 
@@ -102,27 +106,84 @@ inline void transpose(Tile& tile) {
   }
 }
 
+#ifdef REGROK_AMX
+
 struct alignas(64) TileConfiguration {
   std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
   std::uint16_t bytes[16] = {};
   std::uint8_t rows[16] = {};
 };
 
+void configure() {
+  const bool tiles = has_tiles();
+  if (tiles) configure();
+}
+
 // C's 2 × 2 tiles are 0–3; A's two tiles 4, 5; B's two tiles 6, 7.
-inline void block(int64_t depth, const Tile* a0, const Tile* a1, const Tile* b0, const Tile* b1) {
+inline void block_of_tiles(int64_t depth, const Tile* a, const Tile* b, float* c, int64_t ld) {
+  asm volatile("" ::: "memory");  // the tile intrinsics do not say that they read memory
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
   for (int64_t k = 0; k < depth; ++k) {
-    _tile_loadd(4, a0 + k, 64);
-    _tile_loadd(6, b0 + k, 64);
-    _tile_loadd(7, b1 + k, 64);
+    _tile_loadd(4, a + k, 64);
+    _tile_loadd(6, b + k, 64);
+    _tile_loadd(7, b + depth + k, 64);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, a1 + k, 64);
+    _tile_loadd(5, a + depth + k, 64);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, c, ld * sizeof(float));
+  _tile_stored(1, c + 16, ld * sizeof(float));
+  _tile_stored(2, c + 16 * ld, ld * sizeof(float));
+  _tile_stored(3, c + 16 * ld + 16, ld * sizeof(float));
+  asm volatile("" ::: "memory");
+}
+
+// Asks the kernel for the tiles, once a process.
+bool has_tiles() {
+  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  static const bool granted = syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+  return granted;
+}
+
+#else
+
+void configure() {}
+void block_of_tiles(int64_t, const Tile*, const Tile*, float*, int64_t) {}
+bool has_tiles() { return false; }
+
+#endif
+
+// The same 32 × 32 block in vector registers: 8 rows of two vectors at a time.
+inline void block_of_vectors(int64_t depth, const Tile* a, const Tile* b, float* c, int64_t ld) {
+  constexpr int kRows = 8;
+  for (int64_t i = 0; i < 32; i += kRows) {
+    __m512 sum[kRows][2];
+    for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+    for (int64_t k = 0; k < depth; ++k) {
+      const __m512i* const rows = a[(i / 16) * depth + k].row + i % 16;
+      const __m512i* const left = b[k].row;
+      const __m512i* const right = b[depth + k].row;
+      for (int pair = 0; pair < 16; ++pair) {
+        const __m512bh b0 = reinterpret_cast<__m512bh>(left[pair]);
+        const __m512bh b1 = reinterpret_cast<__m512bh>(right[pair]);
+        for (int r = 0; r < kRows; ++r) {
+          std::int32_t two;
+          std::memcpy(&two, reinterpret_cast<const char*>(rows + r) + 4 * pair, sizeof two);
+          const __m512bh x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
+          sum[r][0] = _mm512_dpbf16_ps(sum[r][0], x, b0);
+          sum[r][1] = _mm512_dpbf16_ps(sum[r][1], x, b1);
+        }
+      }
+    }
+    for (int r = 0; r < kRows; ++r) {
+      _mm512_storeu_ps(c + (i + r) * ld, sum[r][0]);
+      _mm512_storeu_ps(c + (i + r) * ld + 16, sum[r][1]);
+    }
   }
 }
 
@@ -157,9 +218,8 @@ extern "C" void regrok_product(int64_t M, int64_t N, int64_t K, const float* a, 
         transpose(a_tiles[i * depth + k]);
       }
   }
-  TileConfiguration configuration;
-  for (int i = 0; i < 8; ++i) configuration.bytes[i] = 64, configuration.rows[i] = 16;
-  _tile_loadconfig(&configuration);
+  const bool tiles = has_tiles();
+  if (tiles) configure();
   alignas(64) float result[32][32];
   for (int64_t i = 0; i < M; i += 32) {
     Tile* const a_block = a_tiles + (i / 16) * depth;
@@ -169,18 +229,15 @@ extern "C" void regrok_product(int64_t M, int64_t N, int64_t K, const float* a, 
         for (int64_t k = 0; k < depth; ++k)
           pack_rows(A, i + 16 * half, 32 * k, a_block[half * depth + k]);
     }
-    asm volatile("" ::: "memory");  // the tile intrinsics do not say that they read memory
     for (int64_t j = 0; j < N; j += 32) {
       const Tile* b_block = b_tiles + (j / 16) * depth;
-      block(depth, a_block, a_block + depth, b_block, b_block + depth);
       const bool direct = !accumulate && i + 32 <= M && j + 32 <= N;
-      float* target = direct ? c + i * ldc + j : &result[0][0];
+      float* const target = direct ? c + i * ldc + j : &result[0][0];
       const int64_t ld = direct ? ldc : 32;
-      _tile_stored(0, target, ld * sizeof(float));
-      _tile_stored(1, target + 16, ld * sizeof(float));
-      _tile_stored(2, target + 16 * ld, ld * sizeof(float));
-      _tile_stored(3, target + 16 * ld + 16, ld * sizeof(float));
-      asm volatile("" ::: "memory");
+      if (tiles)
+        block_of_tiles(depth, a_block, b_block, target, ld);
+      else
+        block_of_vectors(depth, a_block, b_block, target, ld);
       if (!direct) {
         const int64_t rows = M - i < 32 ? M - i : 32, columns = N - j < 32 ? N - j : 32;
         for (int64_t r = 0; r < rows; ++r) {
@@ -193,17 +250,15 @@ extern "C" void regrok_product(int64_t M, int64_t N, int64_t K, const float* a, 
       }
     }
   }
-  _tile_release();
+#ifdef REGROK_AMX
+  if (tiles) _tile_release();
+#endif
 }
 
-// Whether this process may use the tiles; asks the kernel for them, once a process.
-extern "C" int regrok_has_tiles() {
-  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
-}
+extern "C" int regrok_has_product() { return 1; }
 
 #else
 
-extern "C" int regrok_has_tiles() { return 0; }
+extern "C" int regrok_has_product() { return 0; }
 
 #endif

@@ -36,8 +36,8 @@ class Program:
         """Record out = a @ b, or out += a @ b; (R, i, k) @ (R, k, j) -> (R, i, j)."""
         self.tensors.append((a, b, out))
         self.flops += 2 * a.numel() * b.shape[-1]
-        tiles = getattr(self.kernels, "tiles", None)
-        self.calls.append(products.bind(a, b, out, accumulate, self.precision, tiles))
+        rounded = getattr(self.kernels, "rounded_product", None)
+        self.calls.append(products.bind(a, b, out, accumulate, self.precision, rounded))
 
     def run(self) -> None:
         for call in self.calls:
