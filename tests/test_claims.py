@@ -39,7 +39,7 @@ def claims_of(**changes) -> Claims:
         "command": "snakemake --config scale={scale}",
     } | changes
     papers = {"X": {"arxiv": "0000.00000", "short": "x"}}
-    return Claims.model_validate({"later": [], "papers": papers, "claims": [claim]})
+    return Claims.model_validate({"papers": papers, "claims": [claim]})
 
 
 def judged(predicate, found, direction=None, slope=POSITIVE, scale="laptop", ran=("S1",)):

@@ -269,6 +269,17 @@ def test_a_level_that_never_groks_is_said_to_be_beyond_the_runs():
     assert made["residual.share_difference"]["high"] < 0
 
 
+def test_an_interval_s_end_that_rests_on_no_run_is_left_open():
+    """Resamples without the one residual run that grokked give no bound from above."""
+    rows = [make_mlp(5e3 * (1 + 0.4 * s), s) for s in range(6)]
+    rows += [make_mlp(1.5e4 if s == 0 else math.inf, s, residual=True) for s in range(6)]
+    found = law_of(factorial, rows, ["F"] * 12, replicates=50)["estimates"]
+    ratio = found["residual.time_ratio"]
+    assert ratio["low"] > 1
+    assert ratio["low"] < ratio["value"] < factorial.FAR
+    assert ratio["high"] is None
+
+
 def test_the_bootstraps_likelihood_is_lifelines():
     rows = factorial_rows(depth=3.0)
     time = np.array([r["T_grok"] for r in rows])

@@ -52,7 +52,7 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert not check or done.returncode == 0, done.stdout

@@ -195,8 +195,6 @@ class Claim(Strict):
 class Claims(Strict):
     """The whole of claims.yaml."""
 
-    later: list[str] = Field(default_factory=list)
-    """Experiments that claims name before config.yaml holds them."""
     papers: dict[str, Paper]
     """Where the claims come from."""
     claims: Annotated[list[Claim], Field(min_length=1)]
@@ -216,7 +214,7 @@ def load_claims(path: Path | str, config: Config | None = None) -> Claims:
     """Read and check claims.yaml, against a configuration where given.
 
     Raises RegrokError naming the claim and the key: wrong types or keys, an id given twice, an unknown paper,
-    an experiment that neither config.yaml nor `later` holds.
+    an experiment that config.yaml does not hold.
     """
     data = read_yaml(Path(path))
     try:
@@ -226,7 +224,7 @@ def load_claims(path: Path | str, config: Config | None = None) -> Claims:
         raise RegrokError("\n  ".join([f"{path} is refused:", *problems])) from None
     problems = []
     seen: set[str] = set()
-    known = {*claims.later, *(config.experiments if config else ())}
+    known = config.experiments if config else {}
     for claim in claims.claims:
         if claim.id in seen:
             problems.append(f"{claim.id}: this id is given twice")

@@ -41,6 +41,10 @@ DEFAULTS: dict[str, Any] = {
     "replicates": 400,
 }
 
+FAR = 100.0
+"""A time ratio beyond it, or below its inverse, rests on no run: where all runs of a level are censored, the likelihood
+has no maximum and the number is where the search stopped. Such an end of an interval is left open."""
+
 
 class Factor:
     """How a column enters the regression: log2 of a number over its lowest level, 0 or 1 for a yes or no."""
@@ -107,14 +111,14 @@ class Regression:
         log = est.from_draws(
             float(self.value @ w), self.draws @ w, self.n, np.unique(self.strata).size, estimator
         )
-        value, low, high = (
-            None if log[k] is None else _exp(log[k]) for k in ("value", "low", "high")
+        if log["value"] is None or abs(log["value"]) > math.log(FAR):
+            reason = f"beyond a factor of {FAR:g}: too few runs grokked to bound it"
+            return est.missing(reason, self.n, estimator)
+        low, high = (
+            None if log[end] is None or abs(log[end]) > math.log(FAR) else math.exp(log[end])
+            for end in ("low", "high")
         )
-        return est.estimate(value, low, high, self.n, log["estimator"], note=note)
-
-
-def _exp(x: float) -> float:
-    return math.exp(min(x, 700.0))
+        return est.estimate(math.exp(log["value"]), low, high, self.n, log["estimator"], note=note)
 
 
 def coded(runs: pd.DataFrame, factors: list[Factor], pairs: list[list[str]]) -> pd.DataFrame:
