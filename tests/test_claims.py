@@ -50,6 +50,17 @@ def judged(predicate, found, direction=None, slope=POSITIVE, scale="laptop", ran
     return judge(claim, {"law.value": found, "law.slope": slope}, scale, set(ran))
 
 
+def test_a_claim_is_judged_where_all_its_experiments_ran_and_not_on_a_part_of_them():
+    claim = claims_of(experiments=["S1", "S2"]).claims[0]
+    found = {"law.value": interval(0.95, 1.05)}
+    judgements = [judge(claim, found, "laptop", ran) for ran in ({"S1"}, {"S1", "S2", "S3"})]
+    assert [made["verdict"] for made in judgements] == [
+        "out of scope at this scale",
+        "reproduced",
+    ]
+    assert judgements[0]["reason"] == "no runs here of S2"
+
+
 def interval(low, high):
     return estimate((low + high) / 2, low, high, 5, "")
 

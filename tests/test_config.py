@@ -12,9 +12,12 @@ from pydantic import ValidationError
 
 from configurations import CONFIG, ROOT, checked, default_run, whole
 from regrok.config import Modular, load_config
+from regrok.config.expand import cells
 from regrok.config.load import parse_yaml
 from regrok.config.schema import schema_text
 from regrok.errors import RegrokError
+from regrok.figures import drawable
+from regrok.plan import make_plan
 
 # ---------------------------------------------------------------- types
 
@@ -162,6 +165,23 @@ def test_overrides_reach_any_depth_and_read_text_as_yaml_does() -> None:
     assert config.trainer.memory_gib == 10.0
     with pytest.raises(RegrokError, match=r"trainer\.slotz.*Did you mean 'slots'"):
         load_config(CONFIG, {"trainer.slotz": 1})
+
+
+def test_only_builds_what_it_names_with_what_needs_no_more() -> None:
+    config = load_config(CONFIG, {"scale": "laptop", "only": "[S1, S8]"})
+    assert {row["experiment"] for row in make_plan(config).membership} == {"S1", "S8"}
+    whole_study = load_config(CONFIG, {"scale": "laptop"})
+    assert "optimisers" in drawable(config)
+    assert set(drawable(config)) < set(drawable(whole_study))
+    # The other scales stay as they are.
+    assert len(list(cells(config, "paper"))) == len(list(cells(whole_study, "paper")))
+
+
+def test_only_refuses_what_does_not_exist_or_does_not_run() -> None:
+    with pytest.raises(RegrokError, match="only = 'S66': no such experiment"):
+        load_config(CONFIG, {"only": ["S66"]})
+    with pytest.raises(RegrokError, match="only = 'B1': does not run at scale smoke, but at paper"):
+        load_config(CONFIG, {"only": ["B1"], "scale": "smoke"})
 
 
 # ---------------------------------------------------------------- schema

@@ -72,9 +72,8 @@ def scope(
         lines.append(r"\regrokset{is}{anonymous}{yes}")
     if config.scale == "smoke":
         lines.append(r"\regrokset{is}{smoke}{yes}")
-    for name, experiment in config.experiments.items():
-        if config.scale in experiment.scales:
-            lines.append(f"\\regrokset{{experiment}}{{{name}}}{{yes}}")
+    here = [name for name in config.experiments if config.runs_here(name)]
+    lines += [f"\\regrokset{{experiment}}{{{name}}}{{yes}}" for name in here]
     base = repository.rstrip("/") if repository else ".."
     for name in figures:
         path = f"src/regrok/figures/{source(config.figures[name].draw).name}"

@@ -141,14 +141,18 @@ def judge(
 
     estimates: every fit's estimates by <fit>.<key>; ran: experiments that have runs at this scale; estimand: instead
     of the claim's own (an alternative estimator). Returns {"verdict", "reason", "criterion", "value", "low", "high",
-    "level", "n", "unit", "estimator", "note"}. Raises RegrokError where runs exist but no fit has the estimand.
+    "level", "n", "unit", "estimator", "note"}; out of scope unless all experiments that feed it ran. Raises RegrokError
+    where they did and no fit has the estimand.
     """
     nothing = dict.fromkeys(("value", "low", "high", "level"), None)
     nothing |= {"n": 0, "unit": "", "estimator": "", "note": ""}
     predicate = claim.predicate.get(scale)
-    if predicate is None or not ran & set(claim.experiments):
+    absent = [name for name in claim.experiments if name not in ran]
+    if predicate is None or absent:
         reason = (
-            "not judged at this scale" if predicate is None else "its experiments have no runs here"
+            "not judged at this scale"
+            if predicate is None
+            else f"no runs here of {', '.join(absent)}"
         )
         words = criterion(predicate) if predicate else ""
         return {"verdict": OUT_OF_SCOPE, "reason": reason, "criterion": words, **nothing}

@@ -50,7 +50,7 @@ def cells(config: Config, scale: Scale) -> Iterator[Cell]:
     """
     for name, experiment in config.experiments.items():
         at = experiment.scales.get(scale)
-        if at is None:
+        if at is None or (scale == config.scale and not config.runs_here(name)):
             continue
         block = at.settings or experiment.settings
         start = settings_block(config, block)

@@ -146,7 +146,7 @@ def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _scalar(value: Any) -> Any:
-    """Overrides as YAML would read them: numbers and booleans may come as text."""
+    """Overrides as YAML would read them: numbers, booleans and lists may come as text."""
     if isinstance(value, Mapping):
         return {str(key): _scalar(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -156,7 +156,7 @@ def _scalar(value: Any) -> Any:
             read = yaml.load(value, Loader=_Loader)
         except (yaml.YAMLError, ValueError):
             return value
-        return read if isinstance(read, bool | int | float) else value
+        return read if isinstance(read, bool | int | float | list) else value
     return value
 
 
@@ -168,6 +168,11 @@ def _names(config: Config) -> Iterator[str]:
             yield from refers(f"settings.{name}.like", "settings block", block.like)
     for name, experiment in config.experiments.items():
         yield from _experiment(f"experiments.{name}", experiment, refers)
+    for name in config.only:
+        yield from _reference(config.experiments)("only", "experiment", name)
+        if name in config.experiments and not config.runs_here(name):
+            listed = ", ".join(config.experiments[name].scales)
+            yield f"only = '{name}': does not run at scale {config.scale}, but at {listed}."
     for section in ("fits", "figures", "tables"):
         for name, block in getattr(config, section).items():
             for key, known in (("experiments", config.experiments), ("fits", config.fits)):

@@ -135,6 +135,8 @@ class Config(Strict):
     """Where the runs come from: trained here, or the bundle in results/released."""
     anonymous: bool
     """Whether the paper hides its authors."""
+    only: list[Name] = Field(default_factory=list)
+    """Experiments to build; all that run at the scale where it is empty."""
     trainer: Trainer
     """The machine's side of training."""
     settings: dict[Name, SettingsBlock]
@@ -147,3 +149,9 @@ class Config(Strict):
     """What is drawn."""
     tables: dict[Name, Table]
     """What is tabulated."""
+
+    def runs_here(self, experiment: str) -> bool:
+        """Whether this build runs the experiment: its scale has it, and `only` does not leave it out."""
+        known = self.experiments.get(experiment)
+        chosen = not self.only or experiment in self.only
+        return known is not None and chosen and self.scale in known.scales

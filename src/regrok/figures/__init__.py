@@ -52,19 +52,12 @@ def source(kind: str) -> Path:
     return Path(__file__).with_name(f"{kind}.py")
 
 
-def runs_here(config: Any, experiment: str) -> bool:
-    """Whether config.yaml runs this experiment at the chosen scale."""
-    return (
-        experiment in config.experiments and config.scale in config.experiments[experiment].scales
-    )
-
-
 def drawable(config: Any) -> list[str]:
     """Figures that can be drawn at this scale: their first experiment runs, or they need none (simulations)."""
     return [
         name
         for name, entry in config.figures.items()
-        if not entry.experiments or runs_here(config, entry.experiments[0])
+        if not entry.experiments or config.runs_here(entry.experiments[0])
     ]
 
 

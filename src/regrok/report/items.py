@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from regrok.figures import drawable, runs_here
+from regrok.figures import drawable
 from regrok.tables import buildable
 
 OWN = "Our own experiments"
@@ -78,7 +78,7 @@ def categories(config: Any) -> dict[str, str]:
 
     Snakemake sorts categories by name, hence the numbers: the whole, papers as in config.yaml, then ours.
     """
-    here = [name for name in config.experiments if runs_here(config, name)]
+    here = [name for name in config.experiments if config.runs_here(name)]
     studies = list(dict.fromkeys(study_of(config.experiments[name]) for name in here))
     studies = [WHOLE, *(s for s in studies if s != OWN), OWN]
     numbered = {study: f"{i} · {study}" for i, study in enumerate(studies)}

@@ -75,8 +75,7 @@ def buildable(config: Any) -> list[str]:
     return [
         name
         for name, entry in config.tables.items()
-        if not entry.experiments
-        or any(config.scale in config.experiments[e].scales for e in entry.experiments)
+        if not entry.experiments or any(config.runs_here(e) for e in entry.experiments)
     ]
 
 
