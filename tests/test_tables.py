@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from regrok import latex, tables
+from regrok.claims import OUT_OF_SCOPE
 from regrok.errors import RegrokError
 from regrok.tables.booktabs import table
 from regrok.tables.cells import match
@@ -59,7 +61,7 @@ def test_every_table_of_the_scale_is_written_in_both_forms(scale, tmp_path):
         tex, csv = tmp_path / f"{name}.tex", tmp_path / f"{name}.csv"
         tables.write_table(name, made.config.tables[name], material(made), tex, csv)
         assert rf"\label{{tab:{name}}}" in tex.read_text(encoding="utf-8")
-        assert len(pd.read_csv(csv)) > 0
+        assert len(pd.read_csv(csv)) > 0 or name == "scales"  # no bundle here
 
 
 def test_the_ledger_table_shows_every_judged_claim_once():
@@ -125,3 +127,19 @@ def test_a_table_without_its_fit_says_which():
 def test_a_row_of_the_wrong_width_is_refused():
     with pytest.raises(ValueError, match="2 cells in a table of 3"):
         table("x", "lll", ["a", "b", "c"], [["1", "2"]], "caption")
+
+
+def test_a_claim_judged_at_another_released_scale_stands_beside_the_verdict_here():
+    made = study("laptop")
+    claim = next(c for c in made.ledger["claims"] if c["verdict"] != OUT_OF_SCOPE)
+    other = {"scale": "paper", "claims": [claim | {"verdict": "inconclusive", "n": 77}]}
+    given = replace(material(made), elsewhere={"paper": other})
+    entry = made.config.tables["scales"]
+    frame = tables.module(entry.build).build("scales", entry, given).frame
+    assert frame.id.tolist() == [claim["id"]] * 2
+    assert frame.scale.tolist() == ["laptop", "paper"]
+    assert frame.verdict.tolist() == [claim["verdict"], "inconclusive"]
+    assert frame.n.tolist() == [claim["n"], 77]
+    alone = built(made, "scales")
+    assert alone.frame.empty
+    assert "No claim is judged at another released scale" in alone.tex

@@ -196,6 +196,12 @@ class Study:
             str(self.results / "benchmarks" / "fit" / f"{name}.tsv") for name in self.config.fits
         ]
 
+    def elsewhere(self, block: dict[str, Any]) -> list[str]:
+        """Ledgers of the other released scales, for the table that sets scales side by side."""
+        if block["build"] != "scales":
+            return []
+        return [str(path) for path in bundle.other_ledgers(RELEASED, self.config.scale)]
+
 
 def results_folder(config: Config) -> Path:
     """Where a build writes. One from released runs has a folder of its own: it must not overwrite a trained one."""

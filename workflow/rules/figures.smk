@@ -26,6 +26,7 @@ rule table:
         fits=study.fits(),
         ledger=f"{R}/ledger.json",
         benchmarks=lambda wildcards: study.timed(block("tables", wildcards.table)),
+        elsewhere=lambda wildcards: study.elsewhere(block("tables", wildcards.table)),
         published="paper/published.yaml",
         deviations="paper/deviations.yaml",
         code=lambda wildcards: study.table_sources(wildcards.table),

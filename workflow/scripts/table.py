@@ -8,6 +8,7 @@ from regrok.build import written_config
 from regrok.config import Table
 from regrok.config.load import read_yaml
 from regrok.jobs import job
+from regrok.released import bundle
 from regrok.store import read_fits
 from regrok.tables import Material, write_table
 
@@ -21,6 +22,7 @@ with job(snakemake.log[0]):
         published=read_yaml(Path(snakemake.input.published)),
         deviations=read_yaml(Path(snakemake.input.deviations))["deviations"],
         benchmarks=[Path(path) for path in snakemake.input.benchmarks],
+        elsewhere=bundle.ledgers(snakemake.input.elsewhere),
     )
     block = Table.model_validate(dict(snakemake.params.block))
     write_table(snakemake.wildcards.table, block, material, *snakemake.output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -161,6 +162,17 @@ def refuse_lacking(folder: Path | str, scale: str, membership: Iterable[Mapping[
     # Before it is read: a damaged file may not be readable.
     refuse_damage(folder, f"{scale}/")
     part_for(frames_of(folder, scale), membership, scale, folder)
+
+
+def other_ledgers(folder: Path | str, scale: str) -> list[Path]:
+    """The ledgers of the bundle's other scales."""
+    return [Path(folder) / held / "ledger.json" for held in scales(folder) if held != scale]
+
+
+def ledgers(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:
+    """Scale → content of its ledger."""
+    read = (json.loads(Path(path).read_text(encoding="utf-8")) for path in paths)
+    return {ledger["scale"]: ledger for ledger in read}
 
 
 def compared(folder: Path | str, scale: str) -> list[str]:

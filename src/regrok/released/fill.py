@@ -90,7 +90,7 @@ def release(
             "rows": {name: len(getattr(thinned, name)) for name in frame_files.NAMES},
         }
         write_json(record, made / "provenance.json")
-        analyse(made, config, paper, workers)
+        analyse(made, config, paper, folder, workers)
         put_in_place(made, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -157,8 +157,13 @@ def provenance(frames: Frames, results: Path) -> dict[str, Any]:
 # From the bundle's frames to fits, ledger, numbers and tables ---------------------------------------------------
 
 
-def analyse(made: Path, config: Config, paper: Path, workers: int | None = None) -> None:
-    """Fit, judge and tabulate from the frames in `made`, as a build does, and check what came out."""
+def analyse(
+    made: Path, config: Config, paper: Path, folder: Path, workers: int | None = None
+) -> None:
+    """Fit, judge and tabulate from the frames in `made`, as a build does, and check what came out.
+
+    folder: the bundle, whose other scales one of the tables shows.
+    """
     refit(made, config, workers)
     loaded = frame_files.load(made)
     fits = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
@@ -183,6 +188,7 @@ def analyse(made: Path, config: Config, paper: Path, workers: int | None = None)
         config=config,
         published=published,
         deviations=read_yaml(paper / "deviations.yaml")["deviations"],
+        elsewhere=bundle.ledgers(bundle.other_ledgers(folder, config.scale)),
     )
     for name in buildable(config):
         entry = config.tables[name]

@@ -52,6 +52,8 @@ class Material:
     """paper/deviations.yaml."""
     benchmarks: Sequence[Path] = ()
     """Snakemake's benchmark files, for the compute card; none gives the training rows alone."""
+    elsewhere: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Scale → ledger of the other released scales."""
 
 
 def kinds() -> list[str]:
