@@ -37,11 +37,20 @@ def filled(text: str, frames: Any) -> str:
     return "".join([*parts, latex.escape(text[end:])])
 
 
+def left_out(text: str, config: Any) -> bool:
+    """Whether `text` speaks of an experiment that `only` leaves out of this build."""
+    named = {experiment for experiment, _ in SETTING.findall(text)}
+    at_scale = {
+        e for e in named & set(config.experiments) if config.scale in config.experiments[e].scales
+    }
+    return any(not config.runs_here(experiment) for experiment in at_scale)
+
+
 def build(name: str, entry: Any, material: Material) -> Built:
     """The deviations of this scale. Raises RegrokError for a placeholder that names no setting."""
     rows, plain = [], []
     for one in material.deviations:
-        if material.config.scale not in one["scales"]:
+        if material.config.scale not in one["scales"] or left_out(one["here"], material.config):
             continue
         published = one["published"] or "not found"
         here = filled(one["here"], material.frames)
