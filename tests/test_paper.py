@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 import subprocess
 
@@ -150,7 +151,11 @@ def test_the_laptop_paper_builds_in_a_paper_s_length(tmp_path):
     assert lint_paper.lint_sources(copied, made.config, claims) == []
     assert lint_paper.lint_log(typeset.typeset(copied, tmp_path / "regrok.pdf")) == []
     text = text_of(tmp_path / "regrok.pdf")
-    assert 10 <= text.count("\f") <= 18
+    pages = text.split("\f")
+    body = next(k for k, page in enumerate(pages) if re.search(r"^\s*A\s+Every claim", page, re.M))
+    assert (
+        10 <= body <= 16
+    )  # the appendix has every claim, cell and setting on as many pages as they need
     assert "smoke scale" not in text
 
 
