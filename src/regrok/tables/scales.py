@@ -14,6 +14,7 @@ from regrok.tables.booktabs import table
 HEADER = ("claim", "published", "scale", r"value, with 95\,\% interval", "$n$", "verdict")
 WIDE = r">{{\raggedright\arraybackslash}}p{{{}in}}"
 COLUMNS = rf"@{{}}l{WIDE.format(1.1)}l{WIDE.format(1.1)}r{WIDE.format(1.0)}@{{}}"
+NONE = "No claim is judged at another released scale."
 FIELDS = ("id", "scale", "verdict", "value", "low", "high", "n", "published_text")
 
 
@@ -51,7 +52,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
             plain.append({"scale": scale} | {key: claim[key] for key in FIELDS if key != "scale"})
             first = False
     if not rows:
-        rows.append("No claim is judged at another released scale.")
+        rows.append([latex.NOTHING, NONE, *[latex.NOTHING] * 4])
+        plain.append({"id": NONE})
     caption = (
         r"\textbf{Claims at several scales.} Those that are also judged on released runs of another scale, one line a "
         r"scale. The paper scale has the published seeds, budgets and precision."
