@@ -20,37 +20,31 @@ FIELDS = ("id", "scale", "verdict", "value", "low", "high", "n", "published_text
 
 def build(name: str, entry: Any, material: Material) -> Built:
     """A line per claim and scale, this build's first, for every claim that another released scale judges."""
-    ledgers = {material.config.scale: material.ledger, **material.elsewhere}
-    by_scale = {
-        scale: {claim["id"]: claim for claim in ledger["claims"]}
-        for scale, ledger in ledgers.items()
-    }
-    judged = {
-        claim["id"]
-        for ledger in material.elsewhere.values()
-        for claim in ledger["claims"]
-        if claim["verdict"] != OUT_OF_SCOPE
+    elsewhere = {
+        scale: {c["id"]: c for c in ledger["claims"] if c["verdict"] != OUT_OF_SCOPE}
+        for scale, ledger in material.elsewhere.items()
     }
     rows: list = []
     plain = []
-    for claim_id in [claim["id"] for claim in material.ledger["claims"] if claim["id"] in judged]:
-        first = True
-        for scale, claims in by_scale.items():
-            claim = claims.get(claim_id)
-            if claim is None or (claim["verdict"] == OUT_OF_SCOPE and scale in material.elsewhere):
-                continue
+    for here in material.ledger["claims"]:
+        others = [
+            (s, claims[here["id"]]) for s, claims in elsewhere.items() if here["id"] in claims
+        ]
+        if not others:
+            continue
+        for scale, claim in [(material.config.scale, here), *others]:
+            named = claim is here
             rows.append(
                 [
-                    latex.escape(claim_id) if first else "",
-                    latex.escape(claim["published_text"]) if first else "",
+                    latex.escape(claim["id"]) if named else "",
+                    latex.escape(claim["published_text"]) if named else "",
                     scale,
                     latex.estimate(claim),
                     latex.exact(claim["n"]) if claim["n"] else latex.NOTHING,
                     latex.escape(claim["verdict"]),
                 ]
             )
-            plain.append({"scale": scale} | {key: claim[key] for key in FIELDS if key != "scale"})
-            first = False
+            plain.append({key: claim[key] for key in FIELDS if key != "scale"} | {"scale": scale})
     if not rows:
         rows.append([latex.NOTHING, NONE, *[latex.NOTHING] * 4])
         plain.append({"id": NONE})
