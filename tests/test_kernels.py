@@ -3,6 +3,8 @@ allows; a machine without a compiler is told so."""
 
 import math
 import os
+import platform
+import shlex
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from torch import Tensor
 from regrok import kernels
 from regrok.errors import RegrokError
 from regrok.kernels import products, reference
+from regrok.kernels.native import SOURCES
 from regrok.kernels.reference import ACTIVATIONS
 
 CPU = torch.device("cpu")
@@ -228,3 +231,20 @@ def test_without_a_compiler_the_reference_is_used_and_said_once(compiler, tmp_pa
     assert done.stdout.split() == ["reference", "reference"]
     assert done.stderr.count("C++ compiler") == 1 + (compiler == "no-such-compiler")
     assert done.stderr.count("RuntimeWarning") == 1
+
+
+@needs_native
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="instructions of x86-64")
+@pytest.mark.parametrize("processor", ["x86-64", "cooperlake", "sapphirerapids"])
+def test_the_products_compile_for_processors_that_this_one_is_not(processor, tmp_path):
+    """Without bfloat16 instructions, with AVX512-BF16, and with AMX tiles too."""
+    source = next(path for path in SOURCES if path.name == "products.cpp")
+    flags = ["-std=c++17", "-O1", "-fPIC", f"-march={processor}", "-c"]
+    compiler = shlex.split(os.environ.get("CXX", "")) or ["c++"]
+    done = subprocess.run(
+        [*compiler, *flags, source, "-o", tmp_path / "products.o"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -115,8 +115,9 @@ struct alignas(64) TileConfiguration {
 };
 
 void configure() {
-  const bool tiles = has_tiles();
-  if (tiles) configure();
+  TileConfiguration configuration;
+  for (int i = 0; i < 8; ++i) configuration.bytes[i] = 64, configuration.rows[i] = 16;
+  _tile_loadconfig(&configuration);
 }
 
 // C's 2 × 2 tiles are 0–3; A's two tiles 4, 5; B's two tiles 6, 7.
