@@ -40,6 +40,7 @@ def inputs(dtype: torch.dtype) -> dict[str, Tensor]:
     found |= {"half": normal(N, D)[:, :1].expand(1, 1, D).contiguous(), "bias": normal(C)}
     found["logits"] = 3 * normal(N, C + 2)[..., :C]  # rows further apart than they are long
     found["rstd"] = normal(N).abs()
+    found["times"] = (1 + torch.arange(N) % 3).to(dtype)[None]
     found["weight"] = torch.rand(1, N, H, generator=stream, dtype=torch.float64).to(dtype)
     found["tokens"] = torch.randint(P, (1, N, 2), generator=stream)
     found["labels"] = torch.randint(C, (1, N), generator=stream)
@@ -70,7 +71,9 @@ CALLS = {
     "norm_backward": ["x", "y", "rstd", "u", None, 1.0, OUT_D, OUT_D, "x", 1.0, OUT_D],
     "norm_backward skip": ["x", "y", "rstd", "u", "z", 0.5, OUT_D, OUT_D, "z", 0.5, OUT_D],
     "norm_backward repeated": ["x", "y", "rstd", "u", "half", 0.5, OUT_D, OUT_D, OUT_ND, 1.0, None],
-    "cross_entropy": ["logits", "bias", "labels", "out:1", "out:c"],
+    "cross_entropy": ["logits", "bias", "labels", None, "out:1", "out:c"],
+    "cross_entropy weighted": ["logits", "bias", "labels", "times", "out:1", "out:c"],
+    "score": ["logits", "bias", "labels", "out:n", "out:n", "out:c", "out:c"],
     **{
         f"attend {c}": ["t0", "t1", "t2", "t3", "t4", "tokens", c, H, "out:nh", OUT_ND]
         for c in (0, 1)
@@ -146,10 +149,31 @@ def test_cross_entropy_survives_large_logits(implementation):
     logits = torch.tensor([[[1e4, 0.0, -1e4], [-1e4, 1e4, 1e4]]])
     loss, bias, bias_grad = torch.zeros(1, 1), torch.zeros(1, 3), torch.zeros(1, 3)
     labels = torch.tensor([[0, 1]])
-    found.bind("cross_entropy", logits, bias, labels, loss, bias_grad)()
+    found.bind("cross_entropy", logits, bias, labels, None, loss, bias_grad)()
     torch.testing.assert_close(loss[0, 0].item(), math.log(2) / 2)
     expected = torch.tensor([[[0, 0, 0], [0, -0.25, 0.25]]])
     torch.testing.assert_close(logits, expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("implementation", ["native", "reference"])
+@pytest.mark.parametrize("classes", [3, 16, 17])
+def test_score_of_ties_and_nan(implementation, classes):
+    """The first of equal logits wins, as with argmax; NaN never makes a hit."""
+    if implementation == "native" and native.name != "native":
+        pytest.skip("no C++ compiler")
+    found = kernels.select(CPU, torch.float32, implementation)
+    logits, labels = torch.zeros(1, 6, classes), torch.tensor([[0, 1, 2, 2, 0, 1]])
+    logits[0, 2, 2] = 1.0
+    logits[0, 3, 1:] = 1.0  # the label ties with the one before it
+    logits[0, 4, 1] = math.nan
+    logits[0, 5, 1] = math.nan
+    out = [torch.full((1, 6), 9.0) for _ in range(2)] + [torch.zeros(1, classes) for _ in range(2)]
+    bias = torch.zeros(1, classes)
+    found.bind("score", logits, bias, labels, *out)()
+    # torch.argmax takes a NaN for the largest, so it counts the last row as a hit; its loss is NaN.
+    assert out[1][0, :5].tolist() == [1, 0, 1, 0, 0]
+    torch.testing.assert_close(out[0][0, 0].item(), math.log(classes))
+    assert out[0][0, 4:].isnan().all()
 
 
 @needs_native

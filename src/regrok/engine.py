@@ -22,7 +22,8 @@ from regrok.config import Run
 from regrok.evaluate import Evaluation, allowed_wrong, evaluate
 from regrok.models import build
 from regrok.optim import HYPER
-from regrok.tasks import make_data, task_info
+from regrok.tasks import task_info
+from regrok.tasks.examples import Examples, examples
 
 CHUNK = 64
 """Batches drawn ahead at once on a CPU."""
@@ -65,6 +66,7 @@ class Engine:
         self.layout = self.model.layout
         self.optimiser = optim.build(representative.optimiser, self.layout)
         self.full_batch = representative.protocol.batch == "full"
+        self.merges = representative.merged
         self.batch = representative.batch_size
 
         size = self.layout.size
@@ -82,13 +84,14 @@ class Engine:
         self.seconds = [0.0] * slots
         self.runs: list[Run | None] = [None] * slots
 
-        width = 2 if self.info.width is None else self.info.width
-        kind = torch.int64 if self.info.kind == "pairs" else dtype
-        n, m = self.info.train_size, self.info.validation_size
-        self.train_inputs = torch.zeros(slots, n, width, dtype=kind, device=self.device)
-        self.train_labels = torch.zeros(slots, n, dtype=torch.int64, device=self.device)
-        self.validation_inputs = torch.zeros(slots, m, width, dtype=kind, device=self.device)
-        self.validation_labels = torch.zeros(slots, m, dtype=torch.int64, device=self.device)
+        self.sets = {
+            name: Examples(
+                *(torch.zeros(slots, *t.shape, dtype=t.dtype, device=self.device) for t in one)
+            )
+            for name, one in examples(representative, merged=self.merges, dtype=dtype).items()
+        }
+        if self.merges:
+            self.batch = self.sets["train"].labels.shape[1]
         self._groups = [self._group(i) for i in range(0, slots, self.group)]
 
     def _group(self, start: int) -> dict[str, Any]:
@@ -99,19 +102,22 @@ class Engine:
             self._gradient = torch.zeros(
                 self.group, self.layout.size, dtype=self.dtype, device=self.device
             )
-            self._workspace = self.model.workspace(self.group, self.batch)
+            self._workspace = self.model.workspace(self.group, self.batch, weighted=self.merges)
             self._indices = torch.zeros(shape, dtype=torch.int64, device=self.device)
             self._row = torch.arange(self.group, device=self.device)[:, None]
+        flat, steps = self.flat[rows], self.steps[rows]
+        state = {name: tensor[rows] for name, tensor in self.state.items()}
+        hyper = {name: tensor[rows] for name, tensor in self.hyper.items()}
         return {
             "rows": range(start, start + self.group),
-            "flat": self.flat[rows],
-            "state": {name: tensor[rows] for name, tensor in self.state.items()},
-            "hyper": {name: tensor[rows] for name, tensor in self.hyper.items()},
-            "steps": self.steps[rows],
+            "flat": flat,
+            "update": self.optimiser.bind(flat, self._gradient, state, hyper, steps),
+            "steps": steps,
             "keys": self.keys[rows],
             "loss": self.loss[rows],
-            "inputs": self.train_inputs[rows],
-            "labels": self.train_labels[rows],
+            "inputs": self.sets["train"].inputs[rows],
+            "labels": self.sets["train"].labels[rows],
+            "weights": self.sets["train"].counts[rows] if self.merges else None,
             "graph": None,
             "memo": streams.EpochMemo(),
         }
@@ -120,11 +126,9 @@ class Engine:
 
     def start(self, slot: int, run: Run, checkpoint: dict[str, Any] | None = None) -> None:
         """Put a run into a slot: initialised from its own stream, or as its checkpoint left it."""
-        data = make_data(run.task, run.seed)
-        self.train_inputs[slot] = data.train_inputs.to(self.train_inputs.dtype)
-        self.train_labels[slot] = data.train_labels
-        self.validation_inputs[slot] = data.validation_inputs.to(self.train_inputs.dtype)
-        self.validation_labels[slot] = data.validation_labels
+        for name, one in examples(run, merged=self.merges, dtype=self.dtype).items():
+            for stacked, values in zip(self.sets[name], one, strict=True):
+                stacked[slot] = values
         self.keys[slot] = streams.key(run.seed, "batch")
         for name in HYPER:
             value = getattr(run.optimiser, name)
@@ -217,13 +221,11 @@ class Engine:
 
     def _step(self, group: dict[str, Any], inputs: Tensor, labels: Tensor) -> None:
         loss = self.model.loss_and_gradient(
-            group["flat"], self._gradient, inputs, labels, self._workspace
+            group["flat"], self._gradient, inputs, labels, self._workspace, group["weights"]
         )
         group["loss"].copy_(loss)
         group["steps"] += 1
-        self.optimiser.step(
-            group["flat"], self._gradient, group["state"], group["hyper"], group["steps"]
-        )
+        group["update"]()
 
     def _captured(self, group: dict[str, Any]) -> torch.cuda.CUDAGraph:
         """The group's step as a CUDA graph, captured once; slots change in place, so the graph stays valid."""
@@ -250,10 +252,10 @@ class Engine:
 
         A GPU evaluates all slots in one call of fixed shape and leaves out those not named.
         """
-        inputs, labels = getattr(self, f"{which}_inputs"), getattr(self, f"{which}_labels")
+        asked, size = self.sets[which], getattr(self.info, f"{which}_size")
         allowed = torch.full((self.slots,), -1, dtype=torch.int64)
         for slot, stop in stop_below.items():
-            allowed[slot] = allowed_wrong(labels.shape[1], stop)
+            allowed[slot] = allowed_wrong(size, stop)
         found: dict[int, Evaluation] = {}
         for group in self._groups:
             named = [slot for slot in group["rows"] if slot in stop_below]
@@ -262,9 +264,10 @@ class Engine:
                 result = evaluate(
                     self.model,
                     self.flat[rows],
-                    inputs[rows],
-                    labels[rows],
+                    asked.inputs[rows],
+                    asked.labels[rows],
                     allowed[rows].to(self.device),
+                    asked.counts[rows],
                 )
                 found |= {slot: result.of(slot - rows.start) for slot in named}
         return found
@@ -273,7 +276,8 @@ class Engine:
     def bytes(self) -> int:
         """Memory of the slots, of the buffers of a step and of those of an evaluation, as far as both were made."""
         tensors = [value for value in vars(self).values() if isinstance(value, Tensor)]
-        held = sum(t.nbytes for t in (*tensors, *self.state.values(), *self.hyper.values()))
+        sets = (tensor for one in self.sets.values() for tensor in one)
+        held = sum(t.nbytes for t in (*tensors, *sets, *self.state.values(), *self.hyper.values()))
         return held + self._workspace.bytes + self.model.evaluation_bytes
 
     def describe(self) -> str:

@@ -16,6 +16,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from regrok.models import Model
+
 BLOCK = 640
 """Examples evaluated at a time; at paper A's sizes one block proves a hopeless accuracy below .90."""
 
@@ -54,11 +56,19 @@ def allowed_wrong(size: int, stop_below: float | None) -> int:
 
 
 @torch.no_grad()
-def evaluate(model, flat: Tensor, inputs: Tensor, labels: Tensor, allowed: Tensor) -> Evaluation:
+def evaluate(
+    model: Model,
+    flat: Tensor,
+    inputs: Tensor,
+    labels: Tensor,
+    allowed: Tensor,
+    counts: Tensor | None = None,
+) -> Evaluation:
     """Evaluate R runs on their own sets.
 
     flat: (R, P) parameters. inputs: (R, n, ...). labels: (R, n) int64. allowed: (R,) int64, the number of wrong
     examples after which a run is left (`allowed_wrong`); −1 for a run that is not to be evaluated at all.
+    counts: (R, n) int64, how many examples each one stands for; None: itself.
     """
     runs, size = labels.shape
     device = labels.device
@@ -70,28 +80,22 @@ def evaluate(model, flat: Tensor, inputs: Tensor, labels: Tensor, allowed: Tenso
     high: Tensor | None = None
     open_ = allowed >= 0
     for start, end in blocks(size):
-        logits = model.logits(flat, inputs[:, start:end])
-        target = labels[:, start:end]
-        correct = logits.gather(-1, target[..., None])[..., 0]
-        loss = torch.logsumexp(logits, -1) - correct
-        # argmax takes the first of equal logits; "the label's logit is the largest" would call a constant
-        # output right everywhere.
-        hits = (logits.argmax(-1) == target).sum(-1)
-        block_low, block_high = logits.amin(1), logits.amax(1)
+        block = model.score(flat, inputs[:, start:end], labels[:, start:end])
+        times = torch.ones_like(block.loss) if counts is None else counts[:, start:end]
         low = (
-            block_low
+            block.low
             if low is None
-            else torch.where(open_[:, None], torch.minimum(low, block_low), low)
+            else torch.where(open_[:, None], torch.minimum(low, block.low), low)
         )
         high = (
-            block_high
+            block.high
             if high is None
-            else torch.where(open_[:, None], torch.maximum(high, block_high), high)
+            else torch.where(open_[:, None], torch.maximum(high, block.high), high)
         )
-        total += torch.where(open_, loss.double().sum(-1), 0.0)
-        right += torch.where(open_, hits, 0)
-        seen += torch.where(open_, end - start, 0)
-        edge = torch.maximum(block_high.amax(-1), -block_low.amin(-1)).double()
+        total += torch.where(open_, (block.loss.double() * times).sum(-1), 0.0)
+        right += torch.where(open_, (block.hit * times).sum(-1).long(), 0)
+        seen += torch.where(open_, times.sum(-1).long(), 0)
+        edge = torch.maximum(block.high.amax(-1), -block.low.amin(-1)).double()
         largest = torch.where(open_, torch.maximum(largest, edge), largest)
         open_ = open_ & (seen - right <= allowed)
         if not bool(open_.any()):

@@ -8,6 +8,7 @@ and clipping is `torch.nn.utils.clip_grad_norm_`. SGD's decoupled decay multipli
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,19 +48,19 @@ class Optimiser:
         size = (runs, self.layout.size)
         return {name: torch.zeros(size, dtype=dtype, device=device) for name in self.state_names}
 
-    def step(
+    def bind(
         self,
         flat: Tensor,
         grad: Tensor,
         state: Mapping[str, Tensor],
         hyper: Mapping[str, Tensor],
         steps: Tensor,
-    ) -> None:
-        """Update `flat` and `state` in place; flat, grad and state tensors are (R, P).
+    ) -> Callable[[], Any]:
+        """The update of `flat` and `state` in place, ready to be repeated; (R, P) tensors that outlive it.
 
         hyper: HYPER name -> (R,) float64; clip_norm is infinite where a run does not clip and
         warmup_steps 0 where it has no warm-up: the learning rate is η · min(1, t / warmup_steps).
-        steps: (R,) int64, t of this update, 1 for the first. `grad` is left as it is on a CPU with
+        steps: (R,) int64, t of the update, 1 for the first. `grad` is left as it is on a CPU with
         native kernels, and is scratch elsewhere.
         """
         mask = self._mask(flat)
@@ -68,10 +69,13 @@ class Optimiser:
         states = [state[name] for name in self.state_names]
         if found.name == "native":
             name = "adam_step" if self.adaptive else "sgd_step"
-            found.bind(name, flat, grad, *states, mask, self.decoupled, *values, steps)()
-        else:
-            update: Callable[..., None] = adam_step if self.adaptive else sgd_step
-            update(flat, grad, *states, mask, self.decoupled, *values, steps)
+            return found.bind(name, flat, grad, *states, mask, self.decoupled, *values, steps)
+        update: Callable[..., None] = adam_step if self.adaptive else sgd_step
+        return partial(update, flat, grad, *states, mask, self.decoupled, *values, steps)
+
+    def step(self, *tensors: Any) -> None:
+        """One update; the arguments are those of `bind`."""
+        self.bind(*tensors)()
 
     def _mask(self, flat: Tensor) -> Tensor | None:
         """(P,) which elements decay, or None for all of them (padding is zero and stays zero)."""

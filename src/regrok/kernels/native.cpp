@@ -266,12 +266,14 @@ void activate_backward(int64_t n, int64_t d, const T* grad, int64_t ldg, int64_t
   }
 }
 
-// LayerNorm.
+// LayerNorm. `fixed` is the row's width where the compiler knows it, or 0: short rows are half as
+// long to walk without the loops' tails.
 
-template <class T>
-void norm(int64_t n, int64_t d, const T* x, int64_t ldx, const T* bias, double bias_scale,
+template <int fixed, class T>
+void norm_rows(int64_t n, int64_t width, const T* x, int64_t ldx, const T* bias, double bias_scale,
           const T* residual, int64_t ldr, const int64_t* tokens, int64_t column, T* total, int64_t ldt,
           const T* gain, const T* shift, T* hat, int64_t ldh, T* rstd, T* out, int64_t ldo) {
+  const int64_t d = fixed ? fixed : width;
   const T* none = zeros<T>(d);
   const T* b = bias ? bias : none;
   const T bs = T(bias_scale);
@@ -307,11 +309,12 @@ void norm(int64_t n, int64_t d, const T* x, int64_t ldx, const T* bias, double b
   }
 }
 
-template <class T>
-void norm_backward(int64_t n, int64_t d, const T* grad, int64_t ldg, const T* hat, int64_t ldh,
+template <int fixed, class T>
+void norm_rows_backward(int64_t n, int64_t width, const T* grad, int64_t ldg, const T* hat, int64_t ldh,
                    const T* rstd, const T* gain, const T* skip, int64_t lds, int64_t skip_rows,
                    double skip_scale, T* gain_grad, T* shift_grad, T* out, int64_t ldo,
                    double bias_scale, T* bias_grad) {
+  const int64_t d = fixed ? fixed : width;
   const T* none = zeros<T>(d);
   const T ss = T(skip_scale), bs = T(bias_scale);
   fill_zero(gain_grad, d);
@@ -349,38 +352,127 @@ void norm_backward(int64_t n, int64_t d, const T* grad, int64_t ldg, const T* ha
   }
 }
 
-// Softmax cross-entropy, forward and backward; the loss is summed in double.
+template <class T>
+void norm(int64_t n, int64_t d, const T* x, int64_t ldx, const T* bias, double bias_scale,
+          const T* residual, int64_t ldr, const int64_t* tokens, int64_t column, T* total, int64_t ldt,
+          const T* gain, const T* shift, T* hat, int64_t ldh, T* rstd, T* out, int64_t ldo) {
+  const auto run = d == 64 ? norm_rows<64, T> : d == 128 ? norm_rows<128, T> : norm_rows<0, T>;
+  run(n, d, x, ldx, bias, bias_scale, residual, ldr, tokens, column, total, ldt, gain, shift, hat,
+      ldh, rstd, out, ldo);
+}
 
 template <class T>
+void norm_backward(int64_t n, int64_t d, const T* grad, int64_t ldg, const T* hat, int64_t ldh,
+                   const T* rstd, const T* gain, const T* skip, int64_t lds, int64_t skip_rows,
+                   double skip_scale, T* gain_grad, T* shift_grad, T* out, int64_t ldo,
+                   double bias_scale, T* bias_grad) {
+  const auto run = d == 64    ? norm_rows_backward<64, T>
+                   : d == 128 ? norm_rows_backward<128, T>
+                              : norm_rows_backward<0, T>;
+  run(n, d, grad, ldg, hat, ldh, rstd, gain, skip, lds, skip_rows, skip_scale, gain_grad, shift_grad,
+      out, ldo, bias_scale, bias_grad);
+}
+
+// Softmax cross-entropy. A row is worked on in a copy of whole vectors, whose padding is −∞: the
+// exponentials of a scalar tail would cost more than all the others.
+
+template <class T>
+class SoftmaxRows {
+ public:
+  SoftmaxRows(int64_t d, const T* bias) : d_(d), width_((d + 15) / 16 * 16) {
+    buffer_.assign(2 * width_, T(0));
+    std::memcpy(buffer_.data() + width_, bias, d * sizeof(T));
+    std::fill(buffer_.begin() + width_ + d, buffer_.end(), -std::numeric_limits<T>::infinity());
+  }
+  int64_t width() const { return width_; }
+  T* row() { return buffer_.data(); }
+
+  // The row becomes z + bias; returns its largest element.
+  T load(const T* z) {
+    T *x = row(), largest = -std::numeric_limits<T>::infinity();
+    const T* shift = x + width_;
+    std::memcpy(x, z, d_ * sizeof(T));
+    std::fill(x + d_, x + width_, T(0));
+#pragma omp simd reduction(max : largest)
+    for (int64_t c = 0; c < width_; ++c) {
+      x[c] += shift[c];
+      largest = x[c] > largest ? x[c] : largest;
+    }
+    return largest;
+  }
+
+  // The row becomes exp(x − largest); returns its sum.
+  T exponentials(T largest) {
+    T *x = row(), sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t c = 0; c < width_; ++c) {
+      x[c] = exponential(x[c] - largest);
+      sum += x[c];
+    }
+    return sum;
+  }
+
+ private:
+  int64_t d_, width_;
+  std::vector<T> buffer_;  // the row, then the bias
+};
+
+// Forward and backward; the loss is summed in double.
+template <class T>
 void cross_entropy(int64_t n, int64_t d, T* logits, int64_t ldl, const T* bias, const int64_t* labels,
-                   T* loss, T* bias_grad) {
-  fill_zero(bias_grad, d);
-  double total = 0;
-  const T share = T(1) / T(n);
+                   const T* weights, T* loss, T* bias_grad) {
+  SoftmaxRows<T> rows(d, bias);
+  const int64_t width = rows.width();
+  std::vector<T> sums(width, T(0));
+  T *row = rows.row(), *column = sums.data();
+  double total = 0, mass = weights ? 0 : static_cast<double>(n);
+  if (weights)
+    for (int64_t i = 0; i < n; ++i) mass += static_cast<double>(weights[i]);
   for (int64_t i = 0; i < n; ++i) {
     T* z = logits + i * ldl;
-    T largest = -std::numeric_limits<T>::infinity();
-#pragma omp simd reduction(max : largest)
-    for (int64_t c = 0; c < d; ++c) {
-      z[c] += bias[c];
-      largest = z[c] > largest ? z[c] : largest;
-    }
-    const T wanted = z[labels[i]] - largest;
-    T sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t c = 0; c < d; ++c) {
-      z[c] = exponential(z[c] - largest);
-      sum += z[c];
-    }
-    total += std::log(static_cast<double>(sum)) - static_cast<double>(wanted);
-    const T factor = share / sum;
+    const T largest = rows.load(z), wanted = row[labels[i]] - largest;
+    const T sum = rows.exponentials(largest);
+    const double weight = weights ? static_cast<double>(weights[i]) : 1.0;
+    total += weight * (std::log(static_cast<double>(sum)) - static_cast<double>(wanted));
+    const T share = T(weight / mass), factor = share / sum;
 #pragma omp simd
-    for (int64_t c = 0; c < d; ++c) z[c] *= factor;
-    z[labels[i]] -= share;
+    for (int64_t c = 0; c < width; ++c) row[c] *= factor;
+    row[labels[i]] -= share;
 #pragma omp simd
-    for (int64_t c = 0; c < d; ++c) bias_grad[c] += z[c];
+    for (int64_t c = 0; c < width; ++c) column[c] += row[c];
+    std::memcpy(z, row, d * sizeof(T));
   }
-  *loss = T(total / static_cast<double>(n));
+  std::memcpy(bias_grad, column, d * sizeof(T));
+  *loss = T(total / mass);
+}
+
+// What an evaluation reads off the logits, row by row and column by column. An equal logit before
+// the label's, or a NaN anywhere, makes a miss, as with argmax.
+template <class T>
+void score(int64_t n, int64_t d, const T* logits, int64_t ldl, const T* bias, const int64_t* labels,
+           T* loss, T* hit, T* low, T* high) {
+  SoftmaxRows<T> rows(d, bias);
+  const T* row = rows.row();
+  const int64_t width = rows.width();
+  std::vector<T> ranges(2 * width, std::numeric_limits<T>::infinity());
+  T *least = ranges.data(), *most = least + width;
+  std::fill(most, most + width, -std::numeric_limits<T>::infinity());
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t label = labels[i];
+    const T largest = rows.load(logits + i * ldl), wanted = row[label];
+    T ahead = 0;
+#pragma omp simd reduction(+ : ahead)
+    for (int64_t c = 0; c < width; ++c) {
+      least[c] = row[c] < least[c] ? row[c] : least[c];
+      most[c] = row[c] > most[c] ? row[c] : most[c];
+      ahead += row[c] <= wanted ? T(0) : T(1);
+    }
+    hit[i] = ahead == T(0) && std::find(row, row + label, wanted) == row + label ? T(1) : T(0);
+    const double sum = static_cast<double>(rows.exponentials(largest));
+    loss[i] = T(std::log(sum) - static_cast<double>(wanted - largest));
+  }
+  std::memcpy(low, least, d * sizeof(T));
+  std::memcpy(high, most, d * sizeof(T));
 }
 
 // Attention over two tokens. `fixed` is the head's width where the compiler knows it, or 0.
@@ -614,6 +706,7 @@ const Entry kEntries[] = {
     ENTRY("norm", norm),
     ENTRY("norm_backward", norm_backward),
     ENTRY("cross_entropy", cross_entropy),
+    ENTRY("score", score),
     ENTRY("attend", attend),
     ENTRY("attend_backward", attend_backward),
     ENTRY("adam_step", adam_entry),

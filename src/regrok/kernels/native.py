@@ -53,7 +53,8 @@ _ARGUMENTS = {
     "activate_backward": ("Mmv", 1),
     "norm": ("mvdmtimvvmvm", 0),
     "norm_backward": ("mmvvMdvvmdv", 0),
-    "cross_entropy": ("mvtvv", 0),
+    "cross_entropy": ("mvtvvv", 0),
+    "score": ("mvtvvvv", 0),
     "attend": ("mmmmmtiimm", 9),
     "attend_backward": ("mmmmmmtiimmmmmm", 0),
 }

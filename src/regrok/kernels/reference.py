@@ -182,18 +182,48 @@ def norm_backward(
 
 
 def cross_entropy(
-    logits: Tensor, bias: Tensor, labels: Tensor, loss: Tensor, bias_grad: Tensor
+    logits: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    loss: Tensor,
+    bias_grad: Tensor,
 ) -> None:
     """loss (R, 1) = mean cross-entropy of softmax(logits + bias); logits become its gradient.
 
-    logits: (R, n, C); labels: int64 (R, n); bias, bias_grad: (R, C).
+    logits: (R, n, C); labels: int64 (R, n); bias, bias_grad: (R, C). weights: (R, n), how often an
+    example counts in the mean, or None where each counts once.
     """
     log_p = torch.log_softmax(logits + bias.unsqueeze(1), -1)
-    loss.copy_(-log_p.gather(-1, labels.unsqueeze(-1)).mean(1))
+    weights = torch.ones_like(logits[..., 0]) if weights is None else weights
+    shares = (weights / weights.sum(1, keepdim=True)).unsqueeze(-1)
+    loss.copy_(-(shares * log_p.gather(-1, labels.unsqueeze(-1))).sum(1))
     classes = torch.arange(logits.shape[-1], device=logits.device)
     target = (labels.unsqueeze(-1) == classes).to(logits.dtype)
-    logits.copy_((log_p.exp() - target) / logits.shape[1])
+    logits.copy_((log_p.exp() - target) * shares)
     bias_grad.copy_(logits.sum(1))
+
+
+def score(
+    logits: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    loss: Tensor,
+    hit: Tensor,
+    low: Tensor,
+    high: Tensor,
+) -> None:
+    """What an evaluation reads off z = logits + bias; logits stay as they are.
+
+    logits: (R, n, C); bias: (R, C); labels: int64 (R, n). loss, hit: (R, n), each example's
+    cross-entropy and 1 where its label is the first of the largest z (a constant z would otherwise be
+    right everywhere). low, high: (R, C), the range of each z over the examples.
+    """
+    z = logits + bias.unsqueeze(1)
+    loss.copy_(torch.logsumexp(z, -1) - z.gather(-1, labels.unsqueeze(-1)).squeeze(-1))
+    hit.copy_(z.argmax(-1) == labels)
+    low.copy_(z.amin(1))
+    high.copy_(z.amax(1))
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from regrok.models.layers import Scores
 from regrok.models.layout import Layout
 from regrok.models.program import Workspace
 
@@ -30,21 +31,34 @@ class Model(Protocol):
         by `init_scale` (LayerNorm gains stay 1)."""
         ...
 
-    def workspace(self, runs: int, batch: int) -> Workspace:
-        """Buffers for steps of `runs` stacked runs with `batch` examples each; reuse it."""
+    def workspace(self, runs: int, batch: int, *, weighted: bool = False) -> Workspace:
+        """Buffers for steps of `runs` stacked runs with `batch` examples each; reuse it.
+
+        weighted: the steps pass weights."""
         ...
 
     def loss_and_gradient(
-        self, flat: Tensor, grad: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace
+        self,
+        flat: Tensor,
+        grad: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        workspace: Workspace,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """Mean cross-entropy of each run, (R,); writes its gradient into `grad` (R, P), padding 0.
 
+        weights: (R, B), how often each example counts in the mean; None: once.
         The returned tensor belongs to the workspace: the next call overwrites it.
         """
         ...
 
     def logits(self, flat: Tensor, inputs: Tensor) -> Tensor:
         """(R, B, C) logits, forward only, for any B. The result belongs to the caller."""
+        ...
+
+    def score(self, flat: Tensor, inputs: Tensor, labels: Tensor) -> Scores:
+        """Losses, hits and ranges of the logits, in one pass. The result belongs to the caller."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,19 @@ from regrok.models.program import Program, Workspace
 
 # Rows of a forward-only chunk: its activations stay in a core's second-level cache.
 EVALUATION_ROWS = 1024
+
+
+class Scores(NamedTuple):
+    """What an evaluation needs of R runs' logits z on B examples."""
+
+    loss: Tensor
+    """(R, B) cross-entropies."""
+    hit: Tensor
+    """(R, B) 1 where the label is the first of the largest z, otherwise 0."""
+    low: Tensor
+    """(R, C) the least of each z."""
+    high: Tensor
+    """(R, C) the largest of each z."""
 
 
 class StackedModel:
@@ -71,8 +84,13 @@ class StackedModel:
     def record_shared(self, program: Program, θ: dict[str, Tensor], workspace: Workspace) -> None:
         """Forward-only: what does not depend on the examples (token tables)."""
 
-    def record_logits(self, program: Program, θ: dict[str, Tensor], workspace: Workspace) -> Tensor:
-        """Forward-only: inputs -> the (R, B, C) buffer of logits."""
+    def record_logits(
+        self, program: Program, θ: dict[str, Tensor], workspace: Workspace, *, train: bool
+    ) -> Tensor:
+        """Inputs -> the (R, B, C) buffer of logits, without the head's bias.
+
+        train: also keep what the backward pass needs.
+        """
         raise NotImplementedError
 
     def record_step(
@@ -80,6 +98,20 @@ class StackedModel:
     ) -> None:
         """Inputs and labels -> `loss` buffer (R, 1) and every gradient in `g`."""
         raise NotImplementedError
+
+    def record_loss(
+        self,
+        program: Program,
+        θ: dict[str, Tensor],
+        g: dict[str, Tensor],
+        workspace: Workspace,
+        logits: Tensor,
+    ) -> None:
+        """Logits -> the buffer `loss`, the gradient of the head's bias, and in place their own."""
+        labels = workspace.buffer("labels", workspace.batch, dtype=torch.int64)
+        weights = workspace.buffer("weights", workspace.batch) if workspace.weighted else None
+        loss = workspace.buffer("loss", 1)
+        program.add("cross_entropy", logits, θ["head.bias"], labels, weights, loss, g["head.bias"])
 
     # What `regrok.models.Model` promises.
 
@@ -89,8 +121,9 @@ class StackedModel:
         gains = {name for name in drawn if "norm" in name and name.endswith("weight")}
         return self.layout.pack({n: v if n in gains else v * scale for n, v in drawn.items()})
 
-    def workspace(self, runs: int, batch: int) -> Workspace:
-        return Workspace(runs if self.stacked else 1, batch, self.dtype, self.device)
+    def workspace(self, runs: int, batch: int, *, weighted: bool = False) -> Workspace:
+        runs = runs if self.stacked else 1
+        return Workspace(runs, batch, self.dtype, self.device, weighted=weighted)
 
     @property
     def evaluation_bytes(self) -> int:
@@ -98,14 +131,23 @@ class StackedModel:
         return sum(workspace.bytes for workspace in self._evaluation.values())
 
     def loss_and_gradient(
-        self, flat: Tensor, grad: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace
+        self,
+        flat: Tensor,
+        grad: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        workspace: Workspace,
+        weights: Tensor | None = None,
     ) -> Tensor:
+        if (weights is not None) != workspace.weighted:
+            raise ValueError("weights go with a weighted workspace, and with no other")
         if self.stacked or flat.shape[0] == 1:
-            return self._step(flat, grad, inputs, labels, workspace)
+            return self._step(flat, grad, inputs, labels, weights, workspace)
         loss = torch.empty(flat.shape[0], dtype=self.dtype, device=self.device)
         for r in range(flat.shape[0]):
             one = slice(r, r + 1)
-            loss[one] = self._step(flat[one], grad[one], inputs[one], labels[one], workspace)
+            own = None if weights is None else weights[one]
+            loss[one] = self._step(flat[one], grad[one], inputs[one], labels[one], own, workspace)
         return loss
 
     def logits(self, flat: Tensor, inputs: Tensor) -> Tensor:
@@ -117,11 +159,54 @@ class StackedModel:
             self._evaluate(flat[some], inputs[some], out[some])
         return out
 
+    def score(self, flat: Tensor, inputs: Tensor, labels: Tensor) -> Scores:
+        runs = labels.shape[0]
+        if self.stacked or runs == 1:
+            return self._score(flat, inputs, labels)
+        parts = [
+            self._score(flat[r : r + 1], inputs[r : r + 1], labels[r : r + 1]) for r in range(runs)
+        ]
+        return Scores(*(torch.cat(parts) for parts in zip(*parts, strict=True)))
+
+    def _score(self, flat: Tensor, inputs: Tensor, labels: Tensor) -> Scores:
+        runs, examples = labels.shape
+        workspace = self._evaluation_workspace(runs, examples)
+        scores = Scores(
+            *(workspace.buffer(f"score_{name}", examples) for name in ("loss", "hit")),
+            *(workspace.buffer(f"score_{name}", self.classes) for name in ("low", "high")),
+        )
+        targets = workspace.buffer("labels", examples, dtype=torch.int64)
+
+        def record() -> Program:
+            program, θ = Program(self.kernels, self.products), self.layout.views(flat)
+            self.record_shared(program, θ, workspace)
+            logits = self.record_logits(program, θ, workspace, train=False)
+            program.add("score", logits, θ["head.bias"], targets, *scores)
+            return program
+
+        self.inputs(workspace).copy_(inputs)
+        targets.copy_(labels)
+        workspace.program((2, flat.data_ptr()), record).run()
+        return Scores(*(part.clone() for part in scores))
+
+    def _evaluation_workspace(self, runs: int, rows: int) -> Workspace:
+        if rows not in self._evaluation:
+            self._evaluation[rows] = self.workspace(runs, rows)
+        return self._evaluation[rows]
+
     def _step(
-        self, flat: Tensor, grad: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace
+        self,
+        flat: Tensor,
+        grad: Tensor,
+        inputs: Tensor,
+        labels: Tensor,
+        weights: Tensor | None,
+        workspace: Workspace,
     ) -> Tensor:
         self.inputs(workspace).copy_(inputs)
         workspace.buffer("labels", workspace.batch, dtype=torch.int64).copy_(labels)
+        if weights is not None:
+            workspace.buffer("weights", workspace.batch).copy_(weights)
         program = workspace.program(
             (flat.data_ptr(), grad.data_ptr()), lambda: self._record_step(flat, grad, workspace)
         )
@@ -137,9 +222,7 @@ class StackedModel:
     def _evaluate(self, flat: Tensor, inputs: Tensor, out: Tensor) -> None:
         examples = inputs.shape[1]
         rows = min(EVALUATION_ROWS, examples) if self.device.type == "cpu" else examples
-        if rows not in self._evaluation:
-            self._evaluation[rows] = self.workspace(flat.shape[0], rows)
-        workspace = self._evaluation[rows]
+        workspace = self._evaluation_workspace(flat.shape[0], rows)
         θ = self.layout.views(flat)
 
         def shared() -> Program:
@@ -149,7 +232,8 @@ class StackedModel:
 
         def chunk() -> Program:
             program = Program(self.kernels, self.products)
-            self.record_logits(program, θ, workspace)
+            logits = self.record_logits(program, θ, workspace, train=False)
+            program.add("add_bias", logits, θ["head.bias"])
             return program
 
         workspace.program((0, flat.data_ptr()), shared).run()

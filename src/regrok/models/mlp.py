@@ -101,12 +101,7 @@ class MLP(StackedModel):
             for c, table in enumerate(self._tables(w)[: 2 if self.concat else 1]):
                 program.mm(E, self._half(W, c).mT, table)
 
-    def record_logits(self, program: Program, θ: dict[str, Tensor], w: Workspace) -> Tensor:
-        logits = self._record_rest(program, θ, w, train=False)
-        program.add("add_bias", logits, θ["head.bias"])
-        return logits
-
-    def _record_rest(
+    def record_logits(
         self, program: Program, θ: dict[str, Tensor], w: Workspace, *, train: bool
     ) -> Tensor:
         """Tables and inputs -> logits without the head's bias."""
@@ -180,10 +175,8 @@ class MLP(StackedModel):
         self, program: Program, θ: dict[str, Tensor], g: dict[str, Tensor], w: Workspace
     ) -> None:
         self.record_shared(program, θ, w)
-        logits = self._record_rest(program, θ, w, train=True)
-        labels = w.buffer("labels", w.batch, dtype=torch.int64)
-        loss = w.buffer("loss", 1)
-        program.add("cross_entropy", logits, θ["head.bias"], labels, loss, g["head.bias"])
+        logits = self.record_logits(program, θ, w, train=True)
+        self.record_loss(program, θ, g, w, logits)
         if self.residual:
             grad = self._record_blocks_backward(program, θ, g, w, logits)
         else:

@@ -48,12 +48,22 @@ class Workspace:
     """Named buffers of one step, and the programs recorded on them.
 
     runs: R runs whose activations the buffers hold at once (1 where runs go one after the other);
-    batch: B examples a run. A program is recorded per pair of (parameters, gradient) buffers.
+    batch: B examples a run; weighted: an example may count more than once, by the buffer "weights".
+    A program is recorded per pair of (parameters, gradient) buffers.
     """
 
-    def __init__(self, runs: int, batch: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        runs: int,
+        batch: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        weighted: bool = False,
+    ) -> None:
         self.runs = runs
         self.batch = batch
+        self.weighted = weighted
         self.dtype = dtype
         self.device = device
         self._buffers: dict[str, Tensor] = {}

@@ -117,12 +117,7 @@ class Transformer(StackedModel):
             program.mm(X[:, :p], W[:, d:].mT, qkv[:, :p, d:])
         program.add("add_bias", qkv, θ["layer.self_attn.in_proj_bias"])
 
-    def record_logits(self, program: Program, θ: dict[str, Tensor], w: Workspace) -> Tensor:
-        logits = self._record_rest(program, θ, w, train=False)
-        program.add("add_bias", logits, θ["head.bias"])
-        return logits
-
-    def _record_rest(
+    def record_logits(
         self, program: Program, θ: dict[str, Tensor], w: Workspace, *, train: bool
     ) -> Tensor:
         """Tables and tokens -> logits without the head's bias."""
@@ -180,11 +175,8 @@ class Transformer(StackedModel):
     ) -> None:
         p, n, d, f, m = self.p, w.batch, self.d, self.f, len(self.positions)
         self.record_shared(program, θ, w, train=True)
-        logits = self._record_rest(program, θ, w, train=True)
-        labels = w.buffer("labels", n, dtype=torch.int64)
-        program.add(
-            "cross_entropy", logits, θ["head.bias"], labels, w.buffer("loss", 1), g["head.bias"]
-        )
+        logits = self.record_logits(program, θ, w, train=True)
+        self.record_loss(program, θ, g, w, logits)
         # Head and final LayerNorm.
         ffn_rows = n if self.pre else m * n
         u, du = w.buffer("ffn", ffn_rows, d)[:, :n], w.buffer("du", n, d)
