@@ -612,7 +612,7 @@ void adam_step(int64_t runs, int64_t size, T* flat, const T* grad, T* m, T* v, c
     const double t = static_cast<double>(hyper.steps[r]);
     const T factor = clip_factor(size, g, hyper.clip_norm[r]);
     const T step = T(rate / (1.0 - std::pow(b1, t)));
-    const T root = T(std::sqrt(1.0 - std::pow(b2, t)));
+    const T correction = T(1.0 / std::sqrt(1.0 - std::pow(b2, t)));  // a product is cheaper
     const T shrink = decoupled ? T(rate * hyper.weight_decay[r]) : T(0);
     const T couple = decoupled ? T(0) : T(hyper.weight_decay[r]);
     const T one_b1 = T(1.0 - b1), beta2 = T(b2), one_b2 = T(1.0 - b2), eps = T(hyper.eps[r]);
@@ -623,7 +623,7 @@ void adam_step(int64_t runs, int64_t size, T* flat, const T* grad, T* m, T* v, c
       const T vc = beta2 * vr[c] + one_b2 * gc * gc;
       mr[c] = mc;
       vr[c] = vc;
-      θ[c] = kept - step * mc / (std::sqrt(vc) / root + eps);
+      θ[c] = kept - step * mc / (std::sqrt(vc) * correction + eps);
     };
     if (mask) {
 #pragma omp simd
