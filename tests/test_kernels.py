@@ -16,6 +16,7 @@ from regrok import kernels
 from regrok.errors import RegrokError
 from regrok.kernels import products, reference
 from regrok.kernels.native import SOURCES
+from regrok.kernels.products import PRODUCTS
 from regrok.kernels.reference import ACTIVATIONS
 
 CPU = torch.device("cpu")
@@ -193,14 +194,21 @@ def test_a_row_does_not_see_its_place():
     assert torch.equal(last_row(row), last_row(torch.cat([others, row], 1)))
 
 
+def needs_product(kind: str) -> None:
+    if kind not in native.products:
+        pytest.skip(f"this CPU has no instructions for {kind} products")
+
+
 @needs_native
-@pytest.mark.parametrize("shape", [(5, 3, 2), (33, 65, 31), (97, 40, 128), (64, 97, 97)])
+@pytest.mark.parametrize("kind", PRODUCTS)
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (5, 3, 2), (33, 65, 31), (97, 40, 128), (64, 97, 97), (288, 256, 49)]
+)
 @pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
 @pytest.mark.parametrize("accumulate", [False, True])
-def test_bfloat16_products_equal_products_of_rounded_operands(shape, transposed, accumulate):
-    """A bfloat16 product is the exact sum of products of rounded numbers, to float32 rounding."""
-    if native.rounded_product is None:
-        pytest.skip("this CPU has no bfloat16 instructions")
+def test_products_are_exact_to_float32_rounding(shape, transposed, accumulate, kind):
+    """Of the operands as they are, or rounded to bfloat16; by the library and by torch."""
+    needs_product(kind)
     M, K, N_ = shape
     stream = torch.Generator().manual_seed(0)
     a, b = torch.randn(1, M, K, generator=stream), torch.randn(1, K, N_, generator=stream)
@@ -209,14 +217,78 @@ def test_bfloat16_products_equal_products_of_rounded_operands(shape, transposed,
     padded = torch.randn(1, M, N_ + 3, generator=stream)
     out, beyond = padded[..., :N_], padded[..., N_:].clone()
     start = out.double() if accumulate else 0
-    exact = start + a.bfloat16().double() @ b.bfloat16().double()
+    x, y = (a.bfloat16(), b.bfloat16()) if kind == "bfloat16" else (a, b)
+    exact = start + x.double() @ y.double()
     size = a.abs().double() @ b.abs().double() + (out.abs() if accumulate else 0)
-    products.bind(a, b, out, accumulate, "bfloat16", native.rounded_product)()
-    assert ((out - exact).abs() <= 2.0**-22 * size).all()
+    products.bind(a, b, out, accumulate, kind, native.products)()
+    assert ((out - exact).abs() <= 2.0**-21 * size).all()
     assert torch.equal(padded[..., N_:], beyond)  # nothing written past the columns
     by_torch = torch.zeros(1, M, N_)
-    products.bind(a, b, by_torch, False, "bfloat16")()
-    assert ((by_torch - exact + start).abs() <= 2.0**-22 * size).all()
+    products.bind(a, b, by_torch, False, kind)()
+    assert ((by_torch - exact + start).abs() <= 2.0**-21 * size).all()
+
+
+@needs_native
+@pytest.mark.parametrize("kind", PRODUCTS)
+@pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
+@pytest.mark.parametrize("shape", [(37, 21, 40), (34, 33, 17)])
+def test_a_product_spreads_nan_and_infinity_as_torch_does(shape, transposed, kind):
+    """The zeros that fill up the last tiles meet none of them."""
+    needs_product(kind)
+    M, K, N_ = shape
+    a, b, out = torch.ones(1, M, K), torch.ones(1, K, N_), torch.empty(1, M, N_)
+    a[0, 3, K - 1], a[0, M - 1, 0], b[0, K - 1, N_ - 1] = math.inf, math.nan, -math.inf
+    a = a.mT.contiguous().mT if "a" in transposed else a
+    b = b.mT.contiguous().mT if "b" in transposed else b
+    products.bind(a, b, out, False, kind, native.products)()
+    assert torch.equal(out.nan_to_num(math.pi), torch.bmm(a, b).nan_to_num(math.pi))
+
+
+@needs_native
+@pytest.mark.parametrize("kind", PRODUCTS)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_row_of_a_product_does_not_see_its_place(transposed, kind):
+    """Nor does a column: the same bits at any place, beside any others."""
+    needs_product(kind)
+    stream = torch.Generator().manual_seed(0)
+    a, b = torch.randn(1, 71, 50, generator=stream), torch.randn(1, 50, 75, generator=stream)
+
+    def product(a: Tensor, b: Tensor) -> Tensor:
+        if transposed:
+            a, b = a.mT.contiguous().mT, b.mT.contiguous().mT
+        out = torch.empty(1, a.shape[1], b.shape[2])
+        products.bind(a, b, out, False, kind, native.products)()
+        return out
+
+    whole = product(a, b)
+    for first, last in [(0, 1), (1, 34), (30, 71), (70, 71)]:
+        assert torch.equal(product(a[:, first:last], b), whole[:, first:last])
+        assert torch.equal(product(a, b[..., first:last]), whole[..., first:last])
+
+
+@needs_native
+def test_only_one_run_in_float32_takes_the_products_of_the_library():
+    def unexpected(*args):
+        raise AssertionError("not by the library")
+
+    for runs, dtype in [(1, torch.float64), (2, torch.float32)]:
+        a = torch.eye(3, dtype=dtype).repeat(runs, 1, 1)
+        products.bind(a, a, out := torch.empty_like(a), False, "float32", {"float32": unexpected})()
+        assert torch.equal(out, a)
+
+
+@needs_native
+@pytest.mark.parametrize("wrong", ["a", "out", "dtype"])
+def test_operands_without_neighbours_are_refused(wrong):
+    needs_product("float32")
+    a = torch.zeros(1, 4, 4)
+    given = {"a": a, "b": a, "out": a.clone()}
+    if wrong == "dtype":
+        given["b"] = a.double()
+    else:
+        given[wrong] = torch.zeros(1, 4, 8)[..., ::2]
+    with pytest.raises(ValueError, match="neighbours"):
+        products.bind(*given.values(), False, "float32", native.products)
 
 
 def test_bfloat16_products_of_float64_are_refused():
@@ -259,9 +331,9 @@ def test_without_a_compiler_the_reference_is_used_and_said_once(compiler, tmp_pa
 
 @needs_native
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="instructions of x86-64")
-@pytest.mark.parametrize("processor", ["x86-64", "cooperlake", "sapphirerapids"])
+@pytest.mark.parametrize("processor", ["x86-64", "skylake-avx512", "cooperlake", "sapphirerapids"])
 def test_the_products_compile_for_processors_that_this_one_is_not(processor, tmp_path):
-    """Without bfloat16 instructions, with AVX512-BF16, and with AMX tiles too."""
+    """Without AVX512, with it, with AVX512-BF16, and with AMX tiles too."""
     source = next(path for path in SOURCES if path.name == "products.cpp")
     flags = ["-std=c++17", "-O1", "-fPIC", f"-march={processor}", "-c"]
     compiler = shlex.split(os.environ.get("CXX", "")) or ["c++"]

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -74,28 +74,20 @@ class Native:
     """The compiled kernels; each call takes one run: tensors of shape (1, ...)."""
 
     name = "native"
-    rounded_product: Callable[..., Callable[[], Any]] | None = None
-    """Of bfloat16 operands, where the CPU has instructions for them."""
+    products: Mapping[str, Callable[..., Callable[[], Any]]]
+    """By the precision of their operands, those for which the CPU has instructions."""
 
     def __init__(self, library: Path) -> None:
         found = ctypes.CDLL(str(library))
-        self._product: Any = found.regrok_product if found.regrok_has_product() else None
+        self.products = {
+            kind: partial(self._bind_product, _product(found, kind))
+            for kind in ("float32", "bfloat16")
+            if getattr(found, f"regrok_has_product_{kind}")()
+        }
         self._find = found.regrok_kernel
         self._find.restype = ctypes.c_void_p
         self._find.argtypes = (ctypes.c_char_p, ctypes.c_int)
         self._functions: dict[tuple[str, torch.dtype], Any] = {}
-
-        if self._product is not None:
-            self._product.argtypes = (
-                _INT,
-                _INT,
-                _INT,
-                *(_POINTER, _INT, _INT) * 2,
-                _POINTER,
-                *[_INT] * 2,
-            )
-            self._product.restype = None
-            self.rounded_product = self._bind_product
 
     def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
         """The call on these tensors' memory; the caller keeps the tensors alive."""
@@ -114,10 +106,15 @@ class Native:
         types = (_INT, _INT, *(kind for letter in letters for kind in _TYPES[letter]))
         return partial(self._function(kernel, dtype, types), *passed)
 
+    @staticmethod
     def _bind_product(
-        self, a: Tensor, b: Tensor, out: Tensor, accumulate: bool
+        product: Any, a: Tensor, b: Tensor, out: Tensor, accumulate: bool
     ) -> Callable[[], Any]:
-        """out (+)= a @ b of operands rounded to bfloat16, which may be transposed views."""
+        """out (+)= a @ b of float32 matrices; operands may be transposed views."""
+        if not all(x.dtype == torch.float32 and 1 in x.stride() for x in (a, b)):
+            raise ValueError("native products take float32 rows or columns of neighbours")
+        if out.dtype != torch.float32 or (out.stride(1) != 1 and out.shape[1] > 1):
+            raise ValueError("native products go to float32 rows of neighbours")
 
         def operand(x: Tensor) -> tuple[int, int, int]:
             transposed = x.stride(1) != 1
@@ -125,7 +122,7 @@ class Native:
 
         (M, K), N = a.shape, b.shape[1]
         target = (out.data_ptr(), out.stride(0), int(accumulate))
-        return partial(self._product, M, N, K, *operand(a), *operand(b), *target)
+        return partial(product, M, N, K, *operand(a), *operand(b), *target)
 
     def _bind_optimiser(self, kernel: str, flat: Tensor, *args: Any) -> Callable[[], Any]:
         """Arguments of `regrok.optim.adam_step` or `sgd_step`: all runs in one call."""
@@ -157,6 +154,13 @@ class Native:
             address = self._find(kernel.encode(), int(dtype == torch.float64))
             self._functions[kernel, dtype] = ctypes.CFUNCTYPE(None, *types)(address)
         return self._functions[kernel, dtype]
+
+
+def _product(library: ctypes.CDLL, kind: str) -> Any:
+    found = getattr(library, f"regrok_product_{kind}")
+    found.argtypes = (_INT, _INT, _INT, *(_POINTER, _INT, _INT) * 2, _POINTER, _INT, _INT)
+    found.restype = None
+    return found
 
 
 def _matrix(x: Tensor | None, letter: str, dtype: torch.dtype) -> Sequence[int | None]:

@@ -1,15 +1,20 @@
-// Matrix products of bfloat16 operands: C = A B or C += A B, float32 in and out.
+// Matrix products C = A B or C += A B, float32 in and out.
 //
-// The operands are rounded to bfloat16 and their products added in float32; the order of the
-// additions depends on K alone. It takes a CPU with AVX512-BF16; AMX tiles are used where there are any.
+// Two kinds of operands: float32, for CPUs with AVX512F, and float32 rounded to bfloat16, for those with
+// AVX512-BF16, where AMX tiles are used if there are any. Sums are in float32; the order of the
+// additions depends on K alone, so a row's bits do not depend on its place or on the other rows.
 //
-// Operands are packed into tiles of 16 rows of 64 bytes: A as 16 × 32, B as 16 pairs of rows × 16.
+// Float32 products are taken here on every CPU with AVX512F, also where a BLAS may be faster: the
+// arithmetic is then the same on all of them. (MKL takes its AVX2 path where the CPU is not Intel's.)
+//
+// Operands are packed into tiles of 16 rows of 64 bytes, 16 steps of the sum deep. A step is one number
+// of a float32 operand and a pair of neighbours of a bfloat16 one: 32 bits in either case.
 
 #include <cstdint>
 #include <cstring>
 #include <new>
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 
 #include <immintrin.h>
 
@@ -57,29 +62,69 @@ inline __m512 load(const Matrix& x, int64_t row, int64_t column) {
   return _mm512_maskz_loadu_ps(mask, x.data + row * x.ld + column);
 }
 
-// 32 numbers, (first, second), as bfloat16.
-inline __m512i rounded(__m512 first, __m512 second) {
-  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
+struct Float32 {
+  static constexpr int kWidth = 1;  // numbers a step
+  static constexpr bool kTiles = false;
+
+  static int64_t steps(int64_t K) { return K; }
+
+  static __m512i along(const Matrix& x, int64_t row, int64_t column) {
+    return _mm512_castps_si512(load(x, row, column));
+  }
+
+  static __m512i across(const Matrix& x, int64_t row, int64_t column) { return along(x, row, column); }
+
+  static __m512 add(__m512 sum, __m512i a, __m512i b) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
+  }
+};
+
+#ifdef __AVX512BF16__
+
+struct Bfloat16 {
+  static constexpr int kWidth = 2;
+  static constexpr bool kTiles = true;
+
+  // One step of padding, if there is any, makes +0 of a sum that underflowed to -0; more change nothing.
+  static int64_t steps(int64_t K) { return (K + 1) / 2 + (K % 32 != 0 && K % 32 < 31); }
+
+  // 32 numbers, (first, second), as bfloat16.
+  static __m512i rounded(__m512 first, __m512 second) {
+    return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
+  }
+
+  static __m512i along(const Matrix& x, int64_t row, int64_t column) {
+    return rounded(load(x, row, column), load(x, row, column + 16));
+  }
+
+  static __m512i across(const Matrix& x, int64_t row, int64_t column) {
+    alignas(64) static const std::uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                        21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                        11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_permutexvar_epi16(_mm512_load_si512(order),
+                                    rounded(load(x, row, column), load(x, row + 1, column)));
+  }
+
+  static __m512 add(__m512 sum, __m512i a, __m512i b) {
+    return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
+  }
+};
+
+#endif
+
+// 16 rows of 16 steps that lie side by side: the layout of A's tiles.
+template <class Kind>
+inline void pack_along(const Matrix& x, int64_t row, int64_t column, Tile& tile) {
+  for (int i = 0; i < 16; ++i) tile.row[i] = Kind::along(x, row + i, column);
 }
 
-// 16 rows of 32 neighbours in a row: the layout of A's tiles.
-inline void pack_rows(const Matrix& x, int64_t row, int64_t column, Tile& tile) {
-  for (int i = 0; i < 16; ++i)
-    tile.row[i] = rounded(load(x, row + i, column), load(x, row + i, column + 16));
+// 16 steps that lie below each other, of 16 columns: the layout of B's tiles.
+template <class Kind>
+inline void pack_across(const Matrix& x, int64_t row, int64_t column, Tile& tile) {
+  for (int i = 0; i < 16; ++i) tile.row[i] = Kind::across(x, row + Kind::kWidth * i, column);
 }
 
-// 16 pairs of rows, interleaved, of 16 columns: the layout of B's tiles.
-inline void pack_pairs(const Matrix& x, int64_t row, int64_t column, Tile& tile) {
-  alignas(64) static const std::uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
-                                                      21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
-                                                      11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  const __m512i interleave = _mm512_load_si512(order);
-  for (int i = 0; i < 16; ++i)
-    tile.row[i] = _mm512_permutexvar_epi16(
-        interleave, rounded(load(x, row + 2 * i, column), load(x, row + 2 * i + 1, column)));
-}
-
-// Transpose of a tile's 16 × 16 pairs; it turns either layout into the other's of the transpose.
+// Transpose of a tile's 16 × 16 steps; it turns either layout into the other's of the transpose.
 inline void transpose(Tile& tile) {
   __m512i a[16], b[16];
   for (int i = 0; i < 16; i += 2) {
@@ -159,43 +204,51 @@ bool has_tiles() { return false; }
 
 #endif
 
-// The same 32 × 32 block in vector registers: 8 rows of two vectors at a time.
-inline void block_of_vectors(int64_t depth, const Tile* a, const Tile* b, float* c, int64_t ld) {
-  constexpr int kRows = 8;
-  for (int64_t i = 0; i < 32; i += kRows) {
-    __m512 sum[kRows][2];
-    for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+// The same block, as far as C has it, in vector registers: 16 vectors of sums at a time. A's tiles may
+// be those of its transpose (kTurned).
+template <class Kind, bool kTurned, int kVectors>
+void block_of_vectors(int64_t steps, int64_t depth, const Tile* a, const Tile* b, float* c, int64_t ld,
+                      int64_t rows, int64_t columns, bool accumulate, bool fetch) {
+  constexpr int kRows = 16 / kVectors, kRow = kTurned ? 4 : 64, kStep = kTurned ? 64 : 4;
+  const __mmask16 last = __mmask16(0xffff >> (16 * kVectors - columns));
+  for (int64_t i = 0; i < rows; i += kRows) {
+    for (int r = 0; fetch && r < kRows; ++r)
+      for (int v = 0; v < kVectors; ++v) __builtin_prefetch(c + (i + r) * ld + 16 * v, 1);
+    __m512 sum[kRows][kVectors];
+    for (auto& row : sum)
+      for (__m512& x : row) x = _mm512_setzero_ps();
     for (int64_t k = 0; k < depth; ++k) {
-      const __m512i* const rows = a[(i / 16) * depth + k].row + i % 16;
-      const __m512i* const left = b[k].row;
-      const __m512i* const right = b[depth + k].row;
-      for (int pair = 0; pair < 16; ++pair) {
-        const __m512bh b0 = reinterpret_cast<__m512bh>(left[pair]);
-        const __m512bh b1 = reinterpret_cast<__m512bh>(right[pair]);
+      const char* x = reinterpret_cast<const char*>(a + (i / 16) * depth + k) + kRow * (i % 16);
+      const int64_t left = steps - 16 * k, count = left < 16 ? left : 16;
+      for (int64_t s = 0; s < count; ++s, x += kStep)
         for (int r = 0; r < kRows; ++r) {
-          std::int32_t two;
-          std::memcpy(&two, reinterpret_cast<const char*>(rows + r) + 4 * pair, sizeof two);
-          const __m512bh x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
-          sum[r][0] = _mm512_dpbf16_ps(sum[r][0], x, b0);
-          sum[r][1] = _mm512_dpbf16_ps(sum[r][1], x, b1);
+          std::int32_t step;
+          std::memcpy(&step, x + kRow * r, sizeof step);
+          const __m512i repeated = _mm512_set1_epi32(step);
+          for (int v = 0; v < kVectors; ++v)
+            sum[r][v] = Kind::add(sum[r][v], repeated, b[v * depth + k].row[s]);
         }
+    }
+    for (int r = 0; r < kRows && i + r < rows; ++r)
+      for (int v = 0; v < kVectors; ++v) {
+        float* const at = c + (i + r) * ld + 16 * v;
+        const __mmask16 mask = v + 1 < kVectors ? __mmask16(0xffff) : last;
+        if (accumulate) sum[r][v] = _mm512_maskz_loadu_ps(mask, at) + sum[r][v];
+        _mm512_mask_storeu_ps(at, mask, sum[r][v]);
       }
-    }
-    for (int r = 0; r < kRows; ++r) {
-      _mm512_storeu_ps(c + (i + r) * ld, sum[r][0]);
-      _mm512_storeu_ps(c + (i + r) * ld + 16, sum[r][1]);
-    }
   }
 }
 
-}  // namespace
-
-// (M, K) (K, N) -> (M, N); a transposed operand is stored as its transpose, ld between stored rows.
-extern "C" void regrok_product(int64_t M, int64_t N, int64_t K, const float* a, int64_t lda,
-                               int64_t a_transposed, const float* b, int64_t ldb,
-                               int64_t b_transposed, float* c, int64_t ldc, int64_t accumulate) {
+template <class Kind>
+void product(int64_t M, int64_t N, int64_t K, const float* a, int64_t lda, bool a_transposed,
+             const float* b, int64_t ldb, bool b_transposed, float* c, int64_t ldc, bool accumulate) {
+  constexpr int64_t kDepth = 16 * Kind::kWidth;  // numbers a tile
   static thread_local Buffer a_buffer, b_buffer;
-  const int64_t depth = (K + 31) / 32, down = (M + 31) / 32 * 2, across = (N + 31) / 32 * 2;
+  const bool tiles = Kind::kTiles && has_tiles();
+  // Blocks are 2 × 2 tiles; vectors do not read those beyond the edge.
+  const auto count = [tiles](int64_t n) { return tiles ? (n + 31) / 32 * 2 : (n + 15) / 16; };
+  const int64_t steps = Kind::steps(K), depth = (K + kDepth - 1) / kDepth;
+  const int64_t down = count(M), across = count(N);
   Tile* const b_tiles = b_buffer.get(across * depth);
   Tile* const a_tiles = a_buffer.get(down * depth);
   // Both operands are read in the order in which they are stored.
@@ -203,46 +256,59 @@ extern "C" void regrok_product(int64_t M, int64_t N, int64_t K, const float* a, 
     const Matrix B{b, N, K, ldb};
     for (int64_t j = 0; j < across; ++j)
       for (int64_t k = 0; k < depth; ++k) {
-        pack_rows(B, 16 * j, 32 * k, b_tiles[j * depth + k]);
+        pack_along<Kind>(B, 16 * j, kDepth * k, b_tiles[j * depth + k]);
         transpose(b_tiles[j * depth + k]);
       }
   } else {
     const Matrix B{b, K, N, ldb};
     for (int64_t k = 0; k < depth; ++k)
-      for (int64_t j = 0; j < across; ++j) pack_pairs(B, 32 * k, 16 * j, b_tiles[j * depth + k]);
+      for (int64_t j = 0; j < across; ++j)
+        pack_across<Kind>(B, kDepth * k, 16 * j, b_tiles[j * depth + k]);
   }
   if (a_transposed) {
     const Matrix A{a, K, M, lda};
     for (int64_t k = 0; k < depth; ++k)
       for (int64_t i = 0; i < down; ++i) {
-        pack_pairs(A, 32 * k, 16 * i, a_tiles[i * depth + k]);
-        transpose(a_tiles[i * depth + k]);
+        pack_across<Kind>(A, kDepth * k, 16 * i, a_tiles[i * depth + k]);
+        if (tiles) transpose(a_tiles[i * depth + k]);
       }
   }
-  const bool tiles = has_tiles();
   if (tiles) configure();
+  // Large matrices come from a farther cache: what is needed next is fetched during the sums.
+  constexpr int64_t kLarge = 256 * 1024 / sizeof(float);
+  const bool fetch_a = !a_transposed && M * K >= kLarge, fetch_c = M * N >= kLarge;
   alignas(64) float result[32][32];
   for (int64_t i = 0; i < M; i += 32) {
     Tile* const a_block = a_tiles + (i / 16) * depth;
+    const int64_t rows = M - i < 32 ? M - i : 32;
     if (!a_transposed) {  // just before use, so that the block is still in the nearest cache
       const Matrix A{a, M, K, lda};
-      for (int64_t half = 0; half < 2; ++half)
+      for (int64_t half = 0; half < 2 && i / 16 + half < down; ++half)
         for (int64_t k = 0; k < depth; ++k)
-          pack_rows(A, i + 16 * half, 32 * k, a_block[half * depth + k]);
+          pack_along<Kind>(A, i + 16 * half, kDepth * k, a_block[half * depth + k]);
     }
     for (int64_t j = 0; j < N; j += 32) {
+      if (fetch_a) {  // this block's share of the next 32 rows
+        const int64_t last = i + 64 < M ? i + 64 : M, to = i + 32 + 32 * (j + 32) / N;
+        for (int64_t row = i + 32 + 32 * j / N; row < to && row < last; ++row)
+          for (int64_t k = 0; k < K; k += 16)
+            _mm_prefetch(reinterpret_cast<const char*>(a + row * lda + k), _MM_HINT_T1);
+      }
       const Tile* b_block = b_tiles + (j / 16) * depth;
-      const bool direct = !accumulate && i + 32 <= M && j + 32 <= N;
-      float* const target = direct ? c + i * ldc + j : &result[0][0];
-      const int64_t ld = direct ? ldc : 32;
-      if (tiles)
-        block_of_tiles(depth, a_block, b_block, target, ld);
-      else
-        block_of_vectors(depth, a_block, b_block, target, ld);
-      if (!direct) {
-        const int64_t rows = M - i < 32 ? M - i : 32, columns = N - j < 32 ? N - j : 32;
+      const int64_t columns = N - j < 32 ? N - j : 32;
+      float* const target = c + i * ldc + j;
+      if (!tiles) {
+        const auto block = a_transposed ? (columns > 16 ? block_of_vectors<Kind, true, 2>
+                                                        : block_of_vectors<Kind, true, 1>)
+                                        : (columns > 16 ? block_of_vectors<Kind, false, 2>
+                                                        : block_of_vectors<Kind, false, 1>);
+        block(steps, depth, a_block, b_block, target, ldc, rows, columns, accumulate, fetch_c);
+      } else if (!accumulate && rows == 32 && columns == 32) {
+        block_of_tiles(depth, a_block, b_block, target, ldc);
+      } else {
+        block_of_tiles(depth, a_block, b_block, result[0], 32);
         for (int64_t r = 0; r < rows; ++r) {
-          float* row = c + (i + r) * ldc + j;
+          float* const row = target + r * ldc;
           if (accumulate)
             for (int64_t s = 0; s < columns; ++s) row[s] += result[r][s];
           else
@@ -256,10 +322,36 @@ extern "C" void regrok_product(int64_t M, int64_t N, int64_t K, const float* a, 
 #endif
 }
 
-extern "C" int regrok_has_product() { return 1; }
+}  // namespace
 
-#else
+// (M, K) (K, N) -> (M, N); a transposed operand is stored as its transpose, ld between stored rows.
+#define REGROK_PRODUCT(name, Kind)                                                                   \
+  extern "C" void regrok_product_##name(                                                             \
+      int64_t M, int64_t N, int64_t K, const float* a, int64_t lda, int64_t a_transposed,            \
+      const float* b, int64_t ldb, int64_t b_transposed, float* c, int64_t ldc, int64_t accumulate) { \
+    product<Kind>(M, N, K, a, lda, a_transposed, b, ldb, b_transposed, c, ldc, accumulate);          \
+  }
 
-extern "C" int regrok_has_product() { return 0; }
+REGROK_PRODUCT(float32, Float32)
+#ifdef __AVX512BF16__
+REGROK_PRODUCT(bfloat16, Bfloat16)
+#endif
 
 #endif
+
+// Which of the two there are.
+extern "C" int regrok_has_product_float32() {
+#ifdef __AVX512F__
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+extern "C" int regrok_has_product_bfloat16() {
+#ifdef __AVX512BF16__
+  return 1;
+#else
+  return 0;
+#endif
+}

@@ -36,8 +36,8 @@ class Program:
         """Record out = a @ b, or out += a @ b; (R, i, k) @ (R, k, j) -> (R, i, j)."""
         self.tensors.append((a, b, out))
         self.flops += 2 * a.numel() * b.shape[-1]
-        rounded = getattr(self.kernels, "rounded_product", None)
-        self.calls.append(products.bind(a, b, out, accumulate, self.precision, rounded))
+        native = getattr(self.kernels, "products", {})
+        self.calls.append(products.bind(a, b, out, accumulate, self.precision, native))
 
     def run(self) -> None:
         for call in self.calls:
