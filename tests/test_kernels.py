@@ -202,7 +202,8 @@ def needs_product(kind: str) -> None:
 @needs_native
 @pytest.mark.parametrize("kind", PRODUCTS)
 @pytest.mark.parametrize(
-    "shape", [(1, 1, 1), (5, 3, 2), (33, 65, 31), (97, 40, 128), (64, 97, 97), (288, 256, 49)]
+    "shape",
+    [(1, 1, 1), (5, 3, 2), (42, 33, 3), (33, 65, 31), (97, 40, 128), (64, 97, 97), (288, 256, 49)],
 )
 @pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
 @pytest.mark.parametrize("accumulate", [False, True])

@@ -204,39 +204,56 @@ bool has_tiles() { return false; }
 
 #endif
 
-// The same block, as far as C has it, in vector registers: 16 vectors of sums at a time. A's tiles may
-// be those of its transpose (kTurned).
+// Rows of a block in vector registers; only the first `rows` of kRows go to C. A's tiles may be those
+// of its transpose (kTurned). Inlined, since a call costs a tenth where K is small.
+template <class Kind, bool kTurned, int kRows, int kVectors>
+[[gnu::always_inline]] inline void rows_of_vectors(int64_t steps, int64_t depth, const char* a,
+                                                   const Tile* b, float* c, int64_t ld, int64_t rows,
+                                                   int64_t columns, bool accumulate) {
+  constexpr int kRow = kTurned ? 4 : 64, kStep = kTurned ? 64 : 4;
+  __m512 sum[kRows][kVectors];
+  for (auto& row : sum)
+    for (__m512& x : row) x = _mm512_setzero_ps();
+  for (int64_t k = 0; k < depth; ++k) {
+    const char* x = a + k * sizeof(Tile);
+    const int64_t left = steps - 16 * k, count = left < 16 ? left : 16;
+    for (int64_t s = 0; s < count; ++s, x += kStep)
+      for (int r = 0; r < kRows; ++r) {
+        std::int32_t step;
+        std::memcpy(&step, x + kRow * r, sizeof step);
+        const __m512i repeated = _mm512_set1_epi32(step);
+        for (int v = 0; v < kVectors; ++v)
+          sum[r][v] = Kind::add(sum[r][v], repeated, b[v * depth + k].row[s]);
+      }
+  }
+  const __mmask16 last = __mmask16(0xffff >> (16 * kVectors - columns));
+  for (int r = 0; r < kRows && r < rows; ++r)
+    for (int v = 0; v < kVectors; ++v) {
+      float* const at = c + r * ld + 16 * v;
+      const __mmask16 mask = v + 1 < kVectors ? __mmask16(0xffff) : last;
+      if (accumulate) sum[r][v] = _mm512_maskz_loadu_ps(mask, at) + sum[r][v];
+      _mm512_mask_storeu_ps(at, mask, sum[r][v]);
+    }
+}
+
+// The same block, as far as C has it: 16 vectors of sums at a time, fewer for the last one or two rows.
 template <class Kind, bool kTurned, int kVectors>
 void block_of_vectors(int64_t steps, int64_t depth, const Tile* a, const Tile* b, float* c, int64_t ld,
                       int64_t rows, int64_t columns, bool accumulate, bool fetch) {
-  constexpr int kRows = 16 / kVectors, kRow = kTurned ? 4 : 64, kStep = kTurned ? 64 : 4;
-  const __mmask16 last = __mmask16(0xffff >> (16 * kVectors - columns));
-  for (int64_t i = 0; i < rows; i += kRows) {
+  constexpr int kRows = 16 / kVectors, kRow = kTurned ? 4 : 64;
+  int64_t i = 0;
+  const auto from = [&] {
+    return reinterpret_cast<const char*>(a + (i / 16) * depth) + kRow * (i % 16);
+  };
+  for (; i + 2 < rows; i += kRows) {
     for (int r = 0; fetch && r < kRows; ++r)
       for (int v = 0; v < kVectors; ++v) __builtin_prefetch(c + (i + r) * ld + 16 * v, 1);
-    __m512 sum[kRows][kVectors];
-    for (auto& row : sum)
-      for (__m512& x : row) x = _mm512_setzero_ps();
-    for (int64_t k = 0; k < depth; ++k) {
-      const char* x = reinterpret_cast<const char*>(a + (i / 16) * depth + k) + kRow * (i % 16);
-      const int64_t left = steps - 16 * k, count = left < 16 ? left : 16;
-      for (int64_t s = 0; s < count; ++s, x += kStep)
-        for (int r = 0; r < kRows; ++r) {
-          std::int32_t step;
-          std::memcpy(&step, x + kRow * r, sizeof step);
-          const __m512i repeated = _mm512_set1_epi32(step);
-          for (int v = 0; v < kVectors; ++v)
-            sum[r][v] = Kind::add(sum[r][v], repeated, b[v * depth + k].row[s]);
-        }
-    }
-    for (int r = 0; r < kRows && i + r < rows; ++r)
-      for (int v = 0; v < kVectors; ++v) {
-        float* const at = c + (i + r) * ld + 16 * v;
-        const __mmask16 mask = v + 1 < kVectors ? __mmask16(0xffff) : last;
-        if (accumulate) sum[r][v] = _mm512_maskz_loadu_ps(mask, at) + sum[r][v];
-        _mm512_mask_storeu_ps(at, mask, sum[r][v]);
-      }
+    rows_of_vectors<Kind, kTurned, kRows, kVectors>(steps, depth, from(), b, c + i * ld, ld, rows - i,
+                                                    columns, accumulate);
   }
+  if (i < rows)
+    rows_of_vectors<Kind, kTurned, 2, kVectors>(steps, depth, from(), b, c + i * ld, ld, rows - i,
+                                                columns, accumulate);
 }
 
 template <class Kind>
@@ -245,6 +262,15 @@ void product(int64_t M, int64_t N, int64_t K, const float* a, int64_t lda, bool 
   constexpr int64_t kDepth = 16 * Kind::kWidth;  // numbers a tile
   static thread_local Buffer a_buffer, b_buffer;
   const bool tiles = Kind::kTiles && has_tiles();
+  if (!tiles && N < 8 && M > 8) {  // the columns of the transpose fill more of the vectors
+    static thread_local Buffer buffer;
+    float* const turned = reinterpret_cast<float*>(buffer.get((M * N + 255) / 256));
+    product<Kind>(N, M, K, b, ldb, !b_transposed, a, lda, !a_transposed, turned, M, false);
+    for (int64_t i = 0; i < M; ++i)
+      for (int64_t j = 0; j < N; ++j)
+        c[i * ldc + j] = accumulate ? c[i * ldc + j] + turned[j * M + i] : turned[j * M + i];
+    return;
+  }
   // Blocks are 2 × 2 tiles; vectors do not read those beyond the edge.
   const auto count = [tiles](int64_t n) { return tiles ? (n + 31) / 32 * 2 : (n + 15) / 16; };
   const int64_t steps = Kind::steps(K), depth = (K + kDepth - 1) / kDepth;
