@@ -148,6 +148,9 @@ def test_an_experiment_that_the_bundle_lacks_is_one_message(first, bundle, tmp_p
     output = build(folder, "--dry-run", check=False)
     assert "my_sweep (6 of 6 runs)" in output
     assert "Traceback" not in output and "Job stats" not in output
+    whole = "only=[" + output.split("'only=[")[1].split("]")[0] + "]"
+    assert "my_sweep" not in whole and "S2" in whole
+    assert "Job stats" in run(folder, "snakemake", "--cores", "1", "--dry-run", *RELEASED, whole)
 
 
 def test_a_damaged_bundle_stops_the_build_with_the_file_s_name(bundle, tmp_path):

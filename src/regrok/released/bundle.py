@@ -142,10 +142,12 @@ def part_for(
         planned = wanted.groupby("experiment")["run_id"].nunique()
         shown = [f"{name} ({n} of {planned[name]} runs)" for name, n in lacking.items()]
         more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        whole = [name for name in planned.index if name not in lacking.index]
+        part_of = f", or build what is whole there: 'only=[{','.join(whole)}]'" if whole else ""
         raise RegrokError(
             f"{Path(folder) / scale}: the released runs lack what config.yaml asks for at the {scale} scale: "
             f"{', '.join(shown[:SHOWN])}{more}. Train them (source: trained) and release again (make release), "
-            f"or take the config.yaml that this bundle was released with"
+            f"or take the config.yaml that this bundle was released with{part_of}"
         )
     chosen = set(wanted["run_id"])
 
