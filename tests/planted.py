@@ -9,6 +9,10 @@ import numpy as np
 import pandas as pd
 
 from regrok.events import THRESHOLDS
+from regrok.frames import Frames
+
+NOTHING = pd.DataFrame({"run_id": []})
+"""A frame without a row, where a law reads none of it."""
 
 SETTINGS: dict[str, Any] = {
     "task": "modular",
@@ -91,8 +95,8 @@ def fit(law: Any, rows: list[dict[str, Any]], curves: Any = None, **options: Any
 
     runs = with_previous(pd.DataFrame(rows))
     empty = pd.DataFrame({"run_id": [], "step": [], "V": []})
-    frames = (empty if curves is None else curves, members(runs), pd.DataFrame({"run_id": []}))
-    return law.fit(runs, *frames, options, seed=1)
+    curves = empty if curves is None else curves
+    return law.fit(Frames(runs, curves, members(runs), NOTHING), options, seed=1)
 
 
 def exponential_curve(

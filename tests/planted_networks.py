@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planted import make_run
+from planted import NOTHING, make_run
+from regrok.frames import Frames
 
 BUDGET = 100_000
 MLP = {
@@ -84,8 +85,7 @@ def law_of(
 ) -> dict[str, Any]:
     """The law's result on these runs, without curves."""
     runs, members = frames_of(rows, experiments)
-    nothing = pd.DataFrame({"run_id": []})
-    return law.fit(runs, nothing, members, nothing, options, seed=1)
+    return law.fit(Frames(runs, NOTHING, members, NOTHING), options, seed=1)
 
 
 def noise(seed: int, size: float = 0.1) -> float:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planted import exponential_curve, fit, make_run
+from planted import NOTHING, exponential_curve, fit, make_run
 from regrok.errors import RegrokError
+from regrok.frames import Frames
 from regrok.laws import cells, comparison, escape, optimisers, parity, regimes, spectral, summary
 
 NEVER = {"T_mem": math.nan, "delay": math.nan}
@@ -136,8 +137,8 @@ def test_summary_counts_add_up_and_double_use_counts_twice_for_the_published_gri
     runs = pd.DataFrame([make_run(seed=s) for s in range(3)] + [make_run(seed=7, **CENSORED)])
     once = runs[["run_id", "cell"]].assign(experiment="S1", arm="all")
     twice = pd.concat([once, once.head(2).assign(experiment="S6")])
-    nothing = pd.DataFrame({"run_id": []})
-    found = summary.fit(runs, nothing, twice, nothing, {"published": ["S1", "S6"]}, 0)["estimates"]
+    frames = Frames(runs, NOTHING, twice, NOTHING)
+    found = summary.fit(frames, {"published": ["S1", "S6"]}, 0)["estimates"]
     assert found["runs"]["value"] == 4
     assert found["published_grid_runs"]["value"] == 6
     assert found["published_distinct_runs"]["value"] == 4
@@ -187,7 +188,7 @@ def test_spectral_lines_recover_the_planted_slope(outlier):
     runs, curves, spectra = spectral_study(outlier=outlier)
     members = runs[["run_id", "cell"]].assign(experiment="S4", arm="all")
     options = {"replicates": 50, "robust_replicates": 20}
-    made = spectral.fit(runs, curves, members, spectra, options, 0)
+    made = spectral.fit(Frames(runs, curves, members, spectra), options, 0)
     found = made["estimates"]
     assert found["high.support_size"]["value"] == 2
     assert found["high.robust_slope"]["value"] == pytest.approx(12, rel=0.01 if outlier else 1e-6)

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from planted import NOTHING
 from planted_networks import BUDGET, frames_of, law_of, make_encoder, make_mlp
 from regrok.errors import RegrokError
+from regrok.frames import Frames
 from regrok.laws import (
     comparison,
     embedding,
@@ -164,7 +166,8 @@ def test_the_share_of_the_five_largest_with_and_without_frequency_zero():
                 )
             )
     curves = pd.DataFrame({"run_id": [], "step": []})
-    made = embedding.fit(runs, curves, members, pd.concat(parts), {"groups": {"mlp": {}}}, 0)
+    frames = Frames(runs, curves, members, pd.concat(parts))
+    made = embedding.fit(frames, {"groups": {"mlp": {}}}, 0)
     found = made["estimates"]
     assert found["mlp.top5_share"]["value"] == pytest.approx(0.5 + 4 * 0.08)
     assert found["mlp.top5_share_without_constant"]["value"] == pytest.approx(0.4 / 0.5)
@@ -183,8 +186,8 @@ def test_without_spectra_the_curve_still_has_the_share():
         pd.DataFrame({"run_id": r, "step": [0, 500, 900], "top5_share": [0.2, 0.7, np.nan]})
         for r in runs.run_id
     )
-    nothing = pd.DataFrame({"run_id": []})
-    found = embedding.fit(runs, curves, members, nothing, {"groups": {"mlp": {}}}, 0)["estimates"]
+    frames = Frames(runs, curves, members, NOTHING)
+    found = embedding.fit(frames, {"groups": {"mlp": {}}}, 0)["estimates"]
     assert found["mlp.top5_share"]["value"] == pytest.approx(0.7)
     assert found["mlp.top5_share_without_constant"]["value"] is None
 

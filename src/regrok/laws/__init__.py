@@ -2,7 +2,7 @@
 
 Each module has
 
-    fit(runs, curves, experiments, spectra, options, seed) -> {"estimates", "points", "cells"}
+    fit(frames, options, seed) -> {"estimates", "points", "cells"}
 
 `estimates` maps a key to {"value", "low", "high", "level", "n", "unit", "estimator", "note"}, `points` and `cells`
 are lists of small records that figures and tables show. All of it is JSON. What cannot be estimated from the
@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.frames import Frames
 
 if TYPE_CHECKING:
     from regrok.config import Fit
-    from regrok.frames import Frames
 
 PARTS = ("estimate", "regression", "selection", "variants", "lifetimes")
 """Modules here that are not laws."""
@@ -65,13 +65,14 @@ def run_fit(
             members = frames.experiments
             if entry.experiments:
                 members = members[members["experiment"].isin(entry.experiments)]
-            runs = with_previous(chosen(frames.runs, members))
-            curves, spectra = chosen(frames.curves, members), chosen(frames.spectra, members)
-            # A seed of the fit's own, so that adding a fit moves no other fit's interval.
-            seed = zlib.crc32(name.encode())
-            made = module.fit(
-                runs, curves, members.reset_index(drop=True), spectra, entry.options, seed
+            own = Frames(
+                runs=with_previous(chosen(frames.runs, members)),
+                curves=chosen(frames.curves, members),
+                experiments=members.reset_index(drop=True),
+                spectra=chosen(frames.spectra, members),
             )
+            # A seed of the fit's own, so that adding a fit moves no other fit's interval.
+            made = module.fit(own, entry.options, zlib.crc32(name.encode()))
     except RegrokError as error:
         raise RegrokError(f"fits.{name}: {error}") from error
     return {

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import lifetimes, option
 from .selection import cell_settings, log_norm_ratio, within
@@ -23,19 +25,13 @@ def delay_time(runs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return (end - memorised["T_mem"]).clip(lower=0).astype(float), memorised["T_grok"].notna()
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """One record per cell. Estimates: cells, and cells_with_grokking.
 
     Censored runs count: medians and restricted means are Kaplan–Meier's, the latter up to the shortest time that
     a run of the cell was watched without grokking, or the longest T_grok where all grokked.
     """
+    runs, experiments = frames.runs, frames.experiments
     runs = within(runs, option(options, DEFAULTS)["within"])
     served = experiments.groupby("cell")["experiment"].unique()
     cells = []

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import lifetimes, option
 
@@ -77,14 +79,7 @@ def exponents(runs: pd.DataFrame) -> dict[str, est.Estimate]:
     }
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Estimated exponents at each censored share; reads no runs.
 
     Estimates: planted, and <estimator>.at_<percent>. Points: estimator, censored, exponent, low, high, planted.

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from regrok.errors import RegrokError
+from regrok.frames import Frames
 
 from . import estimate as est
 from . import lifetimes, option
@@ -199,14 +200,7 @@ def group_points(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     ]
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Estimates per group of options.groups (see selection.group) and per ratio (name → [group, group]).
 
     Per group: memorised_share, grokked_share, grokked_given_memorised_share, delay_mean (of the runs that grokked,
@@ -215,6 +209,7 @@ def fit(
     spread_ratio, delay_restricted_ratio, T_grok_restricted_ratio, each also with log_ before it. Points: one
     record per run and group.
     """
+    runs, experiments = frames.runs, frames.experiments
     settings = option(options, DEFAULTS)
     parts = grouped(runs, experiments, settings["groups"])
     estimates = side_by_side(parts, settings["ratios"], settings["replicates"], seed)

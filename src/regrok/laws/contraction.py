@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import OptimizeWarning, curve_fit
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import option
 from .selection import cell_settings, curve_of, of_experiments, plain
@@ -57,19 +59,13 @@ def fit_curve(steps: np.ndarray, V: np.ndarray) -> dict[str, float] | None:
     }
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Rates per run, averaged over the runs of the `reference` experiments (all runs if none is named).
 
     Estimates: rate (per step), rate_loss = 1 − r (per step), rate_loss_over_theory = (1 − r) / (2ηλ), r_squared.
     Points: one record per run (A, rate, C, R², theory). Cells: means per cell with intervals.
     """
+    runs, curves, experiments = frames.runs, frames.curves, frames.experiments
     reference = option(options, DEFAULTS)["reference"]
     by_run = curve_of(curves)
     points = []

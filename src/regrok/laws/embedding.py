@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import option
 from .selection import grouped, plain
@@ -64,20 +66,19 @@ def of_run(run: dict[str, Any], curve: pd.DataFrame, spectra: pd.DataFrame, larg
     return found
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Shares of the embedding's energy per group of options.groups (see selection.group), of the runs that grokked.
 
     options: groups; largest, how many frequencies (5). Estimates per group: top5_share (frequency 0 included),
     top5_share_without_constant, constant_share, top5_share_initial, delay_mean; and top5_share_not_grokked of the
     others. Points: one record per run and group with its largest frequencies.
     """
+    runs, curves, experiments, spectra = (
+        frames.runs,
+        frames.curves,
+        frames.experiments,
+        frames.spectra,
+    )
     settings = option(options, DEFAULTS)
     spectra = (
         spectra[spectra["kind"] == KIND] if "kind" in spectra else pd.DataFrame({"run_id": []})

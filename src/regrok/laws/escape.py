@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import option, regression
 from .selection import conditions, curve_of, distinct, escape_theory, of_experiments, plain
@@ -33,19 +35,13 @@ def delta_min(curve: pd.DataFrame, T_mem: float, T_grok: float) -> float:
     return float(before.mean() - after.mean())
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Delay and measured escape over T_esc_th for runs that grokked.
 
     Estimates over the `reference` experiments: delay_over_theory and escape_over_theory (geometric means),
     delta_min (mean). Over all runs: pearson and slope of the delay against T_esc_th. Points: one record per run.
     """
+    runs, curves, experiments = frames.runs, frames.curves, frames.experiments
     settings = option(options, DEFAULTS)
     runs = runs[runs["T_mem"].notna() & runs["T_grok"].notna()]
     runs = runs.assign(escape_theory=escape_theory(runs), escape_step=np.nan, delta_min=np.nan)

@@ -16,6 +16,7 @@ import pandas as pd
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from regrok.errors import RegrokError
+from regrok.frames import Frames
 
 from . import comparison, lifetimes, option
 from . import estimate as est
@@ -170,14 +171,7 @@ def effects(
     return found
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Time ratios and shares per factor, and the groups that the paper sets side by side.
 
     options: factors, columns that are positive numbers or yes/no; interactions, pairs of them; within; family
@@ -188,6 +182,7 @@ def fit(
     .T_grok_restricted_mean; those of `comparison` per group and ratio. Cells: kind "effect" (one per factor, the
     strongest over its range first), "level" and "cell". Points: one record per run. Runs are never left out.
     """
+    runs, experiments = frames.runs, frames.experiments
     settings = option(options, DEFAULTS)
     if settings["family"] not in lifetimes.FAMILIES:
         allowed = ", ".join(lifetimes.FAMILIES)

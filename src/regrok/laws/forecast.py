@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import option
 from .selection import conditions, curve_of, distinct, escape_theory, plain, within
@@ -105,14 +107,7 @@ def _predict(train: pd.DataFrame, test: pd.DataFrame, features: list[str]) -> di
     }
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Mean absolute percentage error over held-out cells, as a share; interval by bootstrap over cells.
 
     options: window (in units of 1/(ηλ) steps), features (columns of `inputs`), within, replicates. Only runs with
@@ -120,6 +115,7 @@ def fit(
     median_error, bias (geometric mean of predicted over actual), lead (mean share of the delay still to come
     when the forecast is made), cells. Points: one record per scored run. Cells: error per held-out cell.
     """
+    runs, curves = frames.runs, frames.curves
     settings = option(options, DEFAULTS)
     features = settings["features"]
     rows = inputs(distinct(within(runs, settings["within"])), curves, settings["window"])

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.frames import Frames
 
 from . import comparison, lifetimes, option
 from . import estimate as est
@@ -63,14 +64,7 @@ def exponent_difference(
     )
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Ratios of each level over the reference at each value of `over`, and how they move with it.
 
     options: factor (a column of names), reference (one of its levels), over (a column of positive numbers), within,
@@ -78,6 +72,7 @@ def fit(
     <level>_over_<reference>.at_<value>; and <level>_over_<reference>.exponent_difference, zero where the ratio is the
     same at every value. Cells: one record per level and value. Points: one per run.
     """
+    runs = frames.runs
     settings = option(options, DEFAULTS)
     factor, over, reference = settings["factor"], settings["over"], settings["reference"]
     runs = distinct(within(runs, settings["within"])).reset_index(drop=True)

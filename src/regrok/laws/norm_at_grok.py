@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
+
+from regrok.frames import Frames
 
 from . import comparison, option, regression
 from . import estimate as est
@@ -71,14 +72,7 @@ def over_configurations(
     }
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Norms at T_grok per group of options.groups (see selection.group), and delays at equal norm.
 
     options: groups; configurations, the groups that the mean and the CV are over (all when null; Table 7 has the
@@ -88,6 +82,7 @@ def fit(
     `comparison`, so that a ratio of delays stands beside the ratio of norms. A run that did not grok has no such
     norm; the group's grokked_share says how many there are. Points: one record per run and group.
     """
+    runs, experiments = frames.runs, frames.experiments
     settings = option(options, DEFAULTS)
     parts = grouped(runs, experiments, settings["groups"])
     replicates = settings["replicates"]

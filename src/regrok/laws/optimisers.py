@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from regrok.events import OUTCOMES
+from regrok.frames import Frames
 
 from . import estimate as est
 from . import option
@@ -20,14 +21,7 @@ from .selection import cell_settings, grouped, plain
 DEFAULTS: dict[str, Any] = {"groups": {}}
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Shares and outcome counts per group of options.groups (see selection.group); a phase diagram's cells.
 
     Estimates per group: memorised_share, grokked_share, grokked_given_memorised_share, train_accuracy_max (mean of
@@ -35,6 +29,7 @@ def fit(
     longer budget might have changed its outcome), and a count per outcome (outcome.<outcome with underscores>). Cells:
     counts, the most frequent outcome, shares, and the arms the cell serves.
     """
+    runs, experiments = frames.runs, frames.experiments
     groups = option(options, DEFAULTS)["groups"]
     estimates = {}
     for name, rows in grouped(runs, experiments, groups).items():

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import option
 from .selection import grouped, log_norm_ratio, plain
@@ -30,20 +32,14 @@ def signs(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Shares per group of options.groups (see selection.group).
 
     Estimates per group: no_delay_share (of all runs), inverted_norm_share (V_final > V_mem, of the runs that
     memorised), sign_agreement_share (of the runs that memorised: delayed exactly when the norm fell),
     delay_mean (runs that reached both), log_norm_ratio_mean. Points: one record per run.
     """
+    runs, experiments = frames.runs, frames.experiments
     estimates: dict[str, est.Estimate] = {}
     points = []
     groups = option(options, DEFAULTS)["groups"]

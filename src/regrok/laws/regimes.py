@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import option
 from .selection import cell_settings, distinct, within
@@ -106,14 +108,7 @@ def window(
     return made[0], made[1]
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Shares per regime and per value of the factor.
 
     options: factor (a column), regimes (name → [lowest, highest] value of the factor), within, replicates.
@@ -121,6 +116,7 @@ def fit(
     window_low and window_high, the edges of the values where more than half of the runs grok. Cells: the same shares
     per cell.
     """
+    runs = frames.runs
     settings = option(options, DEFAULTS)
     factor = settings["factor"]
     runs = distinct(within(runs, settings["within"]))

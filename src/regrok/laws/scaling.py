@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.frames import Frames
 
 from . import estimate as est
 from . import lifetimes, option, regression
@@ -118,14 +119,7 @@ def _survival_exponent(runs: pd.DataFrame, response: str) -> est.Estimate:
     ]
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Least squares, power law and survival exponent for T_grok and delay over one factor.
 
     options: factor (weight_decay, learning_rate, learning_rate_times_weight_decay, escape_theory or
@@ -134,6 +128,7 @@ def fit(
     product_cv (of T·factor, or T/factor for the last two factors). Points: one record per run, censored ones
     included. Cells: mean and standard deviation.
     """
+    runs = frames.runs
     settings = option(options, DEFAULTS)
     factor = settings["factor"]
     if factor not in INVERSE | DIRECT:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.frames import Frames
 
 from . import comparison, lifetimes, option
 from . import estimate as est
@@ -85,14 +86,7 @@ def at(runs: pd.DataFrame, point: dict[str, float]) -> pd.DataFrame:
     return runs[near]
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """The chosen points, what they cost, and the architectures at them.
 
     options: architectures (name → {search: group, report: group}, see selection.group; in the report only runs at the
@@ -103,6 +97,7 @@ def fit(
     `comparison`. Cells: every point of every search with its architecture, best first. Points: the report's
     runs. Raises RegrokError for an architecture without search or report.
     """
+    runs, experiments = frames.runs, frames.experiments
     settings = option(options, DEFAULTS)
     factors, replicates = list(settings["factors"]), settings["replicates"]
     estimates: dict[str, est.Estimate] = {}

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
+from regrok.frames import Frames
+
 from . import estimate as est
 from . import option, regression
 from .selection import plain
@@ -159,20 +161,14 @@ def lines(used: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[str, 
     return found
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Least squares and Huber's line of the gap on R, at both resolutions.
 
     options: support (run or pooled: whose K*; which one the paper took is NOT FOUND), replicates,
     robust_replicates. Estimates per resolution: slope, intercept, r_squared, pearson, robust_slope,
     robust_r_squared, support_size. Points: every measured snapshot, `used` where it enters the fit.
     """
+    runs, curves, spectra = frames.runs, frames.curves, frames.spectra
     settings = option(options, DEFAULTS)
     estimates: dict[str, est.Estimate] = {}
     all_points = []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from regrok.events import OUTCOMES
+from regrok.frames import Frames
 
 from . import estimate as est
 from . import option
@@ -14,20 +13,14 @@ from . import option
 DEFAULTS: dict[str, Any] = {"published": []}
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Counts. `published` names the experiments that are the paper's own.
 
     Estimates: runs (distinct trainings), cells, experiments, published_grid_runs (runs that the published grids
     ask for, a run that serves two of them counted twice, as papers count), published_distinct_runs,
     outcome.<outcome with underscores>, censored. Cells: the same per experiment.
     """
+    runs, experiments = frames.runs, frames.experiments
     published = experiments[experiments["experiment"].isin(option(options, DEFAULTS)["published"])]
 
     def count(number: int, unit: str = "runs") -> est.Estimate:

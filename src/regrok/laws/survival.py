@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regrok.frames import Frames
+
 from . import lifetimes, option
 from .selection import conditions, delay_interval, distinct, log_norm_ratio, plain, within
 
@@ -31,14 +33,7 @@ def covariates(runs: pd.DataFrame) -> pd.DataFrame:
     return frame.replace([np.inf, -np.inf], np.nan)
 
 
-def fit(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    experiments: pd.DataFrame,
-    spectra: pd.DataFrame,
-    options: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     """Exponents of η, λ and the log norm ratio, per family of the residual's distribution.
 
     Left out, and counted in the note: runs that never memorised (they have no delay) and runs whose norm did not
@@ -46,6 +41,7 @@ def fit(
     and runs_used, runs_left_out. Points: per run its interval and covariates; and the Kaplan–Meier curve of
     T_grok of every cell (kind "kaplan_meier").
     """
+    runs = frames.runs
     settings = option(options, DEFAULTS)
     runs = distinct(within(runs, settings["within"])).reset_index(drop=True)
     x, interval = covariates(runs), delay_interval(runs)
