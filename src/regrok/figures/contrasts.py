@@ -103,7 +103,7 @@ def against(
     table = medians(runs, by, column)
     table = table[np.isfinite(table["median"])]
     top = table["high"].where(np.isfinite(table["high"]), table["median"])
-    ends = [table["median"] - table["low"], top - table["median"]]
+    ends = np.array([table["median"] - table["low"], top - table["median"]])
     ax.errorbar(
         table[by] * shift,
         table["median"],
