@@ -3,6 +3,7 @@
 import pytest
 
 from regrok import provenance
+from regrok.tasks import TASKS
 
 CODE = '''"""What it does."""
 # A reason.
@@ -52,6 +53,14 @@ def test_every_training_file_exists_and_a_model_s_file_belongs_to_it_alone():
         assert (provenance.PACKAGE / name).exists(), name
     kernels = {f"kernels/{p.name}" for p in (provenance.PACKAGE / "kernels").glob("*.[cp][py]*")}
     assert kernels <= set(provenance.TRAINING)
+    sources = {
+        path.relative_to(provenance.PACKAGE).as_posix()
+        for task in TASKS
+        for model in ("mlp", "transformer")
+        for path in provenance.training_sources(task, model)
+    }
+    for folder in ("models", "tasks"):
+        assert {f"{folder}/{p.name}" for p in (provenance.PACKAGE / folder).glob("*.py")} <= sources
     transformer = {p.name for p in provenance.training_sources("modular", "transformer")}
     mlp = {p.name for p in provenance.training_sources("sparse_parity", "mlp")}
     assert "transformer.py" in transformer - mlp and "mlp.py" in mlp - transformer

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from regrok.tasks.sizes import mirrored
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -61,9 +63,9 @@ def flops_per_step(run: Run) -> float:
     per_example, fixed = macs_per_example(run)
     # A pair meets its mirror image in a set with the probability of the set's share; one of both is kept.
     train, validation = run.task.train_size, run.task.validation_size
-    mirrored = train / (train + validation) / 2 if run.merged else 0.0
-    forward = run.batch_size * (1 - mirrored) * per_example + fixed
-    everything = (train + validation) * (1 - mirrored) * per_example + fixed
+    saved = train / (train + validation) / 2 if mirrored(run) else 0.0
+    forward = run.batch_size * (1 - saved) * per_example + fixed
+    everything = (train + validation) * (1 - saved) * per_example + fixed
     protocol = run.protocol
     evaluations = 1 / protocol.curve_every + 0.1 / protocol.log_every
     return 2 * (3 * forward + everything * evaluations)

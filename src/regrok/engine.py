@@ -24,6 +24,7 @@ from regrok.models import build
 from regrok.optim import HYPER
 from regrok.tasks import task_info
 from regrok.tasks.examples import Examples, examples
+from regrok.tasks.sizes import mirrored
 
 CHUNK = 64
 """Batches drawn ahead at once on a CPU."""
@@ -66,7 +67,7 @@ class Engine:
         self.layout = self.model.layout
         self.optimiser = optim.build(representative.optimiser, self.layout)
         self.full_batch = representative.protocol.batch == "full"
-        self.merges = representative.merged
+        self.merges = mirrored(representative)
         self.batch = representative.batch_size
 
         size = self.layout.size

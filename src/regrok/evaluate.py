@@ -68,7 +68,7 @@ def evaluate(
 
     flat: (R, P) parameters. inputs: (R, n, ...). labels: (R, n) int64. allowed: (R,) int64, the number of wrong
     examples after which a run is left (`allowed_wrong`); −1 for a run that is not to be evaluated at all.
-    counts: (R, n) int64, how many examples each one stands for; None: itself.
+    counts: (R, n), how many examples each one stands for; None: itself.
     """
     runs, size = labels.shape
     device = labels.device

@@ -38,6 +38,7 @@ TRAINING = (
     "models/layout.py",
     "models/program.py",
     "tasks/__init__.py",
+    "tasks/examples.py",
     "tasks/sizes.py",
 )
 """Files that every run rests on, relative to the package."""

@@ -161,18 +161,6 @@ class Settings(Strict):
         """Examples per step, the training set's size for a full batch."""
         return self.task.train_size if self.protocol.batch == "full" else self.protocol.batch
 
-    @property
-    def merged(self) -> bool:
-        """Whether (a, b) and (b, a) are trained on as one example that counts twice.
-
-        The network must add its embeddings and see the full batch; the split and the labels must be
-        those of every seed, so that runs side by side keep one shape.
-        """
-        model, task = self.model, self.task
-        symmetric = model.name == "mlp" and model.input == "sum"
-        one_split = task.name == "modular" and task.split_seed is not None and task.labels == "true"
-        return symmetric and one_split and self.protocol.batch == "full"
-
     def identity(self) -> dict[str, Any]:
         """All that can change a run's numbers, as plain JSON values without nulls."""
         return self.model_dump(

@@ -447,7 +447,7 @@ void cross_entropy(int64_t n, int64_t d, T* logits, int64_t ldl, const T* bias, 
 }
 
 // What an evaluation reads off the logits, row by row and column by column. An equal logit before
-// the label's, or a NaN anywhere, makes a miss, as with argmax.
+// the label's makes a miss, as with argmax, and so does a NaN anywhere.
 template <class T>
 void score(int64_t n, int64_t d, const T* logits, int64_t ldl, const T* bias, const int64_t* labels,
            T* loss, T* hit, T* low, T* high) {

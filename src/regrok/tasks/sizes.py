@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from regrok.errors import RegrokError
 
 if TYPE_CHECKING:
-    from regrok.config import Task
+    from regrok.config import Run, Task
 
 
 @dataclass(frozen=True)
@@ -40,3 +40,15 @@ def task_info(task: Task) -> TaskInfo:
     if task.name in ("sparse_parity", "xor_clusters"):
         return TaskInfo("vectors", tokens=None, width=task.n, classes=2, **sizes)
     raise RegrokError(f"task.name = '{task.name}' has no sizes in regrok.tasks.sizes")
+
+
+def mirrored(run: Run) -> bool:
+    """Whether (a, b) and (b, a) are trained on as one example that counts twice.
+
+    The network must add its embeddings and see the full batch; the split and the labels must be
+    those of every seed, so that runs side by side keep one shape.
+    """
+    model, task = run.model, run.task
+    symmetric = model.name == "mlp" and model.input == "sum"
+    one_split = task.name == "modular" and task.split_seed is not None and task.labels == "true"
+    return symmetric and one_split and run.protocol.batch == "full"
