@@ -1,9 +1,12 @@
 """The engine's two ways to advance slots: one after the other (CPU) and stacked (GPU), here both on the CPU."""
 
+from collections import Counter
+
 import pytest
 import torch
 
-from regrok.engine import Engine, slots_within
+from regrok import streams
+from regrok.engine import ROWS, Engine, slots_within
 from small import SGD, small_run, small_transformer
 
 KINDS = {
@@ -38,6 +41,29 @@ def test_stacked_slots_train_as_single_ones_do(kind):
     for slot, found in stacked.evaluate("validation", asked).items():
         other = single.evaluate("validation", asked)[slot]
         assert found.accuracy == other.accuracy and found.examples == other.examples
+
+
+def test_an_example_drawn_twice_is_taken_once():
+    """The batches of a lone run hold the draws as counts, on fewer rows, whatever their number."""
+    made = Engine(small_run(0, protocol={"batch": 50}), 1, dtype=torch.float64)
+    made.start(0, small_run(0))
+    group, n = made._groups[0], made.info.train_size
+    seen = set()
+    for step, (inputs, labels, weights) in enumerate(made._batches(group, 60)):
+        (drawn,) = streams.indices(made.keys, torch.tensor([step]), 50, n)
+        rows = labels.shape[1]
+        assert inputs.shape[1] == weights.shape[1] == rows
+        assert rows == min(50, -(-len(drawn.unique()) // ROWS) * ROWS)
+        told = {}
+        for pair, label, weight in zip(inputs[0], labels[0], weights[0].tolist(), strict=True):
+            if weight:
+                assert (*pair.tolist(), int(label)) not in told
+                told[*pair.tolist(), int(label)] = weight
+        pairs = made.sets["train"].inputs[0, drawn], made.sets["train"].labels[0, drawn]
+        expected = Counter((*a.tolist(), int(b)) for a, b in zip(*pairs, strict=True))
+        assert told == expected
+        seen.add(rows)
+    assert len(seen) > 1  # else the sizes were not tested
 
 
 def test_an_empty_slot_leaves_its_group_alone():

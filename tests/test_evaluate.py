@@ -14,12 +14,13 @@ from regrok.models.layers import Scores
 class Linear:
     """Logits are inputs times the (run's) parameters: any accuracy can be dialled in."""
 
-    def score(self, flat, inputs, labels):
-        logits = inputs * flat[:, None, :1]
-        runs, size, classes = logits.shape
-        scores = Scores(*torch.empty(2, runs, size), *torch.empty(2, runs, classes))
-        reference.score(logits, torch.zeros(runs, classes), labels, *scores)
-        return scores
+    def scores(self, flat, parts):
+        for inputs, labels in parts:
+            logits = inputs * flat[:, None, :1]
+            runs, size, classes = logits.shape
+            scores = Scores(*torch.empty(2, runs, size), *torch.empty(2, runs, classes))
+            reference.score(logits, torch.zeros(runs, classes), labels, *scores)
+            yield scores
 
 
 def case(accuracy, size=5000, classes=7, seed=0):

@@ -87,3 +87,10 @@ def test_norms_of_groups_sum_to_the_norm():
     groups = group_squared_norms(layout, flat)
     torch.testing.assert_close(groups["V_first"] + groups["V_rest"], squared_norm(flat))
     torch.testing.assert_close(squared_norm(flat), flat.double().pow(2).sum(1))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_the_squared_norm_is_finite_where_every_parameter_is(bad):
+    flat = torch.full((3, 1000), 3e38)
+    flat[1, 517] = bad
+    assert torch.isfinite(squared_norm(flat)).tolist() == [True, False, True]

@@ -85,6 +85,18 @@ def test_a_batch_depends_on_its_own_key_and_step_only(draw) -> None:
     assert torch.equal(draw(KEYS.flip(0), steps.flip(0), 32, 100), together.flip(0))
 
 
+@given(st.integers(1, 40), st.integers(1, 60), st.integers(1, 5))
+def test_distinct_draws_are_those_of_unique(train_size: int, batch: int, k: int) -> None:
+    drawn = streams.indices(KEYS[:1].repeat(k), torch.arange(k), batch, train_size)
+    examples, counts, sizes = streams.distinct(drawn)
+    for row in range(k):
+        expected, often = drawn[row].unique(return_counts=True)
+        size = sizes[row]
+        assert torch.equal(examples[row, :size], expected)
+        assert torch.equal(counts[row, :size], often)
+        assert not examples[row, size:].any() and not counts[row, size:].any()
+
+
 @given(st.integers(1, 300), st.data())
 def test_an_epoch_visits_every_example_at_most_once(train_size: int, data) -> None:
     batch = data.draw(st.integers(1, train_size))

@@ -79,8 +79,9 @@ def evaluate(
     low: Tensor | None = None
     high: Tensor | None = None
     open_ = allowed >= 0
-    for start, end in blocks(size):
-        block = model.score(flat, inputs[:, start:end], labels[:, start:end])
+    edges = blocks(size)
+    parts = ((inputs[:, start:end], labels[:, start:end]) for start, end in edges)
+    for (start, end), block in zip(edges, model.scores(flat, parts), strict=False):
         times = torch.ones_like(block.loss) if counts is None else counts[:, start:end]
         low = (
             block.low

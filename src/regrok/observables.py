@@ -18,8 +18,11 @@ LOW_RESOLUTION = (3, 5)
 
 
 def squared_norm(flat: Tensor) -> Tensor:
-    """V = ‖θ‖², the sum of squares of all parameters. flat: (R, P), padding zero. Returns (R,) float64 on the CPU."""
-    return flat.double().square().sum(-1).cpu()
+    """V = ‖θ‖², the sum of squares of all parameters. flat: (R, P), padding zero. Returns (R,) float64 on the CPU.
+
+    Summed in float64, where no finite float32 overflows: V is finite if and only if every parameter is.
+    """
+    return torch.linalg.vector_norm(flat, dim=-1, dtype=torch.float64).square().cpu()
 
 
 def group_squared_norms(layout, flat: Tensor) -> dict[str, Tensor]:

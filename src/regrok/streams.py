@@ -12,6 +12,7 @@ step.
 
 import hashlib
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,6 +60,27 @@ def indices(
     count = steps[:, None] * batch + torch.arange(1, batch + 1, device=keys.device)
     drawn = _shift_right(splitmix64(keys[:, None] + count * GOLDEN), 64 - UNIFORM_BITS)
     return torch.bitwise_right_shift(drawn * train_size, UNIFORM_BITS, out=out)
+
+
+def distinct(drawn: Tensor) -> tuple[Tensor, Tensor, list[int]]:
+    """Draws with replacement, every example once: a batch of 512 out of 4,704 holds some 486.
+
+    drawn: (k, batch) int64. Returns examples (k, batch) int64, ascending and then zeros; how often
+    each was drawn, (k, batch) int64, then zeros; and how many there are in each row.
+    """
+    k, batch = drawn.shape
+    ordered = np.sort(drawn.numpy().astype(np.int32), axis=1)  # NumPy sorts 32 bits in vectors
+    first = np.ones((k, batch), dtype=bool)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=first[:, 1:])
+    place = np.cumsum(first, axis=1) + (np.arange(k) * batch - 1)[:, None]
+    examples = np.zeros(k * batch, dtype=np.int64)
+    examples[place[first]] = ordered[first]
+    counts = np.bincount(place.ravel(), minlength=k * batch)
+    return (
+        torch.from_numpy(examples).view(k, batch),
+        torch.from_numpy(counts).view(k, batch),
+        first.sum(axis=1).tolist(),
+    )
 
 
 def epoch_indices(

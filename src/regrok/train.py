@@ -150,7 +150,8 @@ class Trainer:
         steps = {slot: int(engine.steps[slot]) for slot in slots}
         full = {slot: self._full(self.occupied[slot], steps[slot]) for slot in slots}
         squared = squared_norm(engine.flat)
-        lost = [slot for slot in slots if engine.diverged(slot)]
+        finite = torch.isfinite(squared) & torch.isfinite(engine.loss).cpu()
+        lost = [slot for slot in slots if not finite[slot]]
         for slot in lost:
             self.occupied[slot].diverged = True
         stop = {

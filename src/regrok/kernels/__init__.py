@@ -7,7 +7,7 @@ Two implementations of the same functions: `native` (C++, one thread, for CPU) a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -22,6 +22,10 @@ class Kernels(Protocol):
 
     def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
         """The call of `kernel` on these arguments, ready to be repeated."""
+        ...
+
+    def fuse(self, calls: Sequence[Callable[[], Any]]) -> list[Callable[[], Any]]:
+        """The same calls in the same order, in as few as the implementation can."""
         ...
 
 

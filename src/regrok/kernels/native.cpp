@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -682,14 +683,37 @@ void sgd_entry(int64_t runs, int64_t size, T* flat, const T* grad, T* buffer, co
                  steps});
 }
 
+// Every function is called through one of this form, with its arguments in 64-bit words.
+using Called = void (*)(const int64_t*);
+
+template <class T>
+T argument(int64_t word) {
+  static_assert(sizeof(T) == sizeof word);
+  T value;
+  std::memcpy(&value, &word, sizeof value);
+  return value;
+}
+
+template <auto function>
+struct Caller;
+
+template <class... Arguments, void (*function)(Arguments...)>
+struct Caller<function> {
+  template <std::size_t... place>
+  static void unpack(const int64_t* words, std::index_sequence<place...>) {
+    function(argument<Arguments>(words[place])...);
+  }
+  static void call(const int64_t* words) { unpack(words, std::index_sequence_for<Arguments...>{}); }
+};
+
 struct Entry {
   const char* name;
-  void* single;
-  void* twice;
+  Called single;
+  Called twice;
 };
 
 #define ENTRY(name, function) \
-  {name, reinterpret_cast<void*>(&function<float>), reinterpret_cast<void*>(&function<double>)}
+  {name, Caller<&function<float>>::call, Caller<&function<double>>::call}
 
 const Entry kEntries[] = {
     ENTRY("add_row", add_row),
@@ -715,9 +739,18 @@ const Entry kEntries[] = {
 
 }  // namespace
 
-// Address of a kernel for float (is_double 0) or double (1); null where there is none of that name.
-extern "C" void* regrok_kernel(const char* name, int is_double) {
+// A kernel for float (is_double 0) or double (1); null where there is none of that name.
+extern "C" Called regrok_kernel(const char* name, int is_double) {
   for (const Entry& entry : kEntries)
     if (!std::strcmp(entry.name, name)) return is_double ? entry.twice : entry.single;
   return nullptr;
+}
+
+struct Step {
+  Called function;
+  const int64_t* words;
+};
+
+extern "C" void regrok_replay(int64_t count, const Step* steps) {
+  for (int64_t i = 0; i < count; ++i) steps[i].function(steps[i].words);
 }

@@ -12,13 +12,16 @@ import os
 import platform
 import shlex
 import shutil
+import struct
 import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -59,15 +62,51 @@ _ARGUMENTS = {
     "attend_backward": ("mmmmmmtiimmmmmm", 0),
 }
 
-_INT, _POINTER, _DOUBLE = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
-_TYPES = {
-    "m": (_POINTER, _INT),
-    "M": (_POINTER, _INT, _INT),
-    "v": (_POINTER,),
-    "t": (_POINTER,),
-    "i": (_INT,),
-    "d": (_DOUBLE,),
-}
+_INT, _POINTER = ctypes.c_int64, ctypes.c_void_p
+
+
+class Call:
+    """One kernel on the memory of its tensors; the caller keeps them alive."""
+
+    __slots__ = ("_arguments", "_replay", "_step", "arguments", "function")
+
+    def __init__(self, replay: Any, function: int, arguments: Sequence[int | float | None]) -> None:
+        """function: its address; arguments: what it takes as 64-bit words, None for a null pointer."""
+        self.function = function
+        self.arguments = [_word(value) for value in arguments]
+        self._replay = replay
+        self._arguments = (_INT * len(arguments))(*self.arguments)
+        self._step = (_POINTER * 2)(function, ctypes.addressof(self._arguments))
+
+    def __call__(self) -> None:
+        self._replay(1, self._step)
+
+
+class Calls:
+    """Calls one after the other, in one crossing from Python: a step has some forty, of a few microseconds each."""
+
+    __slots__ = ("_arguments", "_count", "_replay", "_steps")
+
+    def __init__(self, replay: Any, calls: Sequence[Call]) -> None:
+        words = [word for call in calls for word in call.arguments]
+        self._replay = replay
+        self._arguments = (_INT * len(words))(*words)
+        self._count = len(calls)
+        self._steps = (_POINTER * (2 * len(calls)))()
+        address = ctypes.addressof(self._arguments)
+        for i, call in enumerate(calls):
+            self._steps[2 * i], self._steps[2 * i + 1] = call.function, address
+            address += ctypes.sizeof(_INT) * len(call.arguments)
+
+    def __call__(self) -> None:
+        self._replay(self._count, self._steps)
+
+
+def _word(value: int | float | None) -> int:
+    """The 64 bits that the library reads as an integer, a pointer or a double."""
+    if isinstance(value, float):
+        return int.from_bytes(struct.pack("=d", value), sys.byteorder, signed=True)
+    return value or 0
 
 
 class Native:
@@ -80,14 +119,24 @@ class Native:
     def __init__(self, library: Path) -> None:
         found = ctypes.CDLL(str(library))
         self.products = {
-            kind: partial(self._bind_product, _product(found, kind))
+            kind: partial(self._bind_product, _address(found, f"regrok_product_{kind}"))
             for kind in ("float32", "bfloat16")
             if getattr(found, f"regrok_has_product_{kind}")()
         }
         self._find = found.regrok_kernel
         self._find.restype = ctypes.c_void_p
         self._find.argtypes = (ctypes.c_char_p, ctypes.c_int)
-        self._functions: dict[tuple[str, torch.dtype], Any] = {}
+        self._replay = found.regrok_replay
+        self._replay.restype = None
+        self._replay.argtypes = (_INT, _POINTER)
+
+    def fuse(self, calls: Sequence[Callable[[], Any]]) -> list[Callable[[], Any]]:
+        """The same calls in the same order, neighbours among the native ones as one."""
+        fused: list[Callable[[], Any]] = []
+        for native, some in groupby(calls, lambda call: isinstance(call, Call)):
+            neighbours = list(some)
+            fused += [Calls(self._replay, cast("list[Call]", neighbours))] if native else neighbours
+        return fused
 
     def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
         """The call on these tensors' memory; the caller keeps the tensors alive."""
@@ -99,16 +148,14 @@ class Native:
         passed: list[int | float | None] = [n, d]
         for letter, value in zip(letters, args, strict=True):
             if letter in "id":
-                passed.append(value)
+                passed.append(int(value) if letter == "i" else float(value))
             else:
                 kind = torch.int64 if letter == "t" else dtype
                 passed += _matrix(value, letter, kind) if letter in "mM" else [_vector(value, kind)]
-        types = (_INT, _INT, *(kind for letter in letters for kind in _TYPES[letter]))
-        return partial(self._function(kernel, dtype, types), *passed)
+        return Call(self._replay, self._function(kernel, dtype), passed)
 
-    @staticmethod
     def _bind_product(
-        product: Any, a: Tensor, b: Tensor, out: Tensor, accumulate: bool
+        self, product: int, a: Tensor, b: Tensor, out: Tensor, accumulate: bool
     ) -> Callable[[], Any]:
         """out (+)= a @ b of float32 matrices; operands may be transposed views."""
         if not all(x.dtype == torch.float32 and 1 in x.stride() for x in (a, b)):
@@ -122,7 +169,7 @@ class Native:
 
         (M, K), N = a.shape, b.shape[1]
         target = (out.data_ptr(), out.stride(0), int(accumulate))
-        return partial(product, M, N, K, *operand(a), *operand(b), *target)
+        return Call(self._replay, product, (M, N, K, *operand(a), *operand(b), *target))
 
     def _bind_optimiser(self, kernel: str, flat: Tensor, *args: Any) -> Callable[[], Any]:
         """Arguments of `regrok.optim.adam_step` or `sgd_step`: all runs in one call."""
@@ -135,10 +182,8 @@ class Native:
             raise ValueError(f"{kernel}: hyper-parameters must be contiguous float64")
         if steps.dtype != torch.int64:
             raise ValueError(f"{kernel}: step counts must be int64")
-        types = (_INT, _INT, *[_POINTER] * (len(stacked) + 2), _INT, *[_POINTER] * 9)
         pointers = [t.data_ptr() for t in (flat, *stacked)]
-        return partial(
-            self._function(kernel, flat.dtype, types),
+        passed = (
             *flat.shape,
             *pointers,
             None if mask is None else mask.data_ptr(),
@@ -146,21 +191,17 @@ class Native:
             *(h.data_ptr() for h in hyper),
             steps.data_ptr(),
         )
+        return Call(self._replay, self._function(kernel, flat.dtype), passed)
 
-    def _function(self, kernel: str, dtype: torch.dtype, types: tuple[Any, ...]) -> Any:
-        if (kernel, dtype) not in self._functions:
-            if dtype not in (torch.float32, torch.float64):
-                raise ValueError(f"native kernels take float32 and float64, not {dtype}")
-            address = self._find(kernel.encode(), int(dtype == torch.float64))
-            self._functions[kernel, dtype] = ctypes.CFUNCTYPE(None, *types)(address)
-        return self._functions[kernel, dtype]
+    def _function(self, kernel: str, dtype: torch.dtype) -> int:
+        if dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"native kernels take float32 and float64, not {dtype}")
+        return self._find(kernel.encode(), int(dtype == torch.float64))
 
 
-def _product(library: ctypes.CDLL, kind: str) -> Any:
-    found = getattr(library, f"regrok_product_{kind}")
-    found.argtypes = (_INT, _INT, _INT, *(_POINTER, _INT, _INT) * 2, _POINTER, _INT, _INT)
-    found.restype = None
-    return found
+def _address(library: ctypes.CDLL, name: str) -> int:
+    """Of a function of the library."""
+    return ctypes.cast(getattr(library, name), _POINTER).value or 0
 
 
 def _matrix(x: Tensor | None, letter: str, dtype: torch.dtype) -> Sequence[int | None]:

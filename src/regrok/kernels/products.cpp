@@ -351,11 +351,12 @@ void product(int64_t M, int64_t N, int64_t K, const float* a, int64_t lda, bool 
 }  // namespace
 
 // (M, K) (K, N) -> (M, N); a transposed operand is stored as its transpose, ld between stored rows.
-#define REGROK_PRODUCT(name, Kind)                                                                   \
-  extern "C" void regrok_product_##name(                                                             \
-      int64_t M, int64_t N, int64_t K, const float* a, int64_t lda, int64_t a_transposed,            \
-      const float* b, int64_t ldb, int64_t b_transposed, float* c, int64_t ldc, int64_t accumulate) { \
-    product<Kind>(M, N, K, a, lda, a_transposed, b, ldb, b_transposed, c, ldc, accumulate);          \
+// Words: M, N, K; a, lda, transposed; b, ldb, transposed; c, ldc, accumulate (native.cpp's replay).
+#define REGROK_PRODUCT(name, Kind)                                                                \
+  extern "C" void regrok_product_##name(const int64_t* w) {                                       \
+    product<Kind>(w[0], w[1], w[2], reinterpret_cast<const float*>(w[3]), w[4], w[5],             \
+                  reinterpret_cast<const float*>(w[6]), w[7], w[8], reinterpret_cast<float*>(w[9]), \
+                  w[10], w[11]);                                                                  \
   }
 
 REGROK_PRODUCT(float32, Float32)

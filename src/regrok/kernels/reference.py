@@ -10,7 +10,7 @@ a CUDA step is deterministic.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -305,6 +305,9 @@ class _Reference:
 
     def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
         return partial(globals()[kernel], *args)
+
+    def fuse(self, calls: Sequence[Callable[[], Any]]) -> list[Callable[[], Any]]:
+        return list(calls)
 
 
 KERNELS = _Reference()

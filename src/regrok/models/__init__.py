@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ class Model(Protocol):
 
     layout: Layout
     evaluation_bytes: int
-    """Memory of the buffers that `logits` has made so far."""
+    """Memory of the buffers of `logits` and `scores`."""
 
     def init(self, generator: torch.Generator) -> Tensor:
         """(P,) float32: `torch.nn`'s default initialisation, drawn from `generator` in the order in
@@ -57,8 +58,11 @@ class Model(Protocol):
         """(R, B, C) logits, forward only, for any B. The result belongs to the caller."""
         ...
 
-    def score(self, flat: Tensor, inputs: Tensor, labels: Tensor) -> Scores:
-        """Losses, hits and ranges of the logits, in one pass. The result belongs to the caller."""
+    def scores(self, flat: Tensor, parts: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Scores]:
+        """Losses, hits and ranges of the logits for each part (inputs, labels) of a set, in one pass.
+
+        What depends on the parameters alone is computed once: `flat` must not change meanwhile.
+        """
         ...
 
 

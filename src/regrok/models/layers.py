@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -63,7 +63,7 @@ class StackedModel:
         self.classes = int(task.classes)
         self.activation = ACTIVATIONS.index(model.activation)
         self.layout = Layout(*self.parameters())
-        self._evaluation: dict[int, Workspace] = {}
+        self._evaluation: Workspace | None = None
 
     # What a subclass provides.
 
@@ -128,7 +128,7 @@ class StackedModel:
     @property
     def evaluation_bytes(self) -> int:
         """Memory of the evaluations' buffers made so far."""
-        return sum(workspace.bytes for workspace in self._evaluation.values())
+        return 0 if self._evaluation is None else self._evaluation.bytes
 
     def loss_and_gradient(
         self,
@@ -159,18 +159,29 @@ class StackedModel:
             self._evaluate(flat[some], inputs[some], out[some])
         return out
 
-    def score(self, flat: Tensor, inputs: Tensor, labels: Tensor) -> Scores:
-        runs = labels.shape[0]
-        if self.stacked or runs == 1:
-            return self._score(flat, inputs, labels)
-        parts = [
-            self._score(flat[r : r + 1], inputs[r : r + 1], labels[r : r + 1]) for r in range(runs)
-        ]
-        return Scores(*(torch.cat(parts) for parts in zip(*parts, strict=True)))
+    def scores(self, flat: Tensor, parts: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Scores]:
+        if self.stacked or flat.shape[0] == 1:
+            yield from self._scores(flat, parts)
+            return
+        for inputs, labels in parts:
+            each = [
+                next(self._scores(flat[one], [(inputs[one], labels[one])]))
+                for one in (slice(r, r + 1) for r in range(flat.shape[0]))
+            ]
+            yield Scores(*(torch.cat(some) for some in zip(*each, strict=True)))
 
-    def _score(self, flat: Tensor, inputs: Tensor, labels: Tensor) -> Scores:
-        runs, examples = labels.shape
-        workspace = self._evaluation_workspace(runs, examples)
+    def _scores(self, flat: Tensor, parts: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Scores]:
+        shared = None
+        for inputs, labels in parts:
+            workspace = self._evaluation_workspace(*labels.shape)
+            # One memory for all parts, unless a larger part comes: the tables stand.
+            if workspace.whole is not shared:
+                shared = workspace.whole
+                self._shared(flat, shared)
+            yield self._score(flat, inputs, labels, workspace)
+
+    def _score(self, flat: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace) -> Scores:
+        examples = labels.shape[1]
         scores = Scores(
             *(workspace.buffer(f"score_{name}", examples) for name in ("loss", "hit")),
             *(workspace.buffer(f"score_{name}", self.classes) for name in ("low", "high")),
@@ -179,7 +190,6 @@ class StackedModel:
 
         def record() -> Program:
             program, θ = Program(self.kernels, self.products), self.layout.views(flat)
-            self.record_shared(program, θ, workspace)
             logits = self.record_logits(program, θ, workspace, train=False)
             program.add("score", logits, θ["head.bias"], targets, *scores)
             return program
@@ -189,10 +199,21 @@ class StackedModel:
         workspace.program((2, flat.data_ptr()), record).run()
         return Scores(*(part.clone() for part in scores))
 
+    def _shared(self, flat: Tensor, workspace: Workspace) -> None:
+        """Make the tables of an evaluation."""
+
+        def record() -> Program:
+            program = Program(self.kernels, self.products)
+            self.record_shared(program, self.layout.views(flat), workspace)
+            return program
+
+        workspace.program((0, flat.data_ptr()), record).run()
+
     def _evaluation_workspace(self, runs: int, rows: int) -> Workspace:
-        if rows not in self._evaluation:
-            self._evaluation[rows] = self.workspace(runs, rows)
-        return self._evaluation[rows]
+        found = self._evaluation
+        if found is None or found.batch < rows or found.runs != (runs if self.stacked else 1):
+            found = self._evaluation = self.workspace(runs, rows)
+        return found.narrowed(rows)
 
     def _step(
         self,
@@ -225,18 +246,13 @@ class StackedModel:
         workspace = self._evaluation_workspace(flat.shape[0], rows)
         θ = self.layout.views(flat)
 
-        def shared() -> Program:
-            program = Program(self.kernels, self.products)
-            self.record_shared(program, θ, workspace)
-            return program
-
         def chunk() -> Program:
             program = Program(self.kernels, self.products)
             logits = self.record_logits(program, θ, workspace, train=False)
             program.add("add_bias", logits, θ["head.bias"])
             return program
 
-        workspace.program((0, flat.data_ptr()), shared).run()
+        self._shared(flat, workspace.whole)
         program = workspace.program((1, flat.data_ptr()), chunk)
         buffer = self.inputs(workspace)
         logits = workspace.buffer("logits", rows, self.classes)

@@ -139,7 +139,8 @@ class Transformer(StackedModel):
                 program, θ, w, after_attention, y, y, train=train, rows=rows, total=total,
                 bias=θ["layer.self_attn.out_proj.bias"], residual=table, column=c,
             )  # fmt: skip
-        h, a = w.buffer("h", m * n, f), w.buffer("a", m * n, f)
+        h = w.buffer("h", m * n, f)
+        a = w.buffer("a", m * n, f) if train else h
         program.mm(y, θ["layer.linear1.weight"].mT, h)
         pooled = self.pre and m == 2
         # A mean of two positions: the halves are in the activations and their derivatives.
