@@ -71,18 +71,24 @@ def write_study(folder: Path, study: dict[str, Any]) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
 
 
-def make_checkout(folder: Path, study: dict[str, Any]) -> Path:
-    """A copy of the project's sources with this study in place of its own."""
+def copy_project(folder: Path, *names: str) -> Path:
+    """These of the project's files and folders, without what a build leaves in them, and an environment."""
     folder.mkdir(parents=True)
-    skipped = shutil.ignore_patterns("__pycache__", "generated", "*.egg-info")
-    for name in SOURCES:
+    made = shutil.ignore_patterns("__pycache__", "generated", "*.egg-info", "*.pdf", "*.tar.gz")
+    for name in names:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=skipped)
+            shutil.copytree(source, folder / name, ignore=made)
         else:
             shutil.copy(source, folder / name)
     # As `make install` leaves it: Snakemake cannot start a Python whose own path has spaces.
     (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+def make_checkout(folder: Path, study: dict[str, Any]) -> Path:
+    """A copy of the project's sources with this study in place of its own."""
+    copy_project(folder, *SOURCES)
     write_study(folder, study)
     return folder
 

@@ -12,6 +12,7 @@ import pytest
 
 import bundles
 import synthetic
+from checkouts import copy_project
 from regrok.config.load import load_config
 
 pytestmark = [pytest.mark.snakemake, pytest.mark.long]
@@ -23,16 +24,8 @@ RELEASED = ("--config", "scale=smoke", "source=released")
 
 def checkout(folder: Path, bundle: Path) -> Path:
     """A copy of the project with a bundle and nothing else that a build makes."""
-    folder.mkdir(parents=True)
-    ignore = shutil.ignore_patterns("__pycache__", "generated", "*.pdf")
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=ignore)
-        elif source.exists():
-            shutil.copy(source, folder / name)
+    copy_project(folder, *SOURCES)
     shutil.copytree(bundle, folder / "results/released")
-    (folder / ".venv").symlink_to(sys.prefix)
     return folder
 
 

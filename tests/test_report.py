@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from checkouts import copy_project
 from regrok import figures, tables
 from regrok.claims import NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.errors import RegrokError
@@ -171,14 +171,7 @@ def test_labels_do_not_turn_into_switches(two_figures):
 def report(tmp_path_factory):
     """Snakemake's report of a smoke build made of planted runs."""
     folder = tmp_path_factory.mktemp("report") / "a checkout"
-    folder.mkdir()
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            leave = shutil.ignore_patterns("__pycache__", "generated")
-            shutil.copytree(source, folder / name, ignore=leave)
-        elif source.exists():
-            shutil.copy(source, folder / name)
+    copy_project(folder, *SOURCES)
     pretend_finished(folder)
     made = study("smoke")
     smoke = results(made, folder / "results/smoke")

@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from checkouts import copy_project
 from regrok.build import Study
 from regrok.config import Run
 from regrok.config.load import load_config
@@ -60,21 +61,6 @@ QUICK = (
 
 OWN_TIME = ["wall_seconds"]
 """The one column that two trainings of a run do not share."""
-
-
-def copy(folder: Path) -> Path:
-    """The project without results, in a path with a space and a letter outside ASCII."""
-    folder.mkdir(parents=True)
-    ignored = shutil.ignore_patterns("__pycache__", "generated", "*.pdf", "*.tar.gz")
-    for name in SOURCES:
-        source, target = ROOT / name, folder / name
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=ignored)
-        else:
-            shutil.copy(source, target)
-    # As `make install` leaves it: an environment in the checkout, so that a path with spaces above it does no harm.
-    (folder / ".venv").symlink_to(sys.prefix)
-    return folder
 
 
 def command(folder: Path, *arguments: str, cluster: bool = False) -> tuple[list[str], dict]:
@@ -167,7 +153,10 @@ def same_frames(one: Path, other: Path) -> None:
 
 
 def test_a_job_that_the_time_limit_ends_goes_on_from_its_checkpoint_to_the_same_results(tmp_path):
-    cluster, here = copy(tmp_path / "on a clüster"), copy(tmp_path / "here")
+    cluster, here = (
+        copy_project(tmp_path / "on a clüster", *SOURCES),
+        copy_project(tmp_path / "here", *SOURCES),
+    )
     minutes, steps = sized(cluster)
     for folder in (cluster, here):
         reduced(folder, steps)
@@ -195,7 +184,7 @@ def test_a_job_that_the_time_limit_ends_goes_on_from_its_checkpoint_to_the_same_
 
 
 def test_the_gpu_profile_asks_for_a_gpu_for_training_alone(tmp_path, monkeypatch):
-    folder = copy(tmp_path / "checkout")
+    folder = copy_project(tmp_path / "checkout", *SOURCES)
     reduced(folder, 400)
     monkeypatch.setenv("SLURM_GPUS", "1")
     targets = [str(RESULTS / "runs.parquet")]
@@ -216,7 +205,10 @@ def test_the_gpu_profile_asks_for_a_gpu_for_training_alone(tmp_path, monkeypatch
 @pytest.mark.skipif(not os.environ.get("WHOLE"), reason="minutes more: make test-slurm WHOLE=1")
 @pytest.mark.tex
 def test_the_whole_smoke_study_through_sbatch_is_the_one_built_here(tmp_path):
-    cluster, here = copy(tmp_path / "on a clüster"), copy(tmp_path / "here")
+    cluster, here = (
+        copy_project(tmp_path / "on a clüster", *SOURCES),
+        copy_project(tmp_path / "here", *SOURCES),
+    )
     output = through_slurm(cluster)
     assert set(ended(output)) == {"COMPLETED"}
     shutil.copytree(cluster / "results/store", here / "results/store")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from checkouts import copy_project
 from regrok.build import STORE, Study
 from regrok.config.load import load_config
 
@@ -40,11 +40,7 @@ LONG_AGO = 1_600_000_000
 
 def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
     """Run Snakemake on one core; its output, stdout and stderr together."""
-    # As `make install` leaves it: an environment in the checkout, so that a path with spaces above it does no harm.
-    environment = folder / ".venv"
-    if not environment.exists():
-        environment.symlink_to(sys.prefix)
-    python = environment / "bin" / Path(sys.executable).name
+    python = folder / ".venv/bin" / Path(sys.executable).name
     done = subprocess.run(
         [str(python), "-m", "snakemake", "--cores", "1", *arguments],
         cwd=folder,
@@ -98,18 +94,9 @@ def smoke_study(folder: Path) -> Study:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with a finished smoke build."""
-    folder = tmp_path_factory.mktemp("workflow") / "a checkout"
-    folder.mkdir()
-    for name in SOURCES:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(
-                source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "generated")
-            )
-        elif source.exists():
-            shutil.copy(source, folder / name)
+    folder = copy_project(tmp_path_factory.mktemp("workflow") / "a checkout", *SOURCES)
     for path in folder.rglob("*"):
-        os.utime(path, (LONG_AGO, LONG_AGO))
+        os.utime(path, (LONG_AGO, LONG_AGO), follow_symlinks=False)
     pretend_finished(folder)
     return folder
 
