@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -128,6 +129,32 @@ def test_a_bound_is_drawn_as_an_arrow_and_a_missing_ratio_says_so():
         forest(ax, [("bound", bound), ("none", {"value": None})], "ratio")
     assert len([text for text in ax.texts if getattr(text, "arrowprops", None)]) == 1
     assert "no estimate" in [text.get_text() for text in ax.texts]
+
+
+def test_tick_labels_leave_room_for_each_other():
+    """The published grid of moduli has 97 beside 101, and abundant data alone one number of examples."""
+    made = study("laptop")
+    runs, members = made.frames.runs.copy(), made.frames.experiments
+    swept = runs.run_id.isin(members.run_id[members.experiment == "S3"])
+    moduli = made.config.experiments["S3"].grid["task.p"]
+    runs.loc[swept, "p"] = [moduli[i % len(moduli)] for i in range(swept.sum())]
+    shapes = {"modulus": members, "parity": members[members.experiment != "parity_scarce"]}
+    for name, experiments in shapes.items():
+        frames = SimpleNamespace(**{**vars(made.frames), "runs": runs, "experiments": experiments})
+        figure, _, _ = figures.draw(name, made.config.figures[name], frames, {})
+        assert any(label.get_text() for label in figure.axes[0].get_xticklabels())
+        figure.canvas.draw()
+        for ax in figure.axes:
+            left, right = sorted(ax.get_xlim())
+            ticks = [*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()]
+            boxes = sorted(
+                (box.x0, box.x1)
+                for tick in ticks
+                if left <= tick.get_loc() <= right and tick.label1.get_text()
+                for box in [tick.label1.get_window_extent()]
+            )
+            for (_, end), (start, _) in pairwise(boxes):
+                assert start > end, f"{name}: labels touch on {ax.get_xlabel()}"
 
 
 def test_nobody_groks_and_the_sweep_is_still_drawn():

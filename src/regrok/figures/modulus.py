@@ -11,7 +11,16 @@ import numpy as np
 from regrok import latex
 from regrok.figures import panels
 from regrok.figures.captions import caption
-from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, from_zero, label, thousands
+from regrok.figures.style import (
+    BLUE,
+    DASHES,
+    GREY,
+    VERMILION,
+    from_zero,
+    label,
+    thousands,
+    ticks_apart,
+)
 from regrok.figures.summaries import line
 from regrok.laws.selection import escape_theory, log_norm_ratio
 
@@ -45,7 +54,7 @@ def draw(shown, fits, options, style):
         label(ax, "p", column)
         from_zero(ax)
         thousands(ax, "y")
-        ax.set_xticks(moduli)
+        ticks_apart(ax, moduli)
         ax.tick_params(axis="x", labelsize=6)
     slope, intercept, _ = line(runs.p, runs.V_mem)
     if np.isfinite(slope):
@@ -69,7 +78,7 @@ def draw(shown, fits, options, style):
             d.plot(p, np.median(found), "o", mfc="white", mec="black", ms=3.6)
         label(d, "p", "Fourier support $K$")
         from_zero(d)
-        d.set_xticks(moduli)
+        ticks_apart(d, moduli)
     else:
         ratio = log_norm_ratio(runs)
         panels.run_points(d, ratio[runs.delay.notna()], runs.delay[runs.delay.notna()])

@@ -11,14 +11,24 @@ import pandas as pd
 from regrok import latex
 from regrok.figures.captions import caption
 from regrok.figures.shown import median_run
-from regrok.figures.style import BLUE, DASHES, GREY, MARKERS, ORANGE, decades, label, log_scale
+from regrok.figures.style import (
+    BLUE,
+    DASHES,
+    GREY,
+    MARKERS,
+    ORANGE,
+    decades,
+    label,
+    log_scale,
+    plain_ticks,
+)
 from regrok.figures.summaries import median_interval
 
 LINEAR = 100
 """Delays below this many steps are drawn linearly: zero and negative ones belong on the axis."""
 
 NARROW = 5
-"""Below this ratio of largest to smallest, a linear axis reads better than a logarithmic one."""
+"""Below this ratio of largest to smallest, a logarithmic axis has no decades to label."""
 
 
 def draw(shown, fits, options, style):
@@ -78,8 +88,12 @@ def draw(shown, fits, options, style):
     if len(ratio) and ratio.max() > NARROW * ratio.min():
         log_scale(b, "y")
         decades(b, "y")
+    sizes = together.train_size
     for ax in (a, b):
         log_scale(ax, "x")
+        if sizes.max() < NARROW * sizes.min():  # a log axis would label every few hundred examples
+            ax.set_xlim(sizes.min() / 2, sizes.max() * 2)
+            plain_ticks(ax, "x", sizes)
     label(a, "train_size", "delay")
     label(b, "train_size", "$V_{\\mathrm{final}}/V_{\\mathrm{mem}}$")
     log_scale(c, "x")

@@ -174,6 +174,18 @@ def plain_ticks(ax: Axes, which: str, values: Iterable[float], limit: int = 8) -
     axis.set_minor_locator(mpl.ticker.NullLocator())
 
 
+def ticks_apart(ax: Axes, values: Iterable[float], least: float = 0.07) -> None:
+    """Ticks on x at the values that were run, labelled but for those within this share of the last label."""
+    shown = sorted(set(values))
+    labels: list[str] = []
+    last = -np.inf
+    for value in shown:
+        apart = value - last >= least * (shown[-1] - shown[0])
+        labels.append(short_number(value) if apart else "")
+        last = value if apart else last
+    ax.set_xticks(shown, labels)
+
+
 def from_zero(ax: Axes) -> None:
     """A y axis from zero to a little above the highest point or bar."""
     highest = ax.dataLim.y1
