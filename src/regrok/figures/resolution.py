@@ -30,7 +30,7 @@ def draw(shown, fits, options, style):
         )
         b.scatter(curve[high], curve[low], s=4, color=BLUE, alpha=0.5, linewidths=0)
     a.legend(loc="best")
-    thousands(a, "x")
+    thousands(a, "x", 3)
     label(a, "step", "residual")
     label(b, "$R$, high", "$R$, low")
     identity_line(b)

@@ -223,11 +223,11 @@ def short_number(value: float) -> str:
     return f"${mantissa:.3g}{{\\times}}10^{{{exponent}}}$"
 
 
-def thousands(ax: Axes, which: str) -> None:
-    """Thin-spaced thousands on a linear axis of steps."""
+def thousands(ax: Axes, which: str, most: int = 5) -> None:
+    """Thin-spaced thousands on a linear axis of steps, which has room for `most` intervals."""
     axis = getattr(ax, f"{which}axis")
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009")))
-    axis.set_major_locator(mpl.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(mpl.ticker.MaxNLocator(most, steps=[1, 2, 5, 10]))
 
 
 def save(figure: Figure, pdf: Path, png: Path) -> None:
