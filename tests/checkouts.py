@@ -32,7 +32,7 @@ def small_study(
     decays: tuple[float, ...] = (0.3, 1.0),
     **trainer: Any,
 ) -> dict[str, Any]:
-    """Modular addition at p = 11 with a narrow MLP: two cohorts of `seeds` runs each, no analysis."""
+    """Modular addition at p = 11 with a narrow MLP: two jobs of `seeds` runs each, no analysis."""
     often = {"log_every": 25, "curve_every": 100, "measure_every": 100}
     protocol = {"max_steps": steps, "tail_steps": steps, **often}
     values = small_run(protocol=protocol).model_dump(mode="json")

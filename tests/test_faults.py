@@ -1,7 +1,7 @@
 """Builds that are killed, starved, edited and misplaced: each ends in success or in one message, and nothing is lost.
 
 The faults are real: SIGKILL, a small file system that fills up, an unprivileged user, a network that is not there, a
-PATH without the program. The study is real too, though small: two cohorts of four runs.
+PATH without the program. The study is real too, though small: two jobs of four runs.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def copy_of(finished: Path, folder: Path) -> Path:
 
 @needs_proc
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_killed_cohort_ends_in_the_same_bytes(undisturbed, tmp_path, seed):
-    """One of two cohort jobs dies by SIGKILL, at a moment between its start and its last run."""
+def test_a_killed_job_ends_in_the_same_bytes(undisturbed, tmp_path, seed):
+    """One of two training jobs dies by SIGKILL, at a moment between its start and its last run."""
     folder = make_checkout(tmp_path / "checkout", STUDY)
     moment = random.Random(seed)
     running = Build(folder, *FRAMES)
@@ -194,7 +194,7 @@ def test_a_full_disk_loses_nothing_and_the_build_goes_on_once_there_is_space(
     assert status != 0
     assert "Traceback" not in said, said
     complaints = [line for line in said.splitlines() if line.startswith("regrok:")]
-    # One for each cohort that met the full disk.
+    # One for each job that met the full disk.
     assert 1 <= len(complaints) <= 2, said
     assert all("the disk is full" in line and "free some space" in line for line in complaints)
     store = sorted((small_disk / "results/store").glob("*/*.parquet"))
@@ -223,7 +223,7 @@ def test_a_truncated_run_in_the_store_is_set_aside_and_trained_again(quick, tmp_
     assert results(folder) == results(quick)
 
 
-@pytest.mark.parametrize("name", ["runs.parquet", "cohorts/*-0.curves.parquet"])
+@pytest.mark.parametrize("name", ["runs.parquet", "trained/*-0.curves.parquet"])
 def test_a_truncated_result_is_set_aside_and_made_again(quick, tmp_path, name):
     folder = copy_of(quick, tmp_path / "checkout")
     damaged = next((folder / "results/smoke").glob(name))

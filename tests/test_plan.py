@@ -1,20 +1,26 @@
-"""Grids → runs → cohorts."""
+"""Grids → runs → cohorts → jobs."""
 
 from __future__ import annotations
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from configurations import default_run, one_experiment, part, planned, whole
+from configurations import checked, default_run, one_experiment, part, planned, whole
+from regrok.build import Study
 from regrok.plan import Plan, signature
 
 λ = "optimiser.weight_decay"
 η = "optimiser.learning_rate"
 
 
-def places(plan: Plan) -> dict[str, str]:
-    """run_id → cohort."""
-    return {run.run_id: name for name, cohort in plan.cohorts.items() for run in cohort.runs}
+def places(plan: Plan) -> dict[str, tuple[str, str]]:
+    """run_id → job, cohort."""
+    return {
+        run.run_id: (job.name, cohort.name)
+        for job in plan.jobs.values()
+        for cohort in job.cohorts
+        for run in cohort.runs
+    }
 
 
 # ---------------------------------------------------------------- expansion
@@ -94,7 +100,9 @@ values = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.5, 1.0, 2.0]), min_size=1, u
 def test_what_is_added_moves_no_run(
     first: list[float], more: list[float], seeds: set[int], parts: int
 ) -> None:
-    def placed(decays: list[float], moduli: list[int], seeds: set[int]) -> dict[str, str]:
+    def placed(
+        decays: list[float], moduli: list[int], seeds: set[int]
+    ) -> dict[str, tuple[str, str]]:
         data = one_experiment({λ: decays, "task.p": moduli}, sorted(seeds))
         data["trainer"]["cohort_parts"] = parts
         return places(planned(data))
@@ -139,3 +147,42 @@ def test_a_cohorts_name_says_what_it_trains() -> None:
     for name, cohort in plan.cohorts.items():
         assert name.endswith(f"-{cohort.signature}-{cohort.part}")
         assert {signature(run) for run in cohort.runs} == {cohort.signature}
+
+
+# ---------------------------------------------------------------- jobs
+
+
+def test_jobs_train_every_cohort_once_and_each_rests_on_one_set_of_files() -> None:
+    for scale in ("smoke", "laptop", "paper"):
+        plan = planned({**whole(), "scale": scale})
+        trained = [cohort for job in plan.jobs.values() for cohort in job.cohorts]
+        assert sorted(cohort.name for cohort in trained) == sorted(plan.cohorts)
+        assert sorted(places(plan)) == sorted(plan.runs)
+        for job in plan.jobs.values():
+            kinds = {(run.task.name, run.model.name) for run in job.runs}
+            assert len(kinds) == 1, job.name
+            assert {cohort.part for cohort in job.cohorts} == {int(job.name.rsplit("-")[-1])}
+
+
+def test_shapes_of_one_size_and_model_share_a_job() -> None:
+    optimisers = [{"name": "adamw"}, {"name": "adam", "decay": "coupled"}]
+    data = one_experiment({"task.p": [53, 97]}, [1])
+    data["trainer"]["cohort_parts"] = 1
+    data["experiments"]["S1"]["arms"] = [
+        {"name": f"arm {i}", "change": {"optimiser": change}} for i, change in enumerate(optimisers)
+    ]
+    plan = planned(data)
+    assert len(plan.cohorts) == 4
+    assert {name: len(job.cohorts) for name, job in plan.jobs.items()} == {
+        "modular-p53-transformer-0": 2,
+        "modular-p97-transformer-0": 2,
+    }
+
+
+def test_the_job_with_the_most_work_begins_first() -> None:
+    data = one_experiment({"task.p": [53, 97], λ: [0.5]}, [1, 2, 3])
+    data["trainer"]["cohort_parts"] = 1
+    study = Study(checked(data))
+    order = sorted(study.jobs, key=study.priority, reverse=True)
+    assert order == ["modular-p97-transformer-0", "modular-p53-transformer-0"]
+    assert sorted(map(study.priority, study.jobs)) == [1, 2]

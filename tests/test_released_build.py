@@ -83,7 +83,7 @@ def first(bundle, tmp_path_factory):
 
 def test_the_build_trains_nothing_and_equals_the_release(first):
     results = first / "results/smoke-released"
-    assert not (results / "cohorts").exists()
+    assert not (results / "trained").exists()
     assert not (first / "results/store").exists()
     told = run(first, "regrok.cli", "verify", "--reanalysed", "smoke")
     assert "equal those of results/released/smoke" in told

@@ -124,9 +124,7 @@ def reduced(folder: Path, max_steps: int) -> None:
 def limited_run(folder: Path) -> Run:
     study = Study(load_config(folder / "config.yaml", {"scale": "smoke"}))
     name = next(row["run_id"] for row in study.plan.membership if row["experiment"] == LIMITED)
-    return next(
-        run for cohort in study.plan.cohorts.values() for run in cohort.runs if run.run_id == name
-    )
+    return next(run for run in study.plan.runs.values() if run.run_id == name)
 
 
 def sized(folder: Path) -> tuple[int, int]:
@@ -177,7 +175,7 @@ def test_a_job_that_the_time_limit_ends_goes_on_from_its_checkpoint_to_the_same_
     same_frames(cluster, here)
     fits = [(folder / RESULTS / "fits/parity.json").read_bytes() for folder in (cluster, here)]
     assert fits[0] == fits[1]
-    log = next((cluster / RESULTS / "logs/train").glob("add*.log")).read_text(encoding="utf-8")
+    log = next((cluster / RESULTS / "logs/train").glob("modular*.log")).read_text(encoding="utf-8")
     # What the last attempt trained itself is the rest, not the whole.
     trained = int(re.search(r"trained 1 runs, ([\d,]+) steps", log)[1].replace(",", ""))
     assert 0 < trained < steps, log

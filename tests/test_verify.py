@@ -263,7 +263,7 @@ def released_study(study, folder, monkeypatch, **overrides):
 def test_a_build_from_the_bundle_is_accepted_and_trains_nothing(study, monkeypatch):
     build = released_study(study, study.folder, monkeypatch)
     build.refuse_lacking()
-    assert build.cohorts == []
+    assert build.jobs == []
     # A folder of its own: a trained build of the same scale is not overwritten.
     assert str(build.results) == "results/smoke-released"
 

@@ -78,9 +78,9 @@ def pretend_finished(folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(EMPTY)
     study = smoke_study(folder)
-    for cohort in study.plan.cohorts.values():
-        for run in cohort.runs:
-            path = folder / STORE / study.trainer(cohort) / f"{run.run_id}.parquet"
+    for job in study.plan.jobs.values():
+        for run in job.runs:
+            path = folder / STORE / study.trainer(job) / f"{run.run_id}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(EMPTY)
     # Forced, so that every job leaves the record (inputs' checksums, code, parameters) that a real one leaves.
@@ -134,17 +134,17 @@ def test_one_figure_s_code_redraws_that_kind_alone(checkout):
         assert due(checkout)["figure"] == len(drawn)
 
 
-def test_training_code_retrains_every_cohort_and_all_that_follows(checkout):
-    cohorts = smoke_study(checkout).cohorts
+def test_training_code_retrains_everything_and_all_that_follows(checkout):
+    trained = smoke_study(checkout).jobs
     with edited(checkout / "src/regrok/train.py"):
         jobs = due(checkout)
-    assert jobs["train"] == len(cohorts)
+    assert jobs["train"] == len(trained)
     assert set(jobs) >= ANALYSIS | {"collect", "all"}
 
 
-def test_a_task_s_code_retrains_its_own_cohorts(checkout):
-    planned = smoke_study(checkout).plan.cohorts.values()
-    parity = [cohort for cohort in planned if cohort.runs[0].task.name == "sparse_parity"]
+def test_a_task_s_code_retrains_its_own_runs(checkout):
+    planned = smoke_study(checkout).plan.jobs.values()
+    parity = [job for job in planned if job.runs[0].task.name == "sparse_parity"]
     with edited(checkout / "src/regrok/tasks/parity.py"):
         jobs = due(checkout)
     assert 0 < jobs["train"] == len(parity) < len(planned)
@@ -157,10 +157,10 @@ def test_an_edited_claim_trains_and_fits_nothing(checkout):
     assert not {"train", "collect", "fit"} & set(jobs)
 
 
-def test_a_run_lost_from_the_store_is_due_with_its_cohort_alone(checkout):
+def test_a_run_lost_from_the_store_is_due_with_its_job_alone(checkout):
     study = smoke_study(checkout)
-    name, cohort = next(iter(study.plan.cohorts.items()))
-    lost = checkout / STORE / study.trainer(cohort) / f"{cohort.runs[0].run_id}.parquet"
+    name, job = next(iter(study.plan.jobs.items()))
+    lost = checkout / STORE / study.trainer(job) / f"{job.runs[0].run_id}.parquet"
     roster = checkout / study.roster(name)
     lost.unlink()
     try:
@@ -170,10 +170,10 @@ def test_a_run_lost_from_the_store_is_due_with_its_cohort_alone(checkout):
         os.utime(roster, (LONG_AGO, LONG_AGO))
 
 
-def test_an_added_weight_decay_trains_the_cohorts_that_gain_a_run(checkout):
+def test_an_added_weight_decay_trains_the_jobs_that_gain_a_run(checkout):
     config = checkout / "config.yaml"
     before = config.read_text(encoding="utf-8")
-    old_cohorts = smoke_study(checkout).plan.cohorts
+    before_jobs = smoke_study(checkout).plan.jobs
     rosters = {path: path.read_bytes() for path in (checkout / "results/smoke/plan").iterdir()}
     grid = "grid: {optimiser.weight_decay: [0.5, 1.0]}    # λ\n        seeds: [42, 43]"
     assert before.count(grid) == 1, "S2's smoke grid"
@@ -183,10 +183,10 @@ def test_an_added_weight_decay_trains_the_cohorts_that_gain_a_run(checkout):
         )
         gained = [
             name
-            for name, cohort in smoke_study(checkout).plan.cohorts.items()
-            if name not in old_cohorts or cohort.runs != old_cohorts[name].runs
+            for name, job in smoke_study(checkout).plan.jobs.items()
+            if name not in before_jobs or job.runs != before_jobs[name].runs
         ]
-        assert due(checkout)["train"] == len(gained) < len(old_cohorts)
+        assert due(checkout)["train"] == len(gained) < len(before_jobs)
     finally:
         config.write_text(before)
         os.utime(config, (LONG_AGO, LONG_AGO))

@@ -33,25 +33,25 @@ def compiler() -> bool:
 
 
 def announce(study: Study, cores: int) -> str:
-    """What is about to be done: runs, cohorts, minutes, disk."""
+    """What is about to be done: runs, jobs, minutes, disk."""
     from regrok.cost import machine_rate, makespan
     from regrok.plan import plan_frame
 
     if study.config.source == "released":
         return f"Regrok: {study.config.scale} scale from the released runs in {RELEASED}/; nothing is trained."
-    missing = {name: set(study.missing(name)) for name in study.cohorts}
+    missing = {name: set(study.missing(name)) for name in study.jobs}
     absent = set().union(*missing.values()) if missing else set()
     frame = plan_frame(study.plan, history(), machine_rate())
     due = frame[frame["run_id"].isin(absent)]
     head = (
-        f"Regrok: {study.config.scale} scale, {len(study.plan.runs)} runs in {len(study.plan.cohorts)} cohorts "
+        f"Regrok: {study.config.scale} scale, {len(study.plan.runs)} runs in {len(study.plan.jobs)} jobs "
         f"for {study.plan.experiments['experiment'].nunique()} experiments"
     )
     if due.empty:
         return f"{head}. Every run is in the store."
-    workers = max(1, min(cores, due["cohort"].nunique()))
-    expected = makespan(due.groupby("cohort")["expected_seconds"].sum(), workers)
-    worst = makespan(due.groupby("cohort")["worst_seconds"].sum(), workers)
+    workers = max(1, min(cores, due["job"].nunique()))
+    expected = makespan(due.groupby("job")["expected_seconds"].sum(), workers)
+    worst = makespan(due.groupby("job")["worst_seconds"].sum(), workers)
     return (
         f"{head}.\n"
         f"  to train   {len(due)} runs, {int(due['expected_steps'].sum()):,} steps "
@@ -59,7 +59,7 @@ def announce(study: Study, cores: int) -> str:
         f"  predicted  {clock(expected)} of training on {workers} cores like this machine's; "
         f"at most {clock(worst)} if no run groks\n"
         f"  disk       {due['disk_bytes'].sum() / 1e6:,.1f} MB\n"
-        f"  watch      a line per cohort below; details: regrok plan --scale {study.config.scale}"
+        f"  watch      a line per job below; details: regrok plan --scale {study.config.scale}"
         + (
             ""
             if compiler() or study.config.trainer.device != "cpu"

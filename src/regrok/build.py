@@ -1,9 +1,9 @@
 """What the Snakefile asks: targets, rosters of runs, the source files behind each stage, what to tell a person.
 
 Snakemake decides by file dates, parameters and code whether a job is due. Two things it cannot see are told to it
-through files: which runs a cohort has (its roster, rewritten only when it changes) and that the run store has lost
-a run of a finished cohort (its roster is touched). So an added λ or a deleted run makes the one cohort job due, and
-that job trains only what the store lacks.
+through files: which runs a training job has (its roster, rewritten only when it changes) and that the run store has
+lost a run of a finished job (which the roster counts). So an added λ or a deleted run makes the one job due, and that
+job trains only what the store lacks.
 
 No torch here: Snakemake reads this module once per job.
 """
@@ -20,9 +20,10 @@ from typing import Any
 from regrok import exclusive
 from regrok.config import Config
 from regrok.config.load import load_config
+from regrok.cost import flops_per_step, prior_steps
 from regrok.errors import RegrokError
 from regrok.figures import drawable
-from regrok.plan import Cohort, Plan, make_plan
+from regrok.plan import Job, Plan, make_plan
 from regrok.provenance import PACKAGE, fingerprint, training_sources
 from regrok.released import bundle
 from regrok.store import present, set_aside, whole, write_atomically
@@ -47,25 +48,39 @@ class Study:
     # Training ----------------------------------------------------------------------------------------
 
     @property
-    def cohorts(self) -> list[str]:
-        return [] if self.config.source == "released" else list(self.plan.cohorts)
+    def jobs(self) -> list[str]:
+        """The training jobs."""
+        return [] if self.config.source == "released" else list(self.plan.jobs)
 
-    def trainer(self, cohort: Cohort) -> str:
-        """Fingerprint of the code that trains this cohort."""
-        run = cohort.runs[0]
+    def trainer(self, job: Job) -> str:
+        """Fingerprint of the code that trains this job's runs."""
+        run = job.runs[0]
         return fingerprint(run.task.name, run.model.name)
 
-    def training_sources(self, cohort: str) -> list[str]:
-        """The files whose edit makes the cohort's training due."""
-        run = self.plan.cohorts[cohort].runs[0]
+    def training_sources(self, job: str) -> list[str]:
+        """The files whose edit makes the job due."""
+        run = self.plan.jobs[job].runs[0]
         return [_relative(path) for path in training_sources(run.task.name, run.model.name)]
 
-    def roster(self, cohort: str) -> Path:
-        return self.results / "plan" / f"{cohort}.json"
+    def priority(self, job: str) -> int:
+        """Place of the job from 1, the shortest; the longest begins first, lest it end alone."""
+        return self._by_work.index(job) + 1
 
-    def missing(self, cohort: str) -> list[str]:
-        """Runs of the cohort whose files the store lacks."""
-        planned = self.plan.cohorts[cohort]
+    @cached_property
+    def _by_work(self) -> list[str]:
+        # From the settings alone, so that every process of a build finds the same order.
+        work = {
+            name: sum(prior_steps(run) * flops_per_step(run) for run in job.runs)
+            for name, job in self.plan.jobs.items()
+        }
+        return sorted(work, key=lambda name: (work[name], name))
+
+    def roster(self, job: str) -> Path:
+        return self.results / "plan" / f"{job}.json"
+
+    def missing(self, job: str) -> list[str]:
+        """Runs of the job whose files the store lacks."""
+        planned = self.plan.jobs[job]
         trainer = self.trainer(planned)
         return [run.run_id for run in planned.runs if not present(STORE, trainer, run.run_id)]
 
@@ -80,7 +95,7 @@ class Study:
         holder = exclusive.take(self.results)
         if holder is None:
             exclusive.clear_up(self.results.parent)
-            for path in (*self.results.glob("*.parquet"), *self.results.glob("cohorts/*.parquet")):
+            for path in (*self.results.glob("*.parquet"), *self.results.glob("trained/*.parquet")):
                 if not whole(path):
                     set_aside(path, "it is cut off", "it is made again")
             self.write_rosters()
@@ -107,17 +122,19 @@ class Study:
         """Bring the rosters up to date: those that changed, and those whose runs went missing from the store.
 
         Snakemake compares the contents of small files, so a new date alone would not make a job due: a roster
-        counts how often its cohort had to be repaired.
+        counts how often its job had to be repaired.
 
         The configuration as it is built goes beside them, for the jobs and for a reader.
         """
         _write_if_changed(self.results / CONFIG, self._as_built())
-        for name in self.cohorts:
-            cohort = self.plan.cohorts[name]
+        for name in self.jobs:
             path = self.roster(name)
-            runs = [run.model_dump(mode="json") for run in cohort.runs]
+            cohorts = {
+                cohort.name: [run.model_dump(mode="json") for run in cohort.runs]
+                for cohort in self.plan.jobs[name].cohorts
+            }
             repairs = _repairs(path) + bool(self._built(name) and self.missing(name))
-            roster = {"cohort": name, "repairs": repairs, "runs": runs}
+            roster = {"job": name, "repairs": repairs, "cohorts": cohorts}
             _write_if_changed(path, json.dumps(roster, indent=1) + "\n")
 
     def refuse_lacking(self) -> None:
@@ -136,8 +153,8 @@ class Study:
         trained = self.config.source == "trained"
         return bundle.compared(RELEASED, self.config.scale) if trained else []
 
-    def _built(self, cohort: str) -> bool:
-        return (self.results / "cohorts" / f"{cohort}.runs.parquet").exists()
+    def _built(self, job: str) -> bool:
+        return (self.results / "trained" / f"{job}.runs.parquet").exists()
 
     # Analysis ----------------------------------------------------------------------------------------
 
@@ -227,20 +244,23 @@ def study(path: str | Path, overrides: dict[str, Any]) -> Study:
 
 
 def _repairs(path: Path) -> int:
-    """How often the cohort of this roster was due again because the store had lost a run; 0 for a new one."""
+    """How often the job of this roster was due again because the store had lost a run; 0 for a new one."""
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["repairs"])
     except (OSError, ValueError, KeyError):
         return 0
 
 
-def read_roster(path: str | Path) -> tuple[str, list[Any]]:
-    """A cohort's name and its runs, as `write_rosters` wrote them."""
+def read_roster(path: str | Path) -> dict[str, list[Any]]:
+    """The runs of each cohort of a job, by its name, as `write_rosters` wrote them."""
     from regrok.config import Run
 
     content = json.loads(Path(path).read_text(encoding="utf-8"))
     # JSON has lists where the types have tuples, hence not strict.
-    return content["cohort"], [Run.model_validate(run, strict=False) for run in content["runs"]]
+    return {
+        cohort: [Run.model_validate(run, strict=False) for run in runs]
+        for cohort, runs in content["cohorts"].items()
+    }
 
 
 def written_config(results: str | Path) -> Config:

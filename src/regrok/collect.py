@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -31,10 +31,13 @@ def outcome(row: dict) -> str:
     return str(row["outcome"])
 
 
-def gather(cohort: str, run_ids: Iterable[str], store: RunStore) -> tuple[pd.DataFrame, ...]:
-    """runs, curves and spectra of one cohort from its store. Raises RegrokError when a run is not there."""
+def gather(cohorts: Mapping[str, Iterable[str]], store: RunStore) -> tuple[pd.DataFrame, ...]:
+    """runs, curves and spectra of cohorts, given as name → run_ids, from their store.
+
+    Raises RegrokError when a run is not there.
+    """
     rows, curves, spectra = [], [], []
-    for run_id in run_ids:
+    for cohort, run_id in ((name, run_id) for name, ids in cohorts.items() for run_id in ids):
         stored = store.read(run_id)
         if stored is None:
             raise RegrokError(
@@ -69,7 +72,7 @@ def tidy(
 def merge(
     parts: Iterable[tuple[Path, Path, Path]], folder: Path, experiments: pd.DataFrame
 ) -> None:
-    """Concatenate the cohorts' frames, sorted by run, and write the four frames of the scale to `folder`."""
+    """Concatenate the jobs' frames, sorted by run, and write the four frames of the scale to `folder`."""
     frames: list[list[pd.DataFrame]] = [[], [], []]
     for paths in parts:
         for kind, path in zip(frames, paths, strict=True):
@@ -86,7 +89,7 @@ def merge(
 
 
 def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate without letting a cohort's all-missing columns decide another's type."""
+    """Concatenate without letting a job's all-missing columns decide another's type."""
     columns = list(dict.fromkeys(column for frame in frames for column in frame.columns))
     filled = [frame.dropna(axis=1, how="all") for frame in frames if len(frame)]
     if not filled:

@@ -117,8 +117,8 @@ def only_looks(arguments: Sequence[str]) -> bool:
 def wait(handle: TextIO) -> None:
     """Wait until no other process holds the open file, saying so once; then hold it until it is closed.
 
-    A build that is killed outright leaves its jobs running. The next build's job for the same cohort waits for such
-    a job, and finds its runs in the store.
+    A build that is killed outright leaves its jobs running. The same job of the next build waits for such a job, and
+    finds its runs in the store.
     """
     if not _lock(handle):
         handle.seek(0)

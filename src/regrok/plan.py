@@ -1,8 +1,9 @@
-"""Grids → runs → cohorts: what a build trains, each run once."""
+"""Grids → runs → cohorts → jobs: what a build trains, each run once."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ FREE = {
 
 @dataclass(frozen=True)
 class Cohort:
-    """The runs that one job trains together; their arrays have the same shapes."""
+    """The runs that a job trains side by side; their arrays have the same shapes."""
 
     name: str
     """Readable, with the signature and the part: `add-p97-transformer-adamw-3f2a1c-0`."""
@@ -47,12 +48,30 @@ class Cohort:
 
 
 @dataclass(frozen=True)
+class Job:
+    """Cohorts of one task size and one model, which one process trains one after the other.
+
+    A process takes seconds to start, as long as a small cohort takes to train. All runs of a job rest on the same
+    source files.
+    """
+
+    name: str
+    """`modular-p97-transformer-0`: what is trained, and the part."""
+    cohorts: tuple[Cohort, ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(run for cohort in self.cohorts for run in cohort.runs)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What one configuration trains."""
 
     runs: dict[str, Run]
     """run_id → run; `protocol.measure` is the union over the experiments that share the run."""
     cohorts: dict[str, Cohort]
+    jobs: dict[str, Job]
     membership: list[dict[str, str]] = field(repr=False)
     """One row per experiment and run: experiment, arm, run_id, cell."""
 
@@ -78,7 +97,8 @@ def make_plan(config: Config) -> Plan:
             runs[run.run_id] = _shared(runs.get(run.run_id), run)
             row = {"experiment": experiment, "arm": arm, "run_id": run.run_id, "cell": run.cell}
             rows[experiment, arm, run.run_id] = row
-    return Plan(runs, _cohorts(runs.values(), config.trainer.cohort_parts), list(rows.values()))
+    cohorts = _cohorts(runs.values(), config.trainer.cohort_parts)
+    return Plan(runs, cohorts, _jobs(cohorts.values()), list(rows.values()))
 
 
 def _shared(first: Run | None, second: Run) -> Run:
@@ -108,12 +128,19 @@ def cohort_name(run: Run, parts: int) -> str:
 
     """
     task = run.task
-    if task.name == "modular":
-        what = f"{task.operation}-p{task.p}"
-    else:
-        what = f"{task.name}-n{task.n}"
+    what = task.operation if task.name == "modular" else task.name
     part = (run.seed + int(run.cell, 16)) % parts
-    return f"{what}-{run.model.name}-{run.optimiser.name}-{signature(run)}-{part}"
+    return f"{what}-{_size(run)}-{run.model.name}-{run.optimiser.name}-{signature(run)}-{part}"
+
+
+def job_name(cohort: Cohort) -> str:
+    """The job that trains the cohort; it follows from the cohort alone, so that another cohort moves none."""
+    run = cohort.runs[0]
+    return f"{run.task.name}-{_size(run)}-{run.model.name}-{cohort.part}"
+
+
+def _size(run: Run) -> str:
+    return f"p{run.task.p}" if run.task.name == "modular" else f"n{run.task.n}"
 
 
 def _cohorts(runs: Any, parts: int) -> dict[str, Cohort]:
@@ -121,6 +148,13 @@ def _cohorts(runs: Any, parts: int) -> dict[str, Cohort]:
     for run in runs:
         members.setdefault(cohort_name(run, parts), []).append(run)
     return {name: Cohort(name, *_tail(name), runs=tuple(members[name])) for name in sorted(members)}
+
+
+def _jobs(cohorts: Iterable[Cohort]) -> dict[str, Job]:
+    members: dict[str, list[Cohort]] = {}
+    for cohort in cohorts:
+        members.setdefault(job_name(cohort), []).append(cohort)
+    return {name: Job(name, tuple(members[name])) for name in sorted(members)}
 
 
 def _tail(name: str) -> tuple[str, int]:
@@ -139,7 +173,7 @@ def plan_frame(
         rate: multiply-add throughput of one core in FLOP/s (`regrok.cost.machine_rate`).
 
     Returns:
-        Columns run_id, cell, cohort, experiments (joined by a comma), arms, seed, the settings as
+        Columns run_id, cell, cohort, job, experiments (joined by a comma), arms, seed, the settings as
         `task.p` …, then expected_steps and worst_steps, seconds_per_step, expected_seconds and
         worst_seconds, disk_bytes. Expected is what history or paper A suggests; worst spends every
         budget.
@@ -152,6 +186,7 @@ def plan_frame(
         served.setdefault(row["run_id"], []).append(row)
     rows = []
     for cohort in plan.cohorts.values():
+        job = job_name(cohort)
         for run in cohort.runs:
             mine = served[run.run_id]
             steps = past.steps(run)
@@ -161,6 +196,7 @@ def plan_frame(
                     "run_id": run.run_id,
                     "cell": run.cell,
                     "cohort": cohort.name,
+                    "job": job,
                     "experiments": ",".join(dict.fromkeys(row["experiment"] for row in mine)),
                     "arms": ",".join(dict.fromkeys(row["arm"] for row in mine if row["arm"])),
                     "seed": run.seed,

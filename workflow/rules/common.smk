@@ -37,7 +37,7 @@ FRAMES = {
 
 
 wildcard_constraints:
-    cohort=r"[A-Za-z0-9_-]+",
+    job=r"[A-Za-z0-9_-]+",
     fit="|".join(study.config.fits) or "none",
     figure="|".join(study.config.figures) or "none",
     table="|".join(study.config.tables) or "none",

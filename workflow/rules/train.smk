@@ -1,16 +1,17 @@
 # From the plan to runs.parquet and curves.parquet.
 rule train:
     input:
-        roster=f"{R}/plan/{{cohort}}.json",
-        code=lambda wildcards: study.training_sources(wildcards.cohort),
+        roster=f"{R}/plan/{{job}}.json",
+        code=lambda wildcards: study.training_sources(wildcards.job),
     output:
-        runs=f"{R}/cohorts/{{cohort}}.runs.parquet",
-        curves=f"{R}/cohorts/{{cohort}}.curves.parquet",
-        spectra=f"{R}/cohorts/{{cohort}}.spectra.parquet",
+        runs=f"{R}/trained/{{job}}.runs.parquet",
+        curves=f"{R}/trained/{{job}}.curves.parquet",
+        spectra=f"{R}/trained/{{job}}.spectra.parquet",
     log:
-        f"{R}/logs/train/{{cohort}}.log",
+        f"{R}/logs/train/{{job}}.log",
     benchmark:
-        f"{R}/benchmarks/train/{{cohort}}.tsv"
+        f"{R}/benchmarks/train/{{job}}.tsv"
+    priority: lambda wildcards: study.priority(wildcards.job)
     conda:
         "../../environment.yml"
     threads: 1
@@ -25,13 +26,9 @@ if study.config.source == "trained":
 
     rule collect:
         input:
-            runs=expand(f"{R}/cohorts/{{cohort}}.runs.parquet", cohort=study.cohorts),
-            curves=expand(
-                f"{R}/cohorts/{{cohort}}.curves.parquet", cohort=study.cohorts
-            ),
-            spectra=expand(
-                f"{R}/cohorts/{{cohort}}.spectra.parquet", cohort=study.cohorts
-            ),
+            runs=expand(f"{R}/trained/{{job}}.runs.parquet", job=study.jobs),
+            curves=expand(f"{R}/trained/{{job}}.curves.parquet", job=study.jobs),
+            spectra=expand(f"{R}/trained/{{job}}.spectra.parquet", job=study.jobs),
             code=study.sources("collect.py"),
         output:
             **FRAMES,

@@ -1,4 +1,4 @@
-"""Merge the cohorts' frames into the scale's."""
+"""Merge the jobs' frames into the scale's."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Train the runs of one cohort that the store lacks, then write the cohort's frames."""
+"""Train the runs of one job that the store lacks, cohort by cohort, then write the job's frames."""
 
 import warnings
 from pathlib import Path
@@ -13,24 +13,26 @@ from regrok.store import RunStore, write_parquet
 from regrok.train import train_cohort
 
 if not compiler():
-    # The build has said so; every cohort would say it again.
+    # The build has said so; every job would say it again.
     warnings.filterwarnings("ignore", message="training runs on torch's own operations")
 
 with job(snakemake.log[0]):
-    cohort, runs = read_roster(snakemake.input.roster)
+    cohorts = read_roster(snakemake.input.roster)
     trainer = written_config(Path(snakemake.input.roster).parents[1]).trainer
     require_device(trainer.device)
-    store = RunStore(STORE, fingerprint(runs[0].task.name, runs[0].model.name))
-    train_cohort(
-        cohort,
-        runs,
-        store,
-        slots=trainer.slots,
-        memory_gib=trainer.memory_gib,
-        device=trainer.device,
-        checkpoint_seconds=trainer.checkpoint_seconds,
-        progress=Lines(),
-    )
-    frames = gather(cohort, [run.run_id for run in runs], store)
+    first = next(iter(cohorts.values()))[0]
+    store = RunStore(STORE, fingerprint(first.task.name, first.model.name))
+    for cohort, runs in cohorts.items():
+        train_cohort(
+            cohort,
+            runs,
+            store,
+            slots=trainer.slots,
+            memory_gib=trainer.memory_gib,
+            device=trainer.device,
+            checkpoint_seconds=trainer.checkpoint_seconds,
+            progress=Lines(),
+        )
+    frames = gather({name: [run.run_id for run in runs] for name, runs in cohorts.items()}, store)
     for frame, path in zip(frames, snakemake.output, strict=True):
         write_parquet(frame, path)

@@ -106,11 +106,11 @@ def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) 
         # A file or a pager has no width of its own, and 80 columns would fold every row.
         console.width = max(console.width, WIDTH)
     console.print(table)
-    by_cohort = frame.groupby("cohort")[["expected_seconds", "worst_seconds"]].sum()
-    expected = makespan(by_cohort["expected_seconds"], cores) / 60
-    worst = makespan(by_cohort["worst_seconds"], cores) / 60
+    by_job = frame.groupby("job")[["expected_seconds", "worst_seconds"]].sum()
+    expected = makespan(by_job["expected_seconds"], cores) / 60
+    worst = makespan(by_job["worst_seconds"], cores) / 60
     console.print(
-        f"\n{config.scale}: {len(frame)} runs in {len(by_cohort)} cohorts, "
+        f"\n{config.scale}: {len(frame)} runs in {len(by_job)} jobs, "
         f"{frame['expected_steps'].sum():,} steps; about {expected:,.0f} minutes on {cores} cores, "
         f"{worst:,.0f} if every budget is spent; {frame['disk_bytes'].sum() / 1e6:,.0f} MB.",
         highlight=False,

@@ -18,13 +18,13 @@ class Trainer(Strict):
     """The machine's side of training: none of it changes a run's numbers on the CPU."""
 
     slots: Count
-    """Runs that one cohort job trains at once: a few on a CPU core, a hundred or more on a GPU."""
+    """Runs that one job trains at once: a few on a CPU core, a hundred or more on a GPU."""
     threads: Literal[1]
     """Threads of a training job: 1, since with more the arithmetic would depend on their number."""
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     """Seconds between checkpoints of unfinished runs."""
     cohort_parts: Count
-    """Jobs over which the runs of one shape are spread: at least the number of cores."""
+    """Jobs over which the runs of one shape are spread: the number of cores, or more on a cluster."""
     device: Literal["cpu", "cuda"]
     """Where to train."""
     memory_gib: Annotated[float, Field(gt=0)]

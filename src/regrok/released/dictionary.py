@@ -20,7 +20,7 @@ Entry = tuple[str, str]
 RUNS: dict[str, Entry] = {
     "run_id": ("", "name of the run: 12 hexadecimal digits of a hash of all that can change its numbers"),
     "cell": ("", "runs that differ in seed alone share it: 10 hexadecimal digits"),
-    "cohort": ("", "the runs that one job trained side by side; it changes no number"),
+    "cohort": ("", "the runs that were trained side by side; it changes no number"),
     "seed": ("", "seed of initialisation, split (unless split_seed is given) and batch order"),
     "outcome": ("", "grokked, memorised only, never memorised, collapsed or diverged"),
     "T_mem": ("step", "first logged step with train accuracy ≥ .99; empty when there is none"),
