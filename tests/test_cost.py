@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from configurations import default_run, one_experiment, planned, whole
 from regrok import cost
@@ -78,6 +79,21 @@ def test_seconds_go_with_the_machine_and_the_batch() -> None:
     assert (slow / fast).to_list() == pytest.approx([10.0] * 4)
     small, large = (default_run(protocol={"batch": batch}) for batch in (256, 512))
     assert 1 < cost.flops_per_step(large) / cost.flops_per_step(small) < 2
+
+
+def test_examples_drawn_twice_cost_once() -> None:
+    rarely = dict.fromkeys(("log_every", "curve_every", "measure_every"), 10**9)
+    protocol = {"batch": 512, "replacement": True, **rarely}
+    run = default_run(protocol=protocol)
+    per_example, fixed = cost.macs_per_example(run)
+    batch = (cost.flops_per_step(run) / 6 - fixed) / per_example
+    draws = torch.randint(
+        run.task.train_size, (2000, 512), generator=torch.Generator().manual_seed(1)
+    )
+    seen = sum(len(torch.unique(drawn)) for drawn in draws) / len(draws)
+    assert batch == pytest.approx(seen, rel=2e-3)
+    once = default_run(protocol={**protocol, "replacement": False})
+    assert cost.flops_per_step(once) / 6 == pytest.approx(512 * per_example + fixed)
 
 
 def test_operations_of_paper_As_model_by_hand() -> None:

@@ -16,6 +16,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from regrok.config.load import load_config
+from regrok.plan import make_plan
+
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -208,6 +211,21 @@ def test_citation_agrees_with_the_package():
     assert str(citation["version"]) == project["version"]
     assert citation["license"] == project["license"]
     assert [a["name"] for a in citation["authors"]] == [a["name"] for a in project["authors"]]
+
+
+def test_the_readme_trains_for_each_claim_an_experiment_of_its_fit():
+    rows = re.findall(
+        r"^\|.*`snakemake --cores all (.*) --config 'only=\[(.*)\]'`",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) >= 5
+    for targets, only in rows:
+        config = load_config(ROOT / "config.yaml", {"scale": "laptop", "only": only.split(",")})
+        trained = {row["experiment"] for row in make_plan(config).membership}
+        assert trained == set(only.split(","))
+        for fit in re.findall(r"fits/(\w+)\.json", targets):
+            assert trained & set(config.fits[fit].experiments), f"{fit} reads none of {only}"
 
 
 def test_fits_in_the_readme_are_in_the_config():

@@ -30,5 +30,19 @@ def test_a_line_tells_runs_speed_slots_and_time_left(tmp_path):
     assert last.startswith("add-p11  trained 3 runs, 600 steps in ")
 
 
+def test_a_job_of_several_cohorts_counts_their_runs_together(tmp_path):
+    stream = io.StringIO()
+    progress = Lines(stream, every=0, total=5)
+    for name, seeds in (("first", (0, 1)), ("second", (2, 3, 4))):
+        runs = [small_run(seed) for seed in seeds]
+        train_cohort(name, runs, RunStore(tmp_path, "x"), slots=1, progress=progress)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("first  runs 0/2, 0/5 of the job · ")
+    second = [line for line in lines if line.startswith("second")]
+    assert second[0].startswith("second  runs 0/3, 2/5 of the job · ")
+    assert second[-2].startswith("second  runs 3/3, 5/5 of the job · ")
+    assert second[-1].startswith("second  trained 3 runs, 600 steps in ")
+
+
 def test_without_a_terminal_lines_are_half_a_minute_apart(tmp_path):
     assert Lines(io.StringIO()).every == 30

@@ -58,17 +58,25 @@ def flops_per_step(run: Run) -> float:
 
     A step is a forward pass and a backward pass of twice its size. All examples are evaluated every
     curve_every steps and a tenth of them at the other logged steps, where a failing block ends the
-    evaluation.
+    evaluation. An example that a batch holds more than once is computed once (on a CPU).
     """
     per_example, fixed = macs_per_example(run)
     # A pair meets its mirror image in a set with the probability of the set's share; one of both is kept.
     train, validation = run.task.train_size, run.task.validation_size
     saved = train / (train + validation) / 2 if mirrored(run) else 0.0
-    forward = run.batch_size * (1 - saved) * per_example + fixed
+    forward = _examples_a_step(run) * (1 - saved) * per_example + fixed
     everything = (train + validation) * (1 - saved) * per_example + fixed
     protocol = run.protocol
     evaluations = 1 / protocol.curve_every + 0.1 / protocol.log_every
     return 2 * (3 * forward + everything * evaluations)
+
+
+def _examples_a_step(run: Run) -> float:
+    """Expected number of different examples in a batch: n (1 - (1 - 1/n)^B) of n drawn B times with replacement."""
+    n, batch = run.task.train_size, run.batch_size
+    if run.protocol.batch == "full" or not run.protocol.replacement:
+        return batch
+    return n * (1 - (1 - 1 / n) ** batch)
 
 
 def prior_steps(run: Run) -> int:

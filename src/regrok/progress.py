@@ -1,8 +1,8 @@
 """One progress line per cohort: what a person watching a build wants to know.
 
-    add-p97-transformer-adamw-3f2a1c-0  runs 3/12 · 612 steps/s · λ=0.1 s42 @4,200 · λ=0.3 s43 @900 · 6 min left
+    add-p97-transformer-adamw-3f2a1c-0  runs 3/12, 20/44 of the job · 612 steps/s · λ=0.1 s42 @4,200 · 6 min left
 
-On a terminal a line every few seconds, otherwise a plain one every 30 s. Several cohorts train at once and share
+On a terminal a line every few seconds, otherwise a plain one every 30 s. Several jobs train at once and share
 the terminal, so lines are appended rather than rewritten.
 """
 
@@ -32,13 +32,19 @@ def clock(seconds: float) -> str:
 
 
 class Lines:
-    """Appends a line to `stream` at most every `every` seconds."""
+    """Appends a line to `stream` at most every `every` seconds, through the cohorts of one job.
 
-    def __init__(self, stream: TextIO | None = None, every: float | None = None):
+    total: runs that the job trains, where it has several cohorts.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, every: float | None = None, total: int | None = None
+    ):
         self.stream = stream or sys.stderr
         self.every = every if every is not None else (5.0 if self.stream.isatty() else 30.0)
+        self.total = total
+        self.done = 0  # runs of the cohorts before this one
         self.began = self.shown = time.monotonic()
-        self.steps_at_start = 0
 
     def update(self, trainer: Any) -> None:
         now = time.monotonic()
@@ -53,6 +59,8 @@ class Lines:
             f"{trainer.cohort}  trained {trainer.done} runs, {trainer.steps_taken:,} steps "
             f"in {clock(took)} ({rate:,.0f} steps/s)"
         )
+        self.done += trainer.done
+        self.began = time.monotonic()
 
     def line(self, trainer: Any, now: float) -> str:
         """The line for the trainer's present state."""
@@ -62,7 +70,10 @@ class Lines:
             for _, state in sorted(trainer.occupied.items())
         )
         left = f"{clock(trainer.steps_left() / rate)} left" if rate else "starting"
-        return f"{trainer.cohort}  runs {trainer.done}/{trainer.total} · {rate:,.0f} steps/s · {slots} · {left}"
+        runs = f"runs {trainer.done}/{trainer.total}"
+        if self.total is not None and self.total > trainer.total:
+            runs += f", {self.done + trainer.done}/{self.total} of the job"
+        return f"{trainer.cohort}  {runs} · {rate:,.0f} steps/s · {slots} · {left}"
 
     def _print(self, text: str) -> None:
         print(text, file=self.stream, flush=True)

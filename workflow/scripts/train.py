@@ -22,6 +22,13 @@ with job(snakemake.log[0]):
     require_device(trainer.device)
     first = next(iter(cohorts.values()))[0]
     store = RunStore(STORE, fingerprint(first.task.name, first.model.name))
+    missing = [
+        run
+        for runs in cohorts.values()
+        for run in runs
+        if not store.finished(run.run_id, run.protocol.measure)
+    ]
+    progress = Lines(total=len(missing))
     for cohort, runs in cohorts.items():
         train_cohort(
             cohort,
@@ -31,7 +38,7 @@ with job(snakemake.log[0]):
             memory_gib=trainer.memory_gib,
             device=trainer.device,
             checkpoint_seconds=trainer.checkpoint_seconds,
-            progress=Lines(),
+            progress=progress,
         )
     frames = gather({name: [run.run_id for run in runs] for name, runs in cohorts.items()}, store)
     for frame, path in zip(frames, snakemake.output, strict=True):
