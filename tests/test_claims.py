@@ -231,6 +231,9 @@ def test_the_file_holds_every_printed_claim_of_paper_a(claims):
 def test_commands_name_the_fit_that_the_estimand_comes_from(claims):
     for claim in claims.claims:
         assert f"fits/{claim.fit}.json" in claim.command, claim.id
+        command = claim.command_at("laptop", ["S2", "S3"])
+        assert command.endswith("--config scale=laptop 'only=[S2,S3]'"), claim.id
+        assert f"'only=[{','.join(claim.experiments)}]'" in claim.command_at("paper", [])
 
 
 def test_published_value_meets_its_own_predicate(claims):
@@ -307,7 +310,7 @@ def ledger_path(tmp_path, claims):
         **judge(claim, estimates, "laptop", {"S2"}),
         "robustness": {"threshold .90": {"verdict": "inconclusive", "value": 0.9, "low": 0.8, "high": 1.0}},
         "survives": False, "experiments": ["S2"], "run_ids": ["aaa", "bbb"], "runs": 2, "minutes": 3.5,
-        "command": claim.command.replace("{scale}", "laptop"),
+        "command": claim.command_at("laptop", ["S2"]),
     }  # fmt: skip
     path = tmp_path / "ledger.json"
     path.write_text(

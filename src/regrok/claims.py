@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -185,11 +186,16 @@ class Claim(Strict):
     alternatives: dict[str, Estimand] = Field(default_factory=dict)
     """Other estimators of the same quantity, judged by the same predicate, for the robustness table."""
     command: str
-    """What brings the evidence; {scale} stands for the scale."""
+    """What brings the evidence; {scale} stands for the scale, {only} for the experiments that its fit reads."""
 
     @property
     def fit(self) -> str:
         return self.estimand.partition(".")[0]
+
+    def command_at(self, scale: Scale, experiments: Iterable[str]) -> str:
+        """The command at a scale, where these of the fit's experiments run; the claim's own where none does."""
+        only = ",".join(experiments) or ",".join(self.experiments)
+        return self.command.replace("{scale}", scale).replace("{only}", only)
 
 
 class Claims(Strict):

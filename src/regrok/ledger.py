@@ -76,7 +76,9 @@ def ledger(
                 "run_ids": run_ids,
                 "runs": len(run_ids),
                 "minutes": round(float(seconds.reindex(run_ids).sum()) / 60, 2),
-                "command": claim.command.replace("{scale}", scale),
+                "command": claim.command_at(
+                    scale, [e for e in fits.get(claim.fit, {}).get("experiments", []) if e in ran]
+                ),
             }
         )
     counts = {word: sum(e["verdict"] == word for e in entries) for word in VERDICTS}

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     config = chosen_config(arguments)
     claims = load_claims(arguments.claims, config)
     path = arguments.ledger or results_folder(config) / "ledger.json"
-    entries, readings = read_entries(claims, path)
+    entries, readings = read_entries(claims, path, config)
     if arguments.id:
         entries = {(claim := claims.find(arguments.id)).id: entries[claim.id]}
     if arguments.format == "json":
@@ -70,7 +70,9 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
 
-def read_entries(claims: Claims, path: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def read_entries(
+    claims: Claims, path: Path, config: Config
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The ledger's entries by id and its readings; a claim that the ledger lacks has no verdict.
 
     Raises RegrokError for a ledger that cannot be read.
@@ -111,7 +113,9 @@ def read_entries(claims: Claims, path: Path) -> tuple[dict[str, dict[str, Any]],
             "run_ids": [],
             "runs": 0,
             "minutes": 0.0,
-            "command": claim.command,
+            "command": claim.command_at(
+                config.scale, filter(config.runs_here, config.fits[claim.fit].experiments)
+            ),
         }
         for claim in claims.claims
     }, readings
@@ -187,7 +191,7 @@ def show_claim(
             for label in readings
             if label in entry["robustness"]
         ),
-        "command": escape(entry["command"].replace("{scale}", config.scale)),
+        "command": escape(entry["command"]),
     }
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
