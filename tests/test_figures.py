@@ -15,7 +15,7 @@ from regrok.errors import RegrokError
 from regrok.figures.captions import settings_sentence
 from regrok.figures.contrasts import by_group, forest
 from regrok.figures.shown import median_run, show
-from regrok.figures.style import Style, short_number
+from regrok.figures.style import Style, decades, log_scale, short_number
 from regrok.figures.summaries import kaplan_meier, median_interval, medians, wilson
 from studies import study
 
@@ -155,6 +155,37 @@ def test_tick_labels_leave_room_for_each_other():
             )
             for (_, end), (start, _) in pairwise(boxes):
                 assert start > end, f"{name}: labels touch on {ax.get_xlabel()}"
+
+
+def test_a_wide_log_axis_is_labelled_at_powers_of_ten_alone():
+    """The paper scale's delays span 200 to 200,000 steps, where labels at 2 and 5 lay on each other."""
+    style = Style()
+    for ends, least in (((200, 200_000), 2), ((300, 3_000), 3)):
+        with style.context():
+            figure, (ax, _) = style.panels(1, 2, 2)
+            ax.scatter(ends, ends)
+            log_scale(ax, "x")
+            decades(ax, "x")
+            figure.canvas.draw()
+        left, right = ax.get_xlim()
+        boxes = sorted(
+            (label.get_window_extent().x0, label.get_window_extent().x1)
+            for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+            if left <= place <= right and label.get_text()
+        )
+        assert len(boxes) >= least
+        assert all(start > end for (_, end), (start, _) in pairwise(boxes)), ends
+
+
+def test_the_legend_of_accuracy_curves_leaves_the_panels_letter_free():
+    made = study("laptop")
+    figure, _, _ = figures.draw(
+        "learning_rate", made.config.figures["learning_rate"], made.frames, {}
+    )
+    figure.canvas.draw()
+    (ax,) = [ax for ax in figure.axes if ax.get_ylabel() == "accuracy"]
+    letter = ax.title if ax.get_title() else ax._left_title
+    assert ax.get_legend().get_window_extent().x0 > letter.get_window_extent().x1
 
 
 def test_nobody_groks_and_the_sweep_is_still_drawn():

@@ -50,7 +50,7 @@ def draw(shown, fits, options, style):
                 ends = f" [{slope['low']:.2f}, {slope['high']:.2f}]"
             words = f"slope {slope['value']:.2f}{ends}".replace("-", "−")
             bottom.text(
-                0.97, 0.97, words, transform=bottom.transAxes, ha="right", va="top", fontsize=7
+                0.03, 0.04, words, transform=bottom.transAxes, ha="left", va="bottom", fontsize=7
             )
     body = (
         r"Columns: MLP under SGD, transformer under AdamW. (a, b) Share of the seeds that memorised and that grokked "

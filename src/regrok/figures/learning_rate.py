@@ -117,7 +117,7 @@ def doubling(ax, runs: pd.DataFrame) -> None:
     )
     ax.axhline(2, color=VERMILION, ls=DASHES[1], lw=0.9)
     ax.set_xticks(places, names)
-    ax.tick_params(axis="x", labelsize=6)
+    ax.tick_params(axis="x", labelsize=6 if len(names) <= 3 else 5)
     label(ax, "step of $\\eta$", "$T_{\\mathrm{grok}}$ ratio per halving")
 
 

@@ -94,7 +94,8 @@ def accuracy_curves(
             full.validation_accuracy,
             color=colours[i],
             ls=DASHES[i % len(DASHES)],
-            label=f"{sign}$={short_number(value).strip('$')}$",
+            # The sign once: the row above the axes is short.
+            label=f"{sign if i == 0 else ''}${'=' if i == 0 else ''}{short_number(value).strip('$')}$",
         )
         train = curve.dropna(subset=["train_accuracy"])
         ax.plot(train.step, train.train_accuracy, color=colours[i], lw=0.6, ls=":", alpha=0.8)
@@ -102,7 +103,17 @@ def accuracy_curves(
     ax.set_ylim(-0.02, 1.04)
     ax.set_xlabel("step")
     ax.set_ylabel("accuracy")
-    ax.legend(loc="upper left")
+    # Above the axes: curves that generalise late leave no corner free.
+    ax.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.02, 1.0),
+        ncols=max(1, len(values)),
+        fontsize=5.8,
+        handlelength=1.1,
+        handletextpad=0.4,
+        columnspacing=0.8,
+        borderaxespad=0,
+    )
 
 
 def scaling_line(

@@ -199,14 +199,23 @@ def log_scale(ax: Axes, which: str) -> None:
             getattr(ax, f"set_{name}scale")("log")
 
 
+WIDE = 200
+"""Ends of a log axis further apart than this leave no room for labels at 2 and 5."""
+
+
 def decades(ax: Axes, which: str) -> None:
-    """On log axes that span little, a few plain ticks (200, 500, 1000) and no labels between them."""
+    """On log axes a few plain ticks (200, 500, 1000), or the powers of ten alone where they span much."""
     for name in which:
         axis = getattr(ax, f"{name}axis")
         if axis.get_scale() != "log":
             continue
-        axis.set_major_locator(mpl.ticker.LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=6))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+        low, high = axis.get_view_interval()
+        if high > WIDE * low:
+            axis.set_major_locator(mpl.ticker.LogLocator(10, numticks=6))
+            axis.set_major_formatter(mpl.ticker.LogFormatterMathtext())
+        else:
+            axis.set_major_locator(mpl.ticker.LogLocator(10, subs=(1.0, 2.0, 5.0), numticks=6))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
         axis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
