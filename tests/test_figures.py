@@ -131,6 +131,19 @@ def test_a_bound_is_drawn_as_an_arrow_and_a_missing_ratio_says_so():
     assert "no estimate" in [text.get_text() for text in ax.texts]
 
 
+def labels_leave_room(ax):
+    """Whether no two labels of the x axis touch."""
+    left, right = sorted(ax.get_xlim())
+    ticks = [*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()]
+    boxes = sorted(
+        (box.x0, box.x1)
+        for tick in ticks
+        if left <= tick.get_loc() <= right and tick.label1.get_text()
+        for box in [tick.label1.get_window_extent()]
+    )
+    return all(start > end for (_, end), (start, _) in pairwise(boxes))
+
+
 def test_tick_labels_leave_room_for_each_other():
     """The published grid of moduli has 97 beside 101, and abundant data alone one number of examples."""
     made = study("laptop")
@@ -145,16 +158,7 @@ def test_tick_labels_leave_room_for_each_other():
         assert any(label.get_text() for label in figure.axes[0].get_xticklabels())
         figure.canvas.draw()
         for ax in figure.axes:
-            left, right = sorted(ax.get_xlim())
-            ticks = [*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()]
-            boxes = sorted(
-                (box.x0, box.x1)
-                for tick in ticks
-                if left <= tick.get_loc() <= right and tick.label1.get_text()
-                for box in [tick.label1.get_window_extent()]
-            )
-            for (_, end), (start, _) in pairwise(boxes):
-                assert start > end, f"{name}: labels touch on {ax.get_xlabel()}"
+            assert labels_leave_room(ax), f"{name}: labels touch on {ax.get_xlabel()}"
 
 
 def test_a_wide_log_axis_is_labelled_at_powers_of_ten_alone():
@@ -168,13 +172,13 @@ def test_a_wide_log_axis_is_labelled_at_powers_of_ten_alone():
             decades(ax, "x")
             figure.canvas.draw()
         left, right = ax.get_xlim()
-        boxes = sorted(
-            (label.get_window_extent().x0, label.get_window_extent().x1)
+        labelled = [
+            label
             for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
             if left <= place <= right and label.get_text()
-        )
-        assert len(boxes) >= least
-        assert all(start > end for (_, end), (start, _) in pairwise(boxes)), ends
+        ]
+        assert len(labelled) >= least
+        assert labels_leave_room(ax), ends
 
 
 def test_the_legend_of_accuracy_curves_leaves_the_panels_letter_free():

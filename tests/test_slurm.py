@@ -124,7 +124,7 @@ def reduced(folder: Path, max_steps: int) -> None:
 def limited_run(folder: Path) -> Run:
     study = Study(load_config(folder / "config.yaml", {"scale": "smoke"}))
     name = next(row["run_id"] for row in study.plan.membership if row["experiment"] == LIMITED)
-    return next(run for run in study.plan.runs.values() if run.run_id == name)
+    return study.plan.runs[name]
 
 
 def sized(folder: Path) -> tuple[int, int]:
