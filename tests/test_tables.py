@@ -38,6 +38,30 @@ def test_cells_hold_the_medians_of_the_fit_and_the_published_means():
     assert r"12{,}700 $\pm$ 1{,}229" in tex
 
 
+@pytest.mark.parametrize(
+    ("tex", "seen"),
+    [
+        ("default point", "default point"),
+        (r"$\eta$ \ensuremath{2\times 10^{-4}}", "η 2×10-4"),
+        (r"$\eta$ 0.1, $\lambda$ \ensuremath{10^{-3}}", "η 0.1, λ 10-3"),
+        (r"samples 1{,}500", "samples 1,500"),
+        (r"\textcolor{regrokgrey}{published}", "published"),
+    ],
+)
+def test_a_name_is_as_long_as_what_the_reader_sees(tex, seen):
+    assert latex.printed(tex) == len(seen)
+
+
+def test_names_wrap_where_several_settings_tell_cells_apart_and_only_there():
+    made = study("laptop")
+    wrapped = r"\raggedright\arraybackslash}p{0.95in}"
+    assert wrapped not in built(made, "cells").tex  # η 2×10⁻³ is short, if not in TeX
+    entry = made.config.tables["cells"]
+    together = entry.model_copy(update={"experiments": ["B7"]})
+    several = tables.module(entry.build).build("cells", together, material(made)).tex
+    assert wrapped in several
+
+
 def test_parity_cells_are_matched_by_input_bits_not_by_number_of_runs():
     frame = built(study("laptop"), "cells").frame
     parity = frame[frame.experiment == "S10"].sort_values("n")

@@ -115,6 +115,12 @@ def _character(c: str) -> str:
     return _SPECIAL.get(c, c)
 
 
+def printed(tex: str) -> int:
+    """About how many characters TeX prints: a command is one; `\\ensuremath`, colours and braces are none."""
+    bare = re.sub(r"\\textcolor\{\w+\}|\\ensuremath", "", tex)
+    return len(re.sub(r"[${}^_]", "", re.sub(r"\\([a-zA-Z]+ ?|.)", "x", bare)))
+
+
 def _missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 

@@ -48,8 +48,8 @@ HEADER = (
 )
 
 
-LONG_NAME = 24
-"""Characters of TeX beyond which the names of cells wrap."""
+LONG_NAME = 23
+"""Characters on the page beyond which the names of cells wrap: as many as 0.95 in hold."""
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
@@ -104,7 +104,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
             rf"runs that grokked ({_sources(entry.experiments, published)})."
         )
     # Names of several settings wrap; the norms' intervals need the width.
-    longest = max(len(str(line[0])) for line in lines if not isinstance(line, str))
+    longest = max(latex.printed(line[0]) for line in lines if not isinstance(line, str))
     first = r">{\raggedright\arraybackslash}p{0.95in}" if longest > LONG_NAME else "l"
     columns = rf"@{{}}{first}@{{\hspace{{3pt}}}}r" + r"@{\hspace{3.2pt}}l" * 6 + "@{}"
     size = r"\fontsize{6.3}{7.9}\selectfont"
