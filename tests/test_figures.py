@@ -145,13 +145,21 @@ def labels_leave_room(ax):
 
 
 def test_tick_labels_leave_room_for_each_other():
-    """The published grid of moduli has 97 beside 101, and abundant data alone one number of examples."""
+    """The published grids have p = 97 beside 101 and eight λ; abundant data alone one number of examples."""
     made = study("laptop")
     runs, members = made.frames.runs.copy(), made.frames.experiments
     swept = runs.run_id.isin(members.run_id[members.experiment == "S3"])
     moduli = made.config.experiments["S3"].grid["task.p"]
     runs.loc[swept, "p"] = [moduli[i % len(moduli)] for i in range(swept.sum())]
-    shapes = {"modulus": members, "parity": members[members.experiment != "parity_scarce"]}
+    swept = runs.run_id.isin(members.run_id[members.experiment == "S2"])
+    published = [
+        value
+        for arm in made.config.experiments["S2"].arms
+        for value in arm.grid["optimiser.weight_decay"]
+    ]
+    runs.loc[swept, "weight_decay"] = [published[i % 8] for i in range(swept.sum())]
+    without = members[members.experiment != "parity_scarce"]
+    shapes = {"modulus": members, "regimes": members, "parity": without}
     for name, experiments in shapes.items():
         frames = SimpleNamespace(**{**vars(made.frames), "runs": runs, "experiments": experiments})
         figure, _, _ = figures.draw(name, made.config.figures[name], frames, {})

@@ -18,8 +18,8 @@ from regrok.figures.style import (
     VERMILION,
     from_zero,
     label,
+    plain_ticks,
     thousands,
-    ticks_apart,
 )
 from regrok.figures.summaries import line
 from regrok.laws.selection import escape_theory, log_norm_ratio
@@ -54,7 +54,7 @@ def draw(shown, fits, options, style):
         label(ax, "p", column)
         from_zero(ax)
         thousands(ax, "y")
-        ticks_apart(ax, moduli)
+        plain_ticks(ax, "x", moduli)
         ax.tick_params(axis="x", labelsize=6)
     slope, intercept, _ = line(runs.p, runs.V_mem)
     if np.isfinite(slope):
@@ -78,7 +78,7 @@ def draw(shown, fits, options, style):
             d.plot(p, np.median(found), "o", mfc="white", mec="black", ms=3.6)
         label(d, "p", "Fourier support $K$")
         from_zero(d)
-        ticks_apart(d, moduli)
+        plain_ticks(d, "x", moduli)
     else:
         ratio = log_norm_ratio(runs)
         panels.run_points(d, ratio[runs.delay.notna()], runs.delay[runs.delay.notna()])

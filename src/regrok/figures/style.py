@@ -163,27 +163,28 @@ def label(ax: Axes, x: str, y: str) -> None:
     ax.set_ylabel(WORDS.get(y, y))
 
 
-def plain_ticks(ax: Axes, which: str, values: Iterable[float], limit: int = 8) -> None:
-    """On a log axis, ticks at the values that were run, written plainly (0.1, 0.3, 1)."""
+def plain_ticks(
+    ax: Axes, which: str, values: Iterable[float], limit: int = 8, least: float = 0.065
+) -> None:
+    """Ticks at the values that were run, written plainly (0.1, 0.3, 1), once the axis has its scale.
+
+    Every second value has one while they are more than `limit`. A label that would stand within `least`, a share of
+    the axis, of the last label is left out.
+    """
     shown = sorted(set(values))
     while len(shown) > limit:
         shown = shown[::2]
     axis = getattr(ax, f"{which}axis")
-    axis.set_ticks(shown)
-    axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
-    axis.set_minor_locator(mpl.ticker.NullLocator())
-
-
-def ticks_apart(ax: Axes, values: Iterable[float], least: float = 0.07) -> None:
-    """Ticks on x at the values that were run, labelled but for those within this share of the last label."""
-    shown = sorted(set(values))
+    place = np.log10 if axis.get_scale() == "log" else np.asarray
+    room = least * np.ptp(place(axis.get_view_interval()))
     labels: list[str] = []
     last = -np.inf
     for value in shown:
-        apart = value - last >= least * (shown[-1] - shown[0])
+        apart = place(value) - last >= room
         labels.append(short_number(value) if apart else "")
-        last = value if apart else last
-    ax.set_xticks(shown, labels)
+        last = place(value) if apart else last
+    axis.set_ticks(shown, labels)
+    axis.set_minor_locator(mpl.ticker.NullLocator())
 
 
 def from_zero(ax: Axes) -> None:

@@ -103,10 +103,12 @@ def build(name: str, entry: Any, material: Material) -> Built:
             r" Beneath, where a cell has the published settings, the published mean $\pm$ standard deviation over the "
             rf"runs that grokked ({_sources(entry.experiments, published)})."
         )
-    # Names of several settings wrap; the norms' intervals need the width.
+    # Names of several settings wrap and columns move together: the norms' intervals need the width.
     longest = max(latex.printed(line[0]) for line in lines if not isinstance(line, str))
-    first = r">{\raggedright\arraybackslash}p{0.95in}" if longest > LONG_NAME else "l"
-    columns = rf"@{{}}{first}@{{\hspace{{3pt}}}}r" + r"@{\hspace{3.2pt}}l" * 6 + "@{}"
+    wraps = longest > LONG_NAME
+    first = r">{\raggedright\arraybackslash}p{0.95in}" if wraps else "l"
+    gap = "3.2pt" if wraps else "4.8pt"
+    columns = rf"@{{}}{first}@{{\hspace{{3pt}}}}r" + rf"@{{\hspace{{{gap}}}}}l" * 6 + "@{}"
     size = r"\fontsize{6.3}{7.9}\selectfont"
     kept = frozenset(together)
     tex = table(name, columns, HEADER, lines, caption, long=True, together=kept, size=size)
