@@ -179,10 +179,10 @@ def plain_ticks(
     room = least * np.ptp(place(axis.get_view_interval()))
     labels: list[str] = []
     last = -np.inf
-    for value in shown:
-        apart = place(value) - last >= room
+    for value, at in zip(shown, place(shown), strict=True):
+        apart = at - last >= room
         labels.append(short_number(value) if apart else "")
-        last = place(value) if apart else last
+        last = at if apart else last
     axis.set_ticks(shown, labels)
     axis.set_minor_locator(mpl.ticker.NullLocator())
 
