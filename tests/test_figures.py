@@ -148,16 +148,12 @@ def test_tick_labels_leave_room_for_each_other():
     """The published grids have p = 97 beside 101 and eight λ; abundant data alone one number of examples."""
     made = study("laptop")
     runs, members = made.frames.runs.copy(), made.frames.experiments
-    swept = runs.run_id.isin(members.run_id[members.experiment == "S3"])
     moduli = made.config.experiments["S3"].grid["task.p"]
-    runs.loc[swept, "p"] = [moduli[i % len(moduli)] for i in range(swept.sum())]
-    swept = runs.run_id.isin(members.run_id[members.experiment == "S2"])
-    published = [
-        value
-        for arm in made.config.experiments["S2"].arms
-        for value in arm.grid["optimiser.weight_decay"]
-    ]
-    runs.loc[swept, "weight_decay"] = [published[i % 8] for i in range(swept.sum())]
+    arms = made.config.experiments["S2"].arms
+    decays = [value for arm in arms for value in arm.grid["optimiser.weight_decay"]]
+    for experiment, column, values in (("S3", "p", moduli), ("S2", "weight_decay", decays)):
+        swept = runs.run_id.isin(members.run_id[members.experiment == experiment])
+        runs.loc[swept, column] = [values[i % len(values)] for i in range(swept.sum())]
     without = members[members.experiment != "parity_scarce"]
     shapes = {"modulus": members, "regimes": members, "parity": without}
     for name, experiments in shapes.items():

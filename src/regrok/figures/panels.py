@@ -95,7 +95,7 @@ def accuracy_curves(
             color=colours[i],
             ls=DASHES[i % len(DASHES)],
             # The sign once: the row above the axes is short.
-            label=f"{sign if i == 0 else ''}${'=' if i == 0 else ''}{short_number(value).strip('$')}$",
+            label=(f"{sign}$=" if i == 0 else "$") + short_number(value).strip("$") + "$",
         )
         train = curve.dropna(subset=["train_accuracy"])
         ax.plot(train.step, train.train_accuracy, color=colours[i], lw=0.6, ls=":", alpha=0.8)
