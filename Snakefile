@@ -23,10 +23,10 @@ report: f"{R}/report/front.rst"
 rule all:
     default_target: True
     input:
-        "paper/regrok.pdf" if build.latex() else [],
+        "paper/regrok.pdf" if latex() else [],
         f"{R}/checks.json",
         f"{R}/provenance.json",
-        f"{R}/comparison.html" if study.comparable else [],
+        f"{R}/comparison.html" if graph.comparable else [],
         figures(),
         tables(),
         f"{R}/numbers.tex",
@@ -36,11 +36,11 @@ rule all:
 onstart:
     # On a cluster there are no cores but so many jobs at once, each with a core.
     limits = workflow.resource_settings
-    print(announce(study, limits.cores or limits.nodes or 1), flush=True)
+    print(announce(graph, limits.cores or limits.nodes or 1), flush=True)
 
 
 onsuccess:
-    print(conclude(study, BEGAN), flush=True)
+    print(conclude(graph, BEGAN), flush=True)
 
 
 onerror:

@@ -24,10 +24,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from plain import PlainTransformer
 from plain_mlp import PlainMLP
-from regrok import kernels, optim
-from regrok.config import MLP, Optimiser, Transformer
+from regrok import kernels
 from regrok.models import build
+from regrok.study.model import MLP, Transformer
+from regrok.study.run import Optimiser
 from regrok.tasks import TaskInfo
+from regrok.training import optim
 
 P = 97
 SLOTS = 4

@@ -41,12 +41,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from regrok.config import Run, load_config
-from regrok.config.changes import apply
-from regrok.config.expand import settings_block
-from regrok.provenance import fingerprint
-from regrok.store import RunStore
-from regrok.train import train_cohort
+from regrok.runs.store import RunStore
+from regrok.study.changes import apply
+from regrok.study.expand import settings_block
+from regrok.study.read import load_config
+from regrok.study.run import Run
+from regrok.training.fingerprint import fingerprint
+from regrok.training.loop import train_cohort
 
 ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").exists())
 baseline = settings_block(load_config(ROOT / "config.yaml"), "mlp")

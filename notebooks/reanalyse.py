@@ -23,13 +23,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from regrok import frames
-from regrok.build import written_config
-from regrok.claims import OUT_OF_SCOPE, load_claims
-from regrok.config import load_config
+from regrok.judging.verdicts import judge
 from regrok.laws import run_fit
-from regrok.laws.variants import Variant, read_as
-from regrok.verdicts import judge
+from regrok.laws.parts.variants import Variant, read_as
+from regrok.pipeline.graph import written_config
+from regrok.runs import frames
+from regrok.study.claims import OUT_OF_SCOPE, load_claims
+from regrok.study.read import load_config
 
 ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").exists())
 os.chdir(ROOT)

@@ -23,13 +23,14 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 import numpy as np
 
-from regrok.config import Run, load_config
-from regrok.config.changes import apply
-from regrok.config.expand import complete, settings_block
-from regrok.events import THRESHOLDS, crossing
 from regrok.laws.contraction import fit_curve
-from regrok.store import RunStore
-from regrok.train import train_cohort
+from regrok.measures.events import THRESHOLDS, crossing
+from regrok.runs.store import RunStore
+from regrok.study.changes import apply
+from regrok.study.expand import complete, settings_block
+from regrok.study.read import load_config
+from regrok.study.run import Run
+from regrok.training.loop import train_cohort
 
 ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").exists())
 

@@ -11,11 +11,11 @@ from unittest import mock
 import yaml
 
 import synthetic
-from regrok.config import Config
-from regrok.config.load import load_config
-from regrok.frames import NAMES, Frames
+from regrok.files import write_json, write_parquet
 from regrok.released import fill
-from regrok.store import write_json, write_parquet
+from regrok.runs.frames import NAMES, Frames
+from regrok.study.blocks import Config
+from regrok.study.read import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -17,8 +17,8 @@ import pandas as pd
 import yaml
 
 from configurations import ROOT
-from regrok.build import Study
-from regrok.config.load import load_config
+from regrok.pipeline.graph import Graph
+from regrok.study.read import load_config
 from small import small_run
 
 SOURCES = ("Snakefile", "environment.yml", "workflow", "src", "paper")
@@ -168,8 +168,8 @@ def until(happened: Callable[[], Any], running: Build) -> Any:
     return found
 
 
-def study_of(folder: Path) -> Study:
-    return Study(load_config(folder / "config.yaml"))
+def study_of(folder: Path) -> Graph:
+    return Graph(load_config(folder / "config.yaml"))
 
 
 def finished_runs(folder: Path) -> set[str]:

@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from regrok.config import Config, Run
-from regrok.config.expand import complete, settings_block
-from regrok.config.load import check, read_yaml
-from regrok.plan import Plan, make_plan
+from regrok.study.blocks import Config
+from regrok.study.expand import complete, settings_block
+from regrok.study.plan import Plan, make_plan
+from regrok.study.read import check, read_yaml
+from regrok.study.run import Run
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config.yaml"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.events import THRESHOLDS
-from regrok.frames import Frames
+from regrok.measures.events import THRESHOLDS
+from regrok.runs.frames import Frames
 
 NOTHING = pd.DataFrame({"run_id": []})
 """A frame without a row, where a law reads none of it."""

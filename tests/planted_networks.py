@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from planted import NOTHING, make_run
-from regrok.frames import Frames
+from regrok.runs.frames import Frames
 
 BUDGET = 100_000
 MLP = {

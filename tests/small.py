@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from configurations import default_point
-from regrok.config import Run
+from regrok.study.run import Run
 
 
 def small_run(seed: int = 0, **blocks: dict[str, Any]) -> Run:

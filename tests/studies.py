@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import yaml
 
 import synthetic
-from regrok.claims import load_claims
-from regrok.config.load import load_config
+from regrok.judging.ledger import ledger
 from regrok.laws import law, run_fit
-from regrok.ledger import ledger
+from regrok.study.claims import load_claims
+from regrok.study.read import load_config
 from regrok.tables import Material
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,7 +2,7 @@
 
 Times follow the norm-separation law with log-normal noise, so figures have something to show and the planted law
 is known: T_mem = 0.8/η (init scale 1), delay = log(V_mem/V_final)/(2ηλ). Curves become rows of runs.parquet
-through the package's own `regrok.records`, so columns cannot drift from the trainer's.
+through the package's own `regrok.runs.rows`, so columns cannot drift from the trainer's.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from regrok.config import Config, Run
-from regrok.frames import Frames
-from regrok.plan import make_plan
-from regrok.records import run_row
+from regrok.runs.frames import Frames
+from regrok.runs.rows import run_row
+from regrok.study.blocks import Config
+from regrok.study.plan import make_plan
+from regrok.study.run import Run
 
 PARAMETERS = 223_713
 MOST_POINTS = 160

@@ -11,12 +11,12 @@ import tarfile
 
 import pytest
 
-from regrok import artifact, typeset
-from regrok.arxiv import anonymised, pack, sources
 from regrok.errors import RegrokError
 from regrok.figures import drawable, write_figure
-from regrok.numbers import write_numbers
-from regrok.store import write_parquet
+from regrok.files import write_parquet
+from regrok.paper import artifact, typeset
+from regrok.paper.arxiv import anonymised, pack, sources
+from regrok.paper.numbers import write_numbers
 from regrok.tables import buildable, write_table
 from studies import ROOT, material, paper_data, study
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regrok.checks import check
-from regrok.collect import gather
 from regrok.errors import RegrokError
-from regrok.frames import Frames
-from regrok.store import RunStore
-from regrok.train import train_cohort
+from regrok.runs.checks import check
+from regrok.runs.frames import Frames
+from regrok.runs.gather import gather
+from regrok.runs.store import RunStore
+from regrok.training.loop import train_cohort
 from small import parity_run, small_run
 
 

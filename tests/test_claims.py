@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from regrok.claims import VERDICTS, Claims, load_claims
 from regrok.cli import main
-from regrok.config import load_config
 from regrok.errors import RegrokError
-from regrok.laws.estimate import estimate, exact, missing, share
-from regrok.verdicts import criterion, judge
+from regrok.judging.verdicts import criterion, judge
+from regrok.laws.parts.estimate import estimate, exact, missing, share
+from regrok.study.claims import VERDICTS, Claims, load_claims
+from regrok.study.read import load_config
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = ROOT / "paper" / "claims.yaml"
@@ -370,7 +370,5 @@ def test_a_damaged_ledger_is_named(capsys, ledger_path):
 
 
 def test_claims_are_read_without_torch():
-    code = (
-        "import sys, regrok.claims; sys.exit('torch' in sys.modules or 'lifelines' in sys.modules)"
-    )
+    code = "import sys, regrok.study.claims; sys.exit('torch' in sys.modules or 'lifelines' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -97,7 +97,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_types_and_the_plan_load_neither_torch_nor_pandas() -> None:
     # Snakemake reads them once per job.
     code = (
-        "import sys; from regrok.config import load_config; from regrok.plan import make_plan; "
+        "import sys; from regrok.study.read import load_config; from regrok.study.plan import make_plan; "
         f"make_plan(load_config({str(CONFIG)!r})); "
         "print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from regrok import provenance
+from regrok.training import fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
 ASK = """
 import sys
 from regrok.errors import RegrokError
-from regrok.provenance import fingerprint
+from regrok.training.fingerprint import fingerprint
 from regrok.released.commits import commit_of
 try:
     print(fingerprint("modular", "mlp"), commit_of(*sys.argv[1:] or [fingerprint("modular", "mlp")], "modular", "mlp"))
@@ -56,7 +56,7 @@ def repository(tmp_path_factory):
     """The package under git, with the commits that the tests ask about."""
     folder = tmp_path_factory.mktemp("git") / "a checkout"
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(provenance.PACKAGE, folder / "src/regrok", ignore=ignore)
+    shutil.copytree(fingerprint.PACKAGE, folder / "src/regrok", ignore=ignore)
     (folder / "README.md").write_text("one\n")
     git(folder.parent, "init", "-q", str(folder))
     return folder
@@ -64,7 +64,7 @@ def repository(tmp_path_factory):
 
 def test_the_commit_is_the_last_that_touched_the_code_and_later_ones_leave_it(repository):
     first = commit(repository, "the code")
-    optim = repository / "src/regrok/optim.py"
+    optim = repository / "src/regrok/training/optim.py"
     trainer, named = ask(repository).split()
     assert named == first
     (repository / "README.md").write_text("two\n")
@@ -73,7 +73,9 @@ def test_the_commit_is_the_last_that_touched_the_code_and_later_ones_leave_it(re
 
     before = optim.read_text(encoding="utf-8")
     optim.write_text(before + "\nCHANGED = 1\n", encoding="utf-8")
-    assert "training code differs from the last commit (src/regrok/optim.py)" in ask(repository)
+    assert "training code differs from the last commit (src/regrok/training/optim.py)" in ask(
+        repository
+    )
     second = commit(repository, "other code")
     now, named = ask(repository).split()
     assert now != trainer
@@ -90,5 +92,5 @@ def test_the_commit_is_the_last_that_touched_the_code_and_later_ones_leave_it(re
 
 def test_without_a_checkout_nothing_is_released(tmp_path):
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(provenance.PACKAGE, tmp_path / "src/regrok", ignore=ignore)
+    shutil.copytree(fingerprint.PACKAGE, tmp_path / "src/regrok", ignore=ignore)
     assert "it needs the project's git checkout" in ask(tmp_path)

@@ -15,13 +15,13 @@ import pytest
 import bundles
 import synthetic
 from regrok import cli
-from regrok.claims import load_claims
+from regrok.judging.ledger import ledger
 from regrok.laws import run_fit
-from regrok.ledger import ledger
 from regrok.released import bundle
 from regrok.released import compare as comparing
 from regrok.released.compare import compare
 from regrok.released.page import summary, write_page
+from regrok.study.claims import load_claims
 
 EXPERIMENTS = ("S1", "S2", "S3", "S5A")
 

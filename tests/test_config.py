@@ -11,13 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from configurations import CONFIG, ROOT, checked, default_run, whole
-from regrok.config import Modular, load_config
-from regrok.config.expand import cells
-from regrok.config.load import parse_yaml
-from regrok.config.schema import schema_text
 from regrok.errors import RegrokError
 from regrok.figures import drawable
-from regrok.plan import make_plan
+from regrok.study.expand import cells
+from regrok.study.plan import make_plan
+from regrok.study.read import load_config, parse_yaml
+from regrok.study.schema import schema_text
+from regrok.study.task import Modular
 
 # ---------------------------------------------------------------- types
 

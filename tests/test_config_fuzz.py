@@ -14,11 +14,11 @@ import yaml
 from hypothesis import given, settings
 
 from configurations import checked, part
-from regrok.config import SCALES, Config, Scale
-from regrok.config.changes import known_keys
-from regrok.config.load import load_config, parse_yaml
 from regrok.errors import RegrokError
-from regrok.plan import make_plan
+from regrok.study.blocks import SCALES, Config, Scale
+from regrok.study.changes import known_keys
+from regrok.study.plan import make_plan
+from regrok.study.read import load_config, parse_yaml
 
 JUNK = st.one_of(
     st.none(),

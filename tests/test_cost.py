@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from configurations import default_run, one_experiment, planned, whole
-from regrok import cost
-from regrok.config import SCALES
-from regrok.plan import plan_frame
+from regrok.study import cost
+from regrok.study.blocks import SCALES
+from regrok.study.plan import plan_frame
 
 λ = "optimiser.weight_decay"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rocrate.rocrate import ROCrate
 
-from regrok.crate import METADATA, crate, write_crate
 from regrok.errors import RegrokError
+from regrok.released.crate import METADATA, crate, write_crate
 
 ROOT = Path(__file__).resolve().parents[1]
 CITATION = ROOT / "CITATION.cff"

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 import torch
 
-from regrok import streams
-from regrok.engine import ROWS, Engine, slots_within
+from regrok.tasks import streams
+from regrok.training.slots import ROWS, Engine, slots_within
 from small import SGD, small_run, small_transformer
 
 KINDS = {

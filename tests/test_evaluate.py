@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from regrok.evaluate import BLOCK, allowed_wrong, blocks, evaluate
 from regrok.kernels import reference
 from regrok.models.layers import Scores
+from regrok.training.evaluate import BLOCK, allowed_wrong, blocks, evaluate
 
 
 class Linear:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrok.events import THRESHOLDS, crossing, event_columns, outcome
+from regrok.measures.events import THRESHOLDS, crossing, event_columns, outcome
 
 STEPS = np.array([0, 25, 50, 75, 100])
 

@@ -15,25 +15,25 @@ import pytest
 
 from checkouts import small_study, write_study
 from configurations import ROOT
-from regrok import exclusive
-from regrok.build import Study
-from regrok.config.load import load_config
 from regrok.errors import RegrokError
-from regrok.jobs import job
-from regrok.store import set_aside, whole
+from regrok.files import set_aside, whole
+from regrok.pipeline import locks
+from regrok.pipeline.graph import Graph
+from regrok.pipeline.script import job
+from regrok.study.read import load_config
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from regrok import exclusive
-assert exclusive.take(Path("results/smoke")) is None
+from regrok.pipeline import locks
+assert locks.take(Path("results/smoke")) is None
 print("held", flush=True)
 time.sleep(600)
 """
 
 JOB = """
 import sys, time
-from regrok.jobs import job
+from regrok.pipeline.script import job
 with job("results/smoke/logs/x.log"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -70,11 +70,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     write_study(tmp_path, small_study())
     yield tmp_path
-    exclusive.release()
+    locks.release()
 
 
-def study() -> Study:
-    return Study(load_config("config.yaml"))
+def study() -> Graph:
+    return Graph(load_config("config.yaml"))
 
 
 def test_a_second_build_is_refused_and_one_after_a_kill_is_not(folder, capsys):
@@ -93,7 +93,7 @@ def test_a_second_build_is_refused_and_one_after_a_kill_is_not(folder, capsys):
 def test_a_dry_run_beside_a_build_looks_at_the_plan_that_is_being_built(folder):
     study().begin()
     before = {path: path.read_bytes() for path in Path("results/smoke").rglob("*.json")}
-    exclusive.release()
+    locks.release()
     with process(HOLDER, folder):
         study().begin(["--cores", "1", "-np"])
         write_study(folder, small_study(decays=(0.1, 0.3, 1.0)))
@@ -104,12 +104,12 @@ def test_a_dry_run_beside_a_build_looks_at_the_plan_that_is_being_built(folder):
 
 @pytest.mark.parametrize("flag", ["-n", "-np", "--dry-run", "--lint", "--report=a.html", "-S"])
 def test_commands_that_only_look(flag):
-    assert exclusive.only_looks(["--cores", "1", flag])
+    assert locks.only_looks(["--cores", "1", flag])
 
 
 @pytest.mark.parametrize("flag", ["--unlock", "-F", "--forceall", "--nolock", "-k", "results/n"])
 def test_commands_that_build(flag):
-    assert not exclusive.only_looks(["--cores", "1", flag])
+    assert not locks.only_looks(["--cores", "1", flag])
 
 
 def test_what_a_killed_build_left_is_cleared_up_unless_another_lives(folder, capsys):
@@ -135,7 +135,7 @@ def test_what_a_killed_build_left_is_cleared_up_unless_another_lives(folder, cap
         assert lock.exists() and output.exists(), (
             "the laptop build is alive, and the lock may be its"
         )
-    exclusive.clear_up(folder / "results")
+    locks.clear_up(folder / "results")
     assert not (lock.exists() or output.exists() or mark.exists())
     assert other.exists()
     assert "killed" in capsys.readouterr().err

@@ -12,11 +12,11 @@ import pytest
 
 from regrok import figures
 from regrok.errors import RegrokError
-from regrok.figures.captions import settings_sentence
-from regrok.figures.contrasts import by_group, forest
-from regrok.figures.shown import median_run, show
-from regrok.figures.style import Style, decades, log_scale, short_number
-from regrok.figures.summaries import kaplan_meier, median_interval, medians, wilson
+from regrok.figures.parts.captions import settings_sentence
+from regrok.figures.parts.contrasts import by_group, forest
+from regrok.figures.parts.shown import median_run, show
+from regrok.figures.parts.style import Style, decades, log_scale, short_number
+from regrok.figures.parts.summaries import kaplan_meier, median_interval, medians, wilson
 from studies import study
 
 LAPTOP_FIGURES = (

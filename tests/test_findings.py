@@ -7,8 +7,14 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from regrok.claims import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.errors import RegrokError
+from regrok.study.claims import (
+    DIRECTION,
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    OUT_OF_SCOPE,
+    REPRODUCED,
+)
 from regrok.tables import Material
 from regrok.tables.findings import build, holds
 

@@ -3,7 +3,7 @@
 import pytest
 
 from regrok.errors import RegrokError
-from regrok.interpreter import startable
+from regrok.pipeline.interpreter import startable
 
 
 def test_a_plain_path_stays_as_it_is():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from regrok.laws import estimate as est
-from regrok.laws import regression
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import regression
 
 
 @pytest.mark.parametrize(

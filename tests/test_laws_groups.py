@@ -8,8 +8,17 @@ import pytest
 
 from planted import NOTHING, exponential_curve, fit, make_run
 from regrok.errors import RegrokError
-from regrok.frames import Frames
-from regrok.laws import cells, comparison, escape, optimisers, parity, regimes, spectral, summary
+from regrok.laws import (
+    cells,
+    comparison,
+    escape,
+    optimisers,
+    parity,
+    regimes,
+    spectral,
+    summary,
+)
+from regrok.runs.frames import Frames
 
 NEVER = {"T_mem": math.nan, "delay": math.nan}
 CENSORED = {"delay": math.nan}

@@ -10,19 +10,19 @@ import pytest
 from planted import NOTHING
 from planted_networks import BUDGET, frames_of, law_of, make_encoder, make_mlp
 from regrok.errors import RegrokError
-from regrok.frames import Frames
 from regrok.laws import (
     comparison,
     embedding,
     factorial,
     interaction,
-    lifetimes,
     norm_at_grok,
     regimes,
     scaling,
     search,
 )
-from regrok.laws.selection import distinct, within
+from regrok.laws.parts import lifetimes
+from regrok.laws.parts.selection import distinct, within
+from regrok.runs.frames import Frames
 
 FEW = {"replicates": 200}
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from regrok.claims import load_claims
-from regrok.config import load_config
 from regrok.errors import RegrokError
-from regrok.frames import Frames
+from regrok.judging.ledger import ledger, ledger_frame
 from regrok.laws import run_fit
-from regrok.laws.variants import VARIANTS, Variant, read_as
-from regrok.ledger import ledger, ledger_frame
+from regrok.laws.parts.variants import VARIANTS, Variant, read_as
+from regrok.runs.frames import Frames
+from regrok.study.claims import load_claims
+from regrok.study.read import load_config
 from synthetic import make_frames
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from planted import fit, make_run
-from regrok.laws import censoring_bias, lifetimes, survival
+from regrok.laws import censoring_bias, survival
+from regrok.laws.parts import lifetimes
 
 
 def planted_study(censored, seed=0, seeds=6, noise=0.2):

@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional
 
 from plain_mlp import PlainMLP
-from regrok.engine import Engine
 from regrok.tasks import make_data
 from regrok.tasks.examples import merge, unmerged
+from regrok.training.slots import Engine
 from small import SGD, small_run
 
 PROTOCOL = {"batch": "full", "replacement": False}

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from plain_mlp import PlainMLP
-from regrok import kernels, optim, streams
-from regrok.config import MLP, Optimiser
+from regrok import kernels
 from regrok.models import build
-from regrok.tasks import TaskInfo
+from regrok.study.model import MLP
+from regrok.study.run import Optimiser
+from regrok.tasks import TaskInfo, streams
+from regrok.training import optim
 
 CPU = torch.device("cpu")
 IMPLEMENTATIONS = ["reference"]

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 
 from regrok.errors import RegrokError
-from regrok.notebook import execute
-from regrok.store import write_parquet
+from regrok.files import write_parquet
+from regrok.pipeline.notebook import execute
 from studies import ROOT, study
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regrok import latex
-from regrok.claims import VERDICTS
-from regrok.numbers import NOT_ESTIMATED, PHRASES, numbers, write_numbers
+from regrok.paper.numbers import NOT_ESTIMATED, PHRASES, numbers, write_numbers
+from regrok.study.claims import VERDICTS
 from studies import paper_data, study
 
 

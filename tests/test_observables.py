@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from regrok.observables import (
+from regrok.measures.observables import (
     embedding_spectrum,
     fourier_residual,
     group_squared_norms,

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from regrok import kernels, optim
+from regrok import kernels
 from regrok.models import Layout
+from regrok.training import optim
 
 CPU = torch.device("cpu")
 IMPLEMENTATIONS = ["reference"]

@@ -9,10 +9,11 @@ import subprocess
 
 import pytest
 
-from regrok import figures, lint_paper, tables, typeset
-from regrok.claims import VERDICTS
+from regrok import figures, tables
 from regrok.errors import RegrokError
-from regrok.numbers import write_numbers
+from regrok.paper import lint, typeset
+from regrok.paper.numbers import write_numbers
+from regrok.study.claims import VERDICTS
 from studies import ROOT, material, paper_data, study
 
 SOURCES = ("main.tex", "regrok.sty", "references.bib", "sections")
@@ -70,7 +71,7 @@ def paper(smoke, tmp_path):
 
 def findings(paper):
     made = study("smoke")
-    return lint_paper.lint_sources(paper, made.config, [claim.id for claim in made.claims.claims])
+    return lint.lint_sources(paper, made.config, [claim.id for claim in made.claims.claims])
 
 
 def text_of(pdf):
@@ -86,7 +87,7 @@ def test_the_sources_have_no_findings(paper):
 @pytest.mark.tex
 def test_the_smoke_paper_builds_twice_to_the_same_bytes_with_a_watermark(paper, tmp_path):
     log = typeset.typeset(paper, tmp_path / "one.pdf")
-    assert lint_paper.lint_log(log) == []
+    assert lint.lint_log(log) == []
     shutil.rmtree(paper / typeset.BUILD)
     typeset.typeset(paper, tmp_path / "two.pdf")
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
@@ -112,7 +113,7 @@ def test_the_paper_builds_and_lints_with_every_verdict_flipped(smoke, tmp_path, 
     typeset.assemble(copied, tmp_path / "results", flipped.config, flipped.ledger)
     assert findings(copied) == []
     log = typeset.typeset(copied, tmp_path / "regrok.pdf")
-    assert lint_paper.lint_log(log) == []
+    assert lint.lint_log(log) == []
     assert verdict in " ".join(text_of(tmp_path / "regrok.pdf").split())
 
 
@@ -122,7 +123,7 @@ def test_the_anonymous_paper_has_no_names_links_or_metadata(smoke, tmp_path):
     copied = sources(tmp_path / "paper")
     config = made.config.model_copy(update={"anonymous": True})
     typeset.assemble(copied, folder, config, made.ledger)
-    assert lint_paper.lint_log(typeset.typeset(copied, tmp_path / "regrok.pdf")) == []
+    assert lint.lint_log(typeset.typeset(copied, tmp_path / "regrok.pdf")) == []
     assert "Regrok authors" not in text_of(tmp_path / "regrok.pdf")
     info = subprocess.run(
         ["pdfinfo", tmp_path / "regrok.pdf"], capture_output=True, text=True, check=True
@@ -148,8 +149,8 @@ def test_the_laptop_paper_builds_in_a_paper_s_length(tmp_path):
     copied = sources(tmp_path / "paper")
     typeset.assemble(copied, results(made, tmp_path / "results"), made.config, made.ledger)
     claims = [claim.id for claim in made.claims.claims]
-    assert lint_paper.lint_sources(copied, made.config, claims) == []
-    assert lint_paper.lint_log(typeset.typeset(copied, tmp_path / "regrok.pdf")) == []
+    assert lint.lint_sources(copied, made.config, claims) == []
+    assert lint.lint_log(typeset.typeset(copied, tmp_path / "regrok.pdf")) == []
     text = text_of(tmp_path / "regrok.pdf")
     pages = text.split("\f")
     body = next(k for k, page in enumerate(pages) if re.search(r"^\s*A\s+Every claim", page, re.M))
@@ -202,7 +203,7 @@ def test_the_lint_finds_a_planted_fault(paper, planted, complaint):
     ],
 )
 def test_the_lint_allows_references_definitions_and_generated_values(allowed):
-    assert lint_paper.digits(lint_paper.without_comments(allowed)) == []
+    assert lint.digits(lint.without_comments(allowed)) == []
 
 
 def test_a_figure_that_no_section_shows_is_found(paper):
@@ -219,16 +220,16 @@ def test_an_overfull_table_in_the_log_is_found_and_a_hair_is_not():
         "Overfull \\hbox (0.3pt too wide) in paragraph at lines 9--9\n"
         "LaTeX Warning: Reference `fig:x' on page 1 undefined on input line 3.\n"
     )
-    found = lint_paper.lint_log(log)
+    found = lint.lint_log(log)
     assert len(found) == 2
     assert "12.5 pt" in found[0]
     assert "fig:x" in found[1]
 
 
 def test_findings_stop_the_build_and_are_all_shown():
-    lint_paper.check([])
+    lint.check([])
     with pytest.raises(RegrokError, match=r"(?s)2 finding.*one.*two"):
-        lint_paper.check(["one", "two"])
+        lint.check(["one", "two"])
 
 
 def test_latex_errors_are_read_with_file_and_line():
@@ -273,7 +274,7 @@ def test_tectonic_typesets_where_there_is_no_latexmk(tmp_path, monkeypatch):
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/bin")
     monkeypatch.setattr(
-        "regrok.build.shutil.which", lambda name: name if name == "tectonic" else None
+        "regrok.pipeline.graph.shutil.which", lambda name: name if name == "tectonic" else None
     )
     assert typeset.typeset(paper, tmp_path / "out.pdf") == "a log\n"
     assert (tmp_path / "out.pdf").read_text() == "pdf\n"

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from configurations import checked, default_run, one_experiment, part, planned, whole
-from regrok.build import Study
-from regrok.plan import Plan, signature
+from regrok.pipeline.graph import Graph
+from regrok.study.plan import Plan, signature
 
 λ = "optimiser.weight_decay"
 η = "optimiser.learning_rate"
@@ -182,7 +182,7 @@ def test_shapes_of_one_size_and_model_share_a_job() -> None:
 def test_the_job_with_the_most_work_begins_first() -> None:
     data = one_experiment({"task.p": [53, 97], λ: [0.5]}, [1, 2, 3])
     data["trainer"]["cohort_parts"] = 1
-    study = Study(checked(data))
+    study = Graph(checked(data))
     order = sorted(study.jobs, key=study.priority, reverse=True)
     assert order == ["modular-p97-transformer-0", "modular-p53-transformer-0"]
     assert sorted(map(study.priority, study.jobs)) == [1, 2]

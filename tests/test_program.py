@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from regrok import kernels
-from regrok.config import Transformer
 from regrok.kernels import native
 from regrok.models import build
 from regrok.models.program import Program, Workspace
+from regrok.study.model import Transformer
 from regrok.tasks import TaskInfo
 
 CPU = torch.device("cpu")

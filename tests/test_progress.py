@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from regrok.progress import Lines, clock
-from regrok.store import RunStore
-from regrok.train import train_cohort
+from regrok.runs.store import RunStore
+from regrok.training.loop import train_cohort
+from regrok.training.progress import Lines, clock
 from small import small_run
 
 

@@ -11,14 +11,14 @@ import pytest
 
 import bundles
 import synthetic
-from regrok import frames as frame_files
-from regrok.config.load import load_config
 from regrok.errors import RegrokError
+from regrok.files import write_parquet
 from regrok.laws import contraction
-from regrok.plan import make_plan
 from regrok.released import bundle, dictionary, fill
 from regrok.released.thin import EVENTS, thin
-from regrok.store import write_parquet
+from regrok.runs import frames as frame_files
+from regrok.study.plan import make_plan
+from regrok.study.read import load_config
 
 
 @pytest.fixture(scope="module")

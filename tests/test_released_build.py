@@ -13,7 +13,7 @@ import pytest
 import bundles
 import synthetic
 from checkouts import copy_project
-from regrok.config.load import load_config
+from regrok.study.read import load_config
 
 pytestmark = [pytest.mark.snakemake, pytest.mark.long]
 

@@ -4,8 +4,8 @@ import pytest
 
 from regrok.cli import main
 from regrok.commands.replay import compare
-from regrok.store import RunStore
-from regrok.train import train_cohort
+from regrok.runs.store import RunStore
+from regrok.training.loop import train_cohort
 from small import small_run
 
 

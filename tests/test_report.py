@@ -13,12 +13,12 @@ import pytest
 
 from checkouts import copy_project
 from regrok import figures, tables
-from regrok.claims import NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.errors import RegrokError
 from regrok.report import tex
 from regrok.report.items import OWN, WHOLE, figure_caption, items, labels
 from regrok.report.pages import write_pages
 from regrok.report.tabular import read_table
+from regrok.study.claims import NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from studies import ROOT, material, study
 from test_paper import results
 from test_workflow import SMOKE, SOURCES, pretend_finished, snakemake

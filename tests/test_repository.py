@@ -8,9 +8,9 @@ import zlib
 
 import pytest
 
-from regrok import typeset
 from regrok.errors import RegrokError
-from regrok.repository import links_within, source_links
+from regrok.paper import typeset
+from regrok.paper.repository import links_within, source_links
 from studies import study
 from test_paper import results, sources
 

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from configurations import default_point, default_run
-from regrok.config import Run
+from regrok.study.run import Run
 
 OTHERS: dict[str, list[Any]] = {
     "task.operation": ["subtract", "multiply"],

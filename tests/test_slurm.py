@@ -21,11 +21,11 @@ import pytest
 import yaml
 
 from checkouts import copy_project
-from regrok.build import Study
-from regrok.config import Run
-from regrok.config.load import load_config
-from regrok.store import RunStore
-from regrok.train import train_cohort
+from regrok.pipeline.graph import Graph
+from regrok.runs.store import RunStore
+from regrok.study.read import load_config
+from regrok.study.run import Run
+from regrok.training.loop import train_cohort
 
 pytestmark = [pytest.mark.slurm, pytest.mark.snakemake, pytest.mark.long]
 
@@ -122,7 +122,7 @@ def reduced(folder: Path, max_steps: int) -> None:
 
 
 def limited_run(folder: Path) -> Run:
-    study = Study(load_config(folder / "config.yaml", {"scale": "smoke"}))
+    study = Graph(load_config(folder / "config.yaml", {"scale": "smoke"}))
     name = next(row["run_id"] for row in study.plan.membership if row["experiment"] == LIMITED)
     return study.plan.runs[name]
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from regrok import collect
-from regrok import store as store_module
+from regrok import files as store_module
 from regrok.errors import RegrokError
-from regrok.store import RunStore, StoredRun, write_atomically
+from regrok.files import write_atomically
+from regrok.runs import gather
+from regrok.runs.store import RunStore, StoredRun
 
 
 def finished(run_id="abc", measure=()):
@@ -145,4 +146,4 @@ def test_a_full_disk_loses_no_finished_run(tiny_disk):
     ],
 )
 def test_a_norm_that_explodes_is_divergence_though_its_numbers_are_finite(stored, growth, outcome):
-    assert collect.outcome({"outcome": stored, "V_0": 100.0, "V_final": 100.0 * growth}) == outcome
+    assert gather.outcome({"outcome": stored, "V_0": 100.0, "V_final": 100.0 * growth}) == outcome

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from regrok import streams
 from regrok.errors import RegrokError
+from regrok.tasks import streams
 
 SEEDS = [0, 1, 42, 43, 2**31]
 KEYS = torch.tensor([streams.key(seed, "batch") for seed in SEEDS])

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from configurations import planned, whole
-from regrok.config import SCALES
-from regrok.plan import plan_frame
+from regrok.study.blocks import SCALES
+from regrok.study.plan import plan_frame
 
 λ = "optimiser.weight_decay"
 η = "optimiser.learning_rate"

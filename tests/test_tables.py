@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from regrok import latex, tables
-from regrok.claims import OUT_OF_SCOPE
 from regrok.errors import RegrokError
+from regrok.study.claims import OUT_OF_SCOPE
 from regrok.tables import scales
-from regrok.tables.booktabs import table
 from regrok.tables.cells import match
 from regrok.tables.compute import stages
 from regrok.tables.deviations import filled
+from regrok.tables.parts.booktabs import table
 from studies import material, study
 
 

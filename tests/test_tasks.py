@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regrok.config import Modular, SparseParity, XorClusters
 from regrok.errors import RegrokError
+from regrok.study.task import Modular, SparseParity, XorClusters
 from regrok.tasks import TASKS, Data, make_data, task_info
 from regrok.tasks.modular import inverses, pairs, result
 from regrok.tasks.xor_clusters import mean_norm

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from regrok.errors import RegrokError
-from regrok.store import RunStore
-from regrok.train import train_cohort
+from regrok.runs.store import RunStore
+from regrok.training.loop import train_cohort
 from small import SGD, parity_run, small_run, small_transformer
 
 MACHINE = ("wall_seconds", "cohort", "trainer")
@@ -224,8 +224,8 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from small import small_run
-from regrok.store import RunStore
-from regrok.train import train_cohort
+from regrok.runs.store import RunStore
+from regrok.training.loop import train_cohort
 runs = [small_run(seed, protocol={"max_steps": 500, "log_every": 5, "curve_every": 20}, task={"labels": "random"})
         for seed in range(4)]
 print("ready", flush=True)

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from plain import PlainTransformer
-from regrok import kernels, optim
-from regrok.config import Optimiser, Transformer
+from regrok import kernels
 from regrok.models import Model, build
+from regrok.study.model import Transformer
+from regrok.study.run import Optimiser
 from regrok.tasks import TaskInfo
+from regrok.training import optim
 
 CPU = torch.device("cpu")
 IMPLEMENTATIONS = ["reference"]

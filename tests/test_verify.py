@@ -11,13 +11,13 @@ import yaml
 
 import bundles
 from regrok import cli
-from regrok.build import Study
-from regrok.config.load import load_config
 from regrok.errors import RegrokError
-from regrok.frames import load
-from regrok.plan import make_plan
+from regrok.files import write_parquet
+from regrok.pipeline.graph import Graph
 from regrok.released import bundle, verify
-from regrok.store import write_parquet
+from regrok.runs.frames import load
+from regrok.study.plan import make_plan
+from regrok.study.read import load_config
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ def released_study(study, folder, monkeypatch, **overrides):
     config = load_config(
         bundles.ROOT / "config.yaml", {"scale": "smoke", "source": "released", **overrides}
     )
-    return Study(config)
+    return Graph(config)
 
 
 def test_a_build_from_the_bundle_is_accepted_and_trains_nothing(study, monkeypatch):

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from checkouts import copy_project
-from regrok.build import STORE, Study
-from regrok.config.load import load_config
+from regrok.pipeline.graph import STORE, Graph
+from regrok.study.read import load_config
 
 pytestmark = pytest.mark.snakemake
 
@@ -87,8 +87,8 @@ def pretend_finished(folder: Path) -> None:
     snakemake(folder, "--touch", "--forceall", *SMOKE)
 
 
-def smoke_study(folder: Path) -> Study:
-    return Study(load_config(folder / "config.yaml", {"scale": "smoke"}))
+def smoke_study(folder: Path) -> Graph:
+    return Graph(load_config(folder / "config.yaml", {"scale": "smoke"}))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_an_edit_that_no_result_rests_on_leaves_nothing_to_do(checkout):
 
 def test_plotting_code_redraws_and_typesets(checkout):
     figures = smoke_study(checkout).figures
-    with edited(checkout / "src/regrok/figures/style.py"):
+    with edited(checkout / "src/regrok/figures/parts/style.py"):
         jobs = due(checkout)
     assert jobs["figure"] == len(figures)
     assert set(jobs) <= {"figure", "pages", "paper", "all"}
@@ -136,7 +136,7 @@ def test_one_figure_s_code_redraws_that_kind_alone(checkout):
 
 def test_training_code_retrains_everything_and_all_that_follows(checkout):
     trained = smoke_study(checkout).jobs
-    with edited(checkout / "src/regrok/train.py"):
+    with edited(checkout / "src/regrok/training/loop.py"):
         jobs = due(checkout)
     assert jobs["train"] == len(trained)
     assert set(jobs) >= ANALYSIS | {"collect", "all"}

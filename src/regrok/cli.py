@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from . import commands
-from .errors import RegrokError
+from regrok import commands
+from regrok.errors import RegrokError
 
 
 def parser() -> argparse.ArgumentParser:

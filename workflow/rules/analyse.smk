@@ -2,10 +2,10 @@
 rule fit:
     input:
         **FRAMES,
-        code=lambda wildcards: study.sources(
-            f"laws/{study.config.fits[wildcards.fit].law}.py", "laws/__init__.py"
+        code=lambda wildcards: graph.sources(
+            f"laws/{graph.config.fits[wildcards.fit].law}.py", "laws/__init__.py"
         )
-        + study.law_parts(),
+        + graph.law_parts(),
     output:
         f"{R}/fits/{{fit}}.json",
     log:
@@ -16,18 +16,18 @@ rule fit:
         "../../environment.yml"
     params:
         # What the robustness law reads of the other fits is part of its own block.
-        block=lambda wildcards: study.fit_block(wildcards.fit),
+        block=lambda wildcards: graph.fit_block(wildcards.fit),
     script:
         "../scripts/fit.py"
 
 
 rule ledger:
     input:
-        fits=study.fits(),
+        fits=graph.fits(),
         claims="paper/claims.yaml",
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
-        code=study.sources("claims.py", "verdicts.py", "ledger.py"),
+        code=graph.sources("study/claims.py", "judging/verdicts.py", "judging/ledger.py"),
     output:
         f"{R}/ledger.json",
     log:
@@ -43,9 +43,9 @@ rule ledger:
 rule check:
     input:
         **FRAMES,
-        fits=study.fits(),
+        fits=graph.fits(),
         ledger=f"{R}/ledger.json",
-        code=study.sources("checks.py"),
+        code=graph.sources("runs/checks.py"),
     output:
         f"{R}/checks.json",
     log:
@@ -78,8 +78,8 @@ rule compare:
     input:
         **FRAMES,
         ledger=f"{R}/ledger.json",
-        released=study.comparable,
-        code=study.sources(
+        released=graph.comparable,
+        code=graph.sources(
             "released/compare.py", "released/page.py", "released/comparison.html.j2"
         ),
     output:

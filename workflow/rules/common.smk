@@ -3,28 +3,28 @@ import sys
 import time
 from pathlib import Path
 
-from regrok import build
-from regrok.announce import announce, conclude
+from regrok.pipeline.graph import RELEASED, latex, read_graph
+from regrok.pipeline.announce import announce, conclude
 from regrok.errors import RegrokError
-from regrok.interpreter import startable
-from regrok.repository import source_links
+from regrok.pipeline.interpreter import startable
+from regrok.paper.repository import source_links
 
 BEGAN = time.time()
 
 try:
     sys.executable = startable(sys.executable)
     # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
-    study = build.study(workflow.configfiles[-1], workflow.config_settings.config or {})
+    graph = read_graph(workflow.configfiles[-1], workflow.config_settings.config or {})
     if workflow.is_main_process:
-        study.begin(sys.argv[1:])
+        graph.begin(sys.argv[1:])
     else:
-        study = study.as_begun()
+        graph = graph.as_begun()
     # Where the paper's figures link to; nowhere when it hides its authors.
-    SOURCES_AT = None if study.config.anonymous else source_links()
+    SOURCES_AT = None if graph.config.anonymous else source_links()
 except RegrokError as refusal:
     raise WorkflowError(str(refusal)) from None
 
-R = str(study.results)
+R = str(graph.results)
 PAPER_TEXT = [
     "paper/main.tex",
     "paper/regrok.sty",
@@ -38,16 +38,16 @@ FRAMES = {
 
 wildcard_constraints:
     job=r"[A-Za-z0-9_-]+",
-    fit="|".join(study.config.fits) or "none",
-    figure="|".join(study.config.figures) or "none",
-    table="|".join(study.config.tables) or "none",
+    fit="|".join(graph.config.fits) or "none",
+    figure="|".join(graph.config.figures) or "none",
+    table="|".join(graph.config.tables) or "none",
     notebook=r"[A-Za-z0-9_]+",
 
 
 def figures():
     return expand(
         f"{R}/figures/{{figure}}.{{kind}}",
-        figure=study.figures,
+        figure=graph.figures,
         kind=("pdf", "png", "tex"),
     )
 
@@ -55,11 +55,11 @@ def figures():
 def tables():
     return expand(
         f"{R}/tables/{{table}}.{{kind}}",
-        table=study.tables,
+        table=graph.tables,
         kind=("tex", "csv"),
     )
 
 
 def block(kind, name):
     """The block of config.yaml that a rule's job is about, as plain values: a change to it is a reason to rerun."""
-    return getattr(study.config, kind)[name].model_dump(mode="json")
+    return getattr(graph.config, kind)[name].model_dump(mode="json")

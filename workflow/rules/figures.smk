@@ -2,8 +2,8 @@
 rule figure:
     input:
         **FRAMES,
-        fits=lambda wildcards: study.fits(block("figures", wildcards.figure)["fits"]),
-        code=lambda wildcards: study.figure_sources(wildcards.figure),
+        fits=lambda wildcards: graph.fits(block("figures", wildcards.figure)["fits"]),
+        code=lambda wildcards: graph.figure_sources(wildcards.figure),
     output:
         pdf=f"{R}/figures/{{figure}}.pdf",
         png=f"{R}/figures/{{figure}}.png",
@@ -23,13 +23,13 @@ rule figure:
 rule table:
     input:
         **FRAMES,
-        fits=study.fits(),
+        fits=graph.fits(),
         ledger=f"{R}/ledger.json",
-        benchmarks=lambda wildcards: study.timed(block("tables", wildcards.table)),
-        elsewhere=lambda wildcards: study.elsewhere(block("tables", wildcards.table)),
+        benchmarks=lambda wildcards: graph.timed(block("tables", wildcards.table)),
+        elsewhere=lambda wildcards: graph.elsewhere(block("tables", wildcards.table)),
         published="paper/published.yaml",
         deviations="paper/deviations.yaml",
-        code=lambda wildcards: study.table_sources(wildcards.table),
+        code=lambda wildcards: graph.table_sources(wildcards.table),
     output:
         tex=f"{R}/tables/{{table}}.tex",
         csv=f"{R}/tables/{{table}}.csv",
@@ -48,13 +48,13 @@ rule table:
 rule numbers:
     input:
         **FRAMES,
-        fits=study.fits(),
+        fits=graph.fits(),
         ledger=f"{R}/ledger.json",
         published="paper/published.yaml",
-        code=study.sources(
-            "numbers.py",
+        code=graph.sources(
+            "paper/numbers.py",
             "latex.py",
-            "figures/shown.py",
+            "figures/parts/shown.py",
             "tables/hyperparameters.py",
         ),
     output:
@@ -67,6 +67,6 @@ rule numbers:
     conda:
         "../../environment.yml"
     params:
-        scale=study.config.scale,
+        scale=graph.config.scale,
     script:
         "../scripts/numbers.py"

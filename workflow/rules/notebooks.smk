@@ -11,7 +11,7 @@ rule notebook:
             else []
         ),
         config="config.yaml",
-        code=study.sources("notebook.py"),
+        code=graph.sources("pipeline/notebook.py"),
     output:
         f"{R}/notebooks/{{notebook}}.ipynb",
     log:

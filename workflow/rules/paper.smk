@@ -7,7 +7,7 @@ rule paper:
         ledger=f"{R}/ledger.json",
         checks=f"{R}/checks.json",
         text=PAPER_TEXT,
-        code=study.sources("typeset.py", "latex.py", "lint_paper.py"),
+        code=graph.sources("paper/typeset.py", "latex.py", "paper/lint.py"),
     output:
         "paper/regrok.pdf",
     log:
@@ -17,8 +17,8 @@ rule paper:
     conda:
         "../../environment.yml"
     params:
-        scale=study.config.scale,
-        anonymous=study.config.anonymous,
+        scale=graph.config.scale,
+        anonymous=graph.config.anonymous,
         repository=SOURCES_AT,
     script:
         "../scripts/paper.py"

@@ -1,7 +1,7 @@
 # From figures, tables and ledger to the pages that Snakemake's report shows: `make report`.
 from regrok.report.items import items, labels
 
-ITEMS = items(study.config, study.results)
+ITEMS = items(graph.config, graph.results)
 
 
 rule pages:
@@ -11,7 +11,7 @@ rule pages:
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
         ledger=f"{R}/ledger.json",
-        code=study.sources("report/*", "latex.py"),
+        code=graph.sources("report/*", "latex.py"),
     output:
         [
             report(
@@ -20,7 +20,7 @@ rule pages:
                 caption=f"../../{item.caption}",
                 category=item.category,
                 subcategory=item.subcategory,
-                labels=lambda _, item=item: labels(item, study.results),
+                labels=lambda _, item=item: labels(item, graph.results),
             )
             for item in ITEMS
         ],

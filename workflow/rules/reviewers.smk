@@ -7,7 +7,7 @@ rule artifact:
         lock="requirements.lock",
         project="pyproject.toml",
         text=["paper/artifact.tex", "paper/artifact_checklist.tex", "paper/regrok.sty"],
-        code=study.sources("artifact.py", "typeset.py", "latex.py", "lint_paper.py"),
+        code=graph.sources("paper/artifact.py", "paper/typeset.py", "latex.py", "paper/lint.py"),
     output:
         "paper/artifact.pdf",
     log:
@@ -17,8 +17,8 @@ rule artifact:
     conda:
         "../../environment.yml"
     params:
-        scale=study.config.scale,
-        anonymous=study.config.anonymous,
+        scale=graph.config.scale,
+        anonymous=graph.config.anonymous,
     script:
         "../scripts/artifact.py"
 
@@ -27,7 +27,7 @@ rule arxiv:
     input:
         pdf="paper/regrok.pdf",
         text=PAPER_TEXT,
-        code=study.sources("arxiv.py"),
+        code=graph.sources("paper/arxiv.py"),
     output:
         "paper/regrok-arxiv.tar.gz",
     log:
@@ -37,7 +37,7 @@ rule arxiv:
     conda:
         "../../environment.yml"
     params:
-        scale=study.config.scale,
-        anonymous=study.config.anonymous,
+        scale=graph.config.scale,
+        anonymous=graph.config.anonymous,
     script:
         "../scripts/arxiv.py"

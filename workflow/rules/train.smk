@@ -2,7 +2,7 @@
 rule train:
     input:
         roster=f"{R}/plan/{{job}}.json",
-        code=lambda wildcards: study.training_sources(wildcards.job),
+        code=lambda wildcards: graph.training_sources(wildcards.job),
     output:
         runs=f"{R}/trained/{{job}}.runs.parquet",
         curves=f"{R}/trained/{{job}}.curves.parquet",
@@ -11,25 +11,25 @@ rule train:
         f"{R}/logs/train/{{job}}.log",
     benchmark:
         f"{R}/benchmarks/train/{{job}}.tsv"
-    priority: lambda wildcards: study.priority(wildcards.job)
+    priority: lambda wildcards: graph.priority(wildcards.job)
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=int(study.config.trainer.memory_gib * 1024),
-        gpu=1 if study.config.trainer.device == "cuda" else 0,
+        mem_mb=int(graph.config.trainer.memory_gib * 1024),
+        gpu=1 if graph.config.trainer.device == "cuda" else 0,
     script:
         "../scripts/train.py"
 
 
-if study.config.source == "trained":
+if graph.config.source == "trained":
 
     rule collect:
         input:
-            runs=expand(f"{R}/trained/{{job}}.runs.parquet", job=study.jobs),
-            curves=expand(f"{R}/trained/{{job}}.curves.parquet", job=study.jobs),
-            spectra=expand(f"{R}/trained/{{job}}.spectra.parquet", job=study.jobs),
-            code=study.sources("collect.py"),
+            runs=expand(f"{R}/trained/{{job}}.runs.parquet", job=graph.jobs),
+            curves=expand(f"{R}/trained/{{job}}.curves.parquet", job=graph.jobs),
+            spectra=expand(f"{R}/trained/{{job}}.spectra.parquet", job=graph.jobs),
+            code=graph.sources("runs/gather.py"),
         output:
             **FRAMES,
         log:
@@ -39,7 +39,7 @@ if study.config.source == "trained":
         conda:
             "../../environment.yml"
         params:
-            experiments=study.membership,
+            experiments=graph.membership,
         script:
             "../scripts/collect.py"
 
@@ -48,10 +48,10 @@ else:
     rule released:
         input:
             **{
-                name: f"{build.RELEASED}/{study.config.scale}/{name}.parquet"
+                name: f"{RELEASED}/{graph.config.scale}/{name}.parquet"
                 for name in FRAMES
             },
-            code=study.sources("released/bundle.py", "frames.py"),
+            code=graph.sources("released/bundle.py", "runs/frames.py"),
         output:
             **FRAMES,
         log:
@@ -61,6 +61,6 @@ else:
         conda:
             "../../environment.yml"
         params:
-            experiments=study.membership,
+            experiments=graph.membership,
         script:
             "../scripts/released.py"

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from regrok.artifact import build
-from regrok.build import written_config
-from regrok.jobs import job
+from regrok.paper.artifact import build
+from regrok.pipeline.graph import written_config
+from regrok.pipeline.script import job
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.numbers).parent

@@ -1,7 +1,7 @@
 """Pack the paper's sources for arXiv."""
 
-from regrok.arxiv import pack
-from regrok.jobs import job
+from regrok.paper.arxiv import pack
+from regrok.pipeline.script import job
 
 with job(snakemake.log[0]):
     pack("paper", snakemake.output[0], bool(snakemake.params.anonymous))

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from regrok import frames
-from regrok.checks import check
-from regrok.jobs import job
-from regrok.store import read_fits, write_json
+from regrok.files import read_fits, write_json
+from regrok.pipeline.script import job
+from regrok.runs import frames
+from regrok.runs.checks import check
 
 with job(snakemake.log[0]):
     results = Path(snakemake.output[0]).parent

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from regrok.collect import merge
-from regrok.jobs import job
+from regrok.pipeline.script import job
+from regrok.runs.gather import merge
 
 with job(snakemake.log[0]):
     experiments = pd.DataFrame([dict(row) for row in snakemake.params.experiments])

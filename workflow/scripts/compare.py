@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from regrok.frames import load
-from regrok.jobs import job
+from regrok.pipeline.script import job
 from regrok.released import bundle
 from regrok.released.compare import compare
 from regrok.released.page import write_page
+from regrok.runs.frames import load
 
 with job(snakemake.log[0]):
     source = Path(snakemake.input.released[0]).parent

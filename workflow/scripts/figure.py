@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from regrok import frames
-from regrok.build import written_config
-from regrok.config import Figure
 from regrok.figures import write_figure
-from regrok.jobs import job
-from regrok.store import read_fits
+from regrok.files import read_fits
+from regrok.pipeline.graph import written_config
+from regrok.pipeline.script import job
+from regrok.runs import frames
+from regrok.study.blocks import Figure
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from regrok import frames
-from regrok.config import Fit
-from regrok.jobs import job
+from regrok.files import write_json
 from regrok.laws import run_fit
-from regrok.store import write_json
+from regrok.pipeline.script import job
+from regrok.runs import frames
+from regrok.study.blocks import Fit
 
 with job(snakemake.log[0]):
     block = dict(snakemake.params.block)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from regrok import frames
-from regrok.build import written_config
-from regrok.claims import load_claims
-from regrok.jobs import job
-from regrok.ledger import ledger
-from regrok.store import read_fits, write_json
+from regrok.files import read_fits, write_json
+from regrok.judging.ledger import ledger
+from regrok.pipeline.graph import written_config
+from regrok.pipeline.script import job
+from regrok.runs import frames
+from regrok.study.claims import load_claims
 
 with job(snakemake.log[0]):
     results = Path(snakemake.output[0]).parent

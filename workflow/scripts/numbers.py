@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from regrok import frames
-from regrok.build import written_config
-from regrok.config.load import read_yaml
-from regrok.jobs import job
-from regrok.numbers import write_numbers
-from regrok.store import read_fits
+from regrok.files import read_fits
+from regrok.paper.numbers import write_numbers
+from regrok.pipeline.graph import written_config
+from regrok.pipeline.script import job
+from regrok.runs import frames
+from regrok.study.read import read_yaml
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent

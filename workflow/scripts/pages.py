@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from regrok.build import written_config
-from regrok.jobs import job
+from regrok.pipeline.graph import written_config
+from regrok.pipeline.script import job
 from regrok.report.pages import write_pages
 
 with job(snakemake.log[0]):

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from regrok.build import written_config
-from regrok.jobs import job
-from regrok.lint_paper import check, lint_log, lint_sources
-from regrok.typeset import assemble, typeset
+from regrok.paper.lint import check, lint_log, lint_sources
+from regrok.paper.typeset import assemble, typeset
+from regrok.pipeline.graph import written_config
+from regrok.pipeline.script import job
 
 with job(snakemake.log[0]):
     ledger = json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8"))

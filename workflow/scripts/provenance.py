@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from regrok.frames import load
-from regrok.jobs import job
-from regrok.origin import origin
-from regrok.store import write_json
+from regrok.files import write_json
+from regrok.pipeline.machine import origin
+from regrok.pipeline.script import job
+from regrok.runs.frames import load
 
 with job(snakemake.log[0]):
     write_json(origin(load(Path(snakemake.output[0]).parent)), snakemake.output[0])

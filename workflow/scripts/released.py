@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from regrok.frames import NAMES
-from regrok.jobs import job
+from regrok.files import write_parquet
+from regrok.pipeline.script import job
 from regrok.released import bundle
-from regrok.store import write_parquet
+from regrok.runs.frames import NAMES
 
 with job(snakemake.log[0]):
     source = Path(snakemake.input.runs).parent

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from regrok.jobs import job
-from regrok.notebook import execute
+from regrok.pipeline.notebook import execute
+from regrok.pipeline.script import job
 
 with job(snakemake.log[0]):
     target = Path(snakemake.output[0])

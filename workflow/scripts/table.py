@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from regrok import frames
-from regrok.build import written_config
-from regrok.config import Table
-from regrok.config.load import read_yaml
-from regrok.jobs import job
+from regrok.files import read_fits
+from regrok.pipeline.graph import written_config
+from regrok.pipeline.script import job
 from regrok.released import bundle
-from regrok.store import read_fits
+from regrok.runs import frames
+from regrok.study.blocks import Table
+from regrok.study.read import read_yaml
 from regrok.tables import Material, write_table
 
 with job(snakemake.log[0]):

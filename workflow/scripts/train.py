@@ -3,14 +3,15 @@
 import warnings
 from pathlib import Path
 
-from regrok.announce import compiler
-from regrok.build import STORE, read_roster, written_config
-from regrok.collect import gather
-from regrok.jobs import job, require_device
-from regrok.progress import Lines
-from regrok.provenance import fingerprint
-from regrok.store import RunStore, write_parquet
-from regrok.train import train_cohort
+from regrok.files import write_parquet
+from regrok.pipeline.announce import compiler
+from regrok.pipeline.graph import STORE, read_roster, written_config
+from regrok.pipeline.script import job, require_device
+from regrok.runs.gather import gather
+from regrok.runs.store import RunStore
+from regrok.training.fingerprint import fingerprint
+from regrok.training.loop import train_cohort
+from regrok.training.progress import Lines
 
 if not compiler():
     # The build has said so; every job would say it again.

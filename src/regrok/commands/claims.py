@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_config_options, chosen_config
+from regrok.commands.options import add_config_options, chosen_config
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from regrok.claims import Claims
-    from regrok.config import Config
+    from regrok.study.blocks import Config
+    from regrok.study.claims import Claims
 
 STYLES = {
     "reproduced": "green",
@@ -46,8 +46,8 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from regrok.build import results_folder
-    from regrok.claims import load_claims
+    from regrok.pipeline.graph import results_folder
+    from regrok.study.claims import load_claims
 
     config = chosen_config(arguments)
     claims = load_claims(arguments.claims, config)
@@ -169,7 +169,7 @@ def show_claim(
     from rich.markup import escape
     from rich.table import Table
 
-    from regrok.build import results_folder
+    from regrok.pipeline.graph import results_folder
 
     paper = claims.papers[entry["paper"]]
     figures = [name for name, figure in config.figures.items() if entry["fit"] in figure.fits]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regrok.commands.options import add_bundle_option
-from regrok.config import SCALES
+from regrok.study.blocks import SCALES
 
 
 def add_parser(sub: Any) -> None:
@@ -23,11 +23,11 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from regrok.frames import load
     from regrok.released import bundle
     from regrok.released.compare import compare
     from regrok.released.page import summary, write_page
     from regrok.released.verify import read_json
+    from regrok.runs.frames import load
 
     scale = arguments.scale
     results = arguments.results or Path("results") / scale

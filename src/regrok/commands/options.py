@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from regrok.config import SCALES, Config, load_config
 from regrok.errors import RegrokError
+from regrok.study.blocks import SCALES, Config
+from regrok.study.read import load_config
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

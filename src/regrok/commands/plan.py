@@ -7,13 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .options import add_config_options, chosen_config
+from regrok.commands.options import add_config_options, chosen_config
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regrok.config import Config
-    from regrok.plan import Plan
+    from regrok.study.blocks import Config
+    from regrok.study.plan import Plan
 
 
 def add_parser(sub: Any) -> None:
@@ -31,9 +31,9 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from regrok.announce import history
-    from regrok.cost import machine_rate
-    from regrok.plan import make_plan, plan_frame
+    from regrok.pipeline.announce import history
+    from regrok.study.cost import machine_rate
+    from regrok.study.plan import make_plan, plan_frame
 
     config = chosen_config(arguments)
     plan = make_plan(config)
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _experiments(config: Config, plan: Plan, asked: list[str] | None) -> list[str]:
     """The experiments asked for, all that run at the scale by default."""
-    from regrok.config.messages import nearest
     from regrok.errors import RegrokError
+    from regrok.study.messages import nearest
 
     running = list(dict.fromkeys(row["experiment"] for row in plan.membership))
     for name in asked or ():
@@ -80,7 +80,7 @@ def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) 
     from rich.console import Console
     from rich.table import Table
 
-    from regrok.cost import makespan
+    from regrok.study.cost import makespan
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("experiment", "arm", "settings", "seeds", "steps", "minutes", "cohort"):

@@ -11,7 +11,7 @@ from regrok.errors import RegrokError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regrok.store import StoredRun
+    from regrok.runs.store import StoredRun
 
 
 def add_parser(sub: argparse._SubParsersAction) -> None:
@@ -48,10 +48,10 @@ def retrain(stored: StoredRun) -> StoredRun:
     """Train the run again by the present code, in a store of its own."""
     import tempfile
 
-    from regrok.config import Run
-    from regrok.progress import Lines
-    from regrok.store import RunStore
-    from regrok.train import train_cohort
+    from regrok.runs.store import RunStore
+    from regrok.study.run import Run
+    from regrok.training.loop import train_cohort
+    from regrok.training.progress import Lines
 
     again = Run.model_validate(stored.settings, strict=False)
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +109,7 @@ def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from regrok.store import RunStore
+    from regrok.runs.store import RunStore
 
     path = find(Path(arguments.store), arguments.run_id)
     stored = RunStore(path.parent.parent, path.parent.name).read(path.stem)

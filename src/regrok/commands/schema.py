@@ -20,7 +20,7 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from regrok.config.schema import schema_text
+    from regrok.study.schema import schema_text
 
     if str(arguments.output) == "-":
         sys.stdout.write(schema_text())

@@ -25,13 +25,10 @@ if TYPE_CHECKING:
 
 # matplotlib and pandas are imported where something is drawn: the Snakefile asks `drawable` once per job.
 
-HELPERS = frozenset({"style", "shown", "captions", "summaries", "panels", "contrasts"})
-
 
 def kinds() -> list[str]:
     """Names that `draw:` may have in config.yaml."""
-    found = [module.name for module in pkgutil.iter_modules(__path__)]
-    return sorted(set(found) - HELPERS)
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def module(kind: str) -> ModuleType:
@@ -70,8 +67,8 @@ def draw(
     fits: fit name → content of its JSON. Raises RegrokError when the figure's first experiment has no runs: a figure
     without data is left out of the paper, not drawn empty.
     """
-    from regrok.figures.shown import show
-    from regrok.figures.style import Style
+    from regrok.figures.parts.shown import show
+    from regrok.figures.parts.style import Style
 
     shown = show(frames, entry.experiments)
     if entry.experiments and shown.of(0).empty:
@@ -100,7 +97,7 @@ def write_figure(
     out_tex: Path | str,
 ) -> None:
     """Draw one figure and write it: vector PDF, PNG, and a .tex that defines its caption and description."""
-    from regrok.figures.style import save
+    from regrok.figures.parts.style import save
 
     figure, caption, description = draw(name, entry, frames, fits, config)
     for path in (out_pdf, out_png, out_tex):

@@ -6,9 +6,9 @@ none.
 
 from __future__ import annotations
 
-from regrok.figures.captions import caption
-from regrok.figures.contrasts import BY_GROUP, SERIES, against, by_group, forest
-from regrok.figures.style import (
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.contrasts import BY_GROUP, SERIES, against, by_group, forest
+from regrok.figures.parts.style import (
     BLUE,
     DASHES,
     ORANGE,

@@ -6,9 +6,18 @@ experiments: the default point. options: none.
 from __future__ import annotations
 
 from regrok import latex
-from regrok.figures.captions import caption
-from regrok.figures.shown import median_run
-from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, label, log_scale, thousands
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.shown import median_run
+from regrok.figures.parts.style import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREY,
+    VERMILION,
+    label,
+    log_scale,
+    thousands,
+)
 
 
 def draw(shown, fits, options, style):

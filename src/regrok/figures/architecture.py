@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from regrok.figures.captions import caption
-from regrok.figures.contrasts import BY_GROUP, by_group, forest
-from regrok.figures.panels import identity_line
-from regrok.figures.style import BLUE, DASHES, VERMILION, decades, label, log_scale
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.contrasts import BY_GROUP, by_group, forest
+from regrok.figures.parts.panels import identity_line
+from regrok.figures.parts.style import BLUE, DASHES, VERMILION, decades, label, log_scale
 
 LOOKS = {"mlp": (BLUE, "MLP", "-"), "transformer": (VERMILION, "transformer", DASHES[1])}
 NAMES = {

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from regrok import latex
 from regrok.errors import RegrokError
-from regrok.figures.shown import points_of
-from regrok.figures.style import BLACK, BLUE, DASHES, GREEN, MARKERS, VERMILION, label
+from regrok.figures.parts.shown import points_of
+from regrok.figures.parts.style import BLACK, BLUE, DASHES, GREEN, MARKERS, VERMILION, label
 
 ESTIMATORS = {
     "survival": ("survival fit (ours)", BLUE),

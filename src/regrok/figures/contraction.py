@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from regrok import latex
-from regrok.figures.captions import caption
-from regrok.figures.panels import reference
-from regrok.figures.shown import median_run, points_of
-from regrok.figures.style import (
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.panels import reference
+from regrok.figures.parts.shown import median_run, points_of
+from regrok.figures.parts.style import (
     BLACK,
     BLUE,
     DASHES,
@@ -23,7 +23,7 @@ from regrok.figures.style import (
     log_scale,
     thousands,
 )
-from regrok.figures.summaries import median_interval
+from regrok.figures.parts.summaries import median_interval
 
 
 def fitted_points(fits) -> dict[str, dict]:

@@ -6,9 +6,17 @@ for the slopes, the MLP's first. options: none.
 
 from __future__ import annotations
 
-from regrok.figures.captions import caption
-from regrok.figures.contrasts import against, shares_against
-from regrok.figures.style import BLUE, LIGHT, VERMILION, decades, label, log_scale, plain_ticks
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.contrasts import against, shares_against
+from regrok.figures.parts.style import (
+    BLUE,
+    LIGHT,
+    VERMILION,
+    decades,
+    label,
+    log_scale,
+    plain_ticks,
+)
 
 NAMES = ("MLP", "transformer")
 COLOURS = (BLUE, VERMILION)

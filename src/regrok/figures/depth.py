@@ -6,10 +6,10 @@ experiments: the baseline, the published depths, the factorial. fits: the factor
 from __future__ import annotations
 
 from regrok import latex
-from regrok.figures.captions import caption
-from regrok.figures.contrasts import BY_GROUP, SERIES, against, by_group, forest
-from regrok.figures.shown import estimates, median_run
-from regrok.figures.style import (
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.contrasts import BY_GROUP, SERIES, against, by_group, forest
+from regrok.figures.parts.shown import estimates, median_run
+from regrok.figures.parts.style import (
     BLUE,
     DASHES,
     GREEN,

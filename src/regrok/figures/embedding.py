@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from regrok.figures.captions import caption
 from regrok.figures.norm_at_grok import name_of
-from regrok.figures.shown import median_run, points_of
-from regrok.figures.style import BLACK, BLUE, GREY, MARKERS, ORANGE, VERMILION
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.shown import median_run, points_of
+from regrok.figures.parts.style import BLACK, BLUE, GREY, MARKERS, ORANGE, VERMILION
 
 COLOURS = (BLUE, ORANGE, VERMILION)
 KINDS = (

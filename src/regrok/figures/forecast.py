@@ -6,10 +6,19 @@ experiments: those of the forecast. fits: the forecast fit. options: published, 
 from __future__ import annotations
 
 from regrok import latex
-from regrok.figures.captions import caption
-from regrok.figures.panels import identity_line
-from regrok.figures.shown import estimates, points_of
-from regrok.figures.style import BLACK, BLUE, DASHES, GREY, VERMILION, decades, label, log_scale
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.panels import identity_line
+from regrok.figures.parts.shown import estimates, points_of
+from regrok.figures.parts.style import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREY,
+    VERMILION,
+    decades,
+    label,
+    log_scale,
+)
 
 PREDICTORS = {
     "mape": ("our forecast", BLUE),

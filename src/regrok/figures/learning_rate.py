@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from regrok.figures import panels
-from regrok.figures.captions import caption
-from regrok.figures.style import (
+from regrok.figures.parts import panels
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.style import (
     BLUE,
     DASHES,
     GREY,
@@ -26,8 +26,8 @@ from regrok.figures.style import (
     short_number,
     thousands,
 )
-from regrok.figures.summaries import medians
-from regrok.laws.selection import escape_theory
+from regrok.figures.parts.summaries import medians
+from regrok.laws.parts.selection import escape_theory
 
 ESCAPED = 1.5
 """T_escape is the first logged step from T_mem on with V ≤ 1.5 · V_final (paper A, A.1)."""

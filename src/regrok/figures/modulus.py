@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from regrok import latex
-from regrok.figures import panels
-from regrok.figures.captions import caption
-from regrok.figures.style import (
+from regrok.figures.parts import panels
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.style import (
     BLUE,
     DASHES,
     GREY,
@@ -21,8 +21,8 @@ from regrok.figures.style import (
     plain_ticks,
     thousands,
 )
-from regrok.figures.summaries import line
-from regrok.laws.selection import escape_theory, log_norm_ratio
+from regrok.figures.parts.summaries import line
+from regrok.laws.parts.selection import escape_theory, log_norm_ratio
 
 
 def support(shown, runs, energy: float) -> dict[int, list[int]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from regrok.figures.activation import COLOURS, NAMES
 from regrok.figures.architecture import LOOKS
-from regrok.figures.captions import caption
-from regrok.figures.contrasts import BY_GROUP, by_group, forest
-from regrok.figures.style import BLUE
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.contrasts import BY_GROUP, by_group, forest
+from regrok.figures.parts.style import BLUE
 
 RATIOS = {
     "transformer_over_mlp": "transformer / MLP",

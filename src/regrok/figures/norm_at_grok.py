@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from regrok.figures.captions import caption
-from regrok.figures.shown import points_of, value_of
-from regrok.figures.style import (
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.shown import points_of, value_of
+from regrok.figures.parts.style import (
     BLACK,
     BLUE,
     GREEN,

@@ -8,10 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from regrok import latex
-from regrok.figures import panels
-from regrok.figures.captions import caption
-from regrok.figures.style import DASHES, GREY, VERMILION, from_zero, label, log_scale, thousands
-from regrok.laws.selection import escape_theory, log_norm_ratio
+from regrok.figures.parts import panels
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.style import (
+    DASHES,
+    GREY,
+    VERMILION,
+    from_zero,
+    label,
+    log_scale,
+    thousands,
+)
+from regrok.laws.parts.selection import escape_theory, log_norm_ratio
 
 
 def draw(shown, fits, options, style):

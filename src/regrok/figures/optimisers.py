@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from regrok.figures.captions import caption
-from regrok.figures.panels import arm_look
-from regrok.figures.style import (
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.panels import arm_look
+from regrok.figures.parts.style import (
     BLACK,
     BLUE,
     GREEN,
@@ -21,7 +21,7 @@ from regrok.figures.style import (
     log_scale,
     thousands,
 )
-from regrok.figures.summaries import wilson
+from regrok.figures.parts.summaries import wilson
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, BLACK)
 MOST_OUTCOMES_LEGEND = 3

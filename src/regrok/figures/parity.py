@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from regrok import latex
-from regrok.figures.captions import caption
-from regrok.figures.shown import median_run
-from regrok.figures.style import (
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.shown import median_run
+from regrok.figures.parts.style import (
     BLUE,
     DASHES,
     GREY,
@@ -22,7 +22,7 @@ from regrok.figures.style import (
     log_scale,
     plain_ticks,
 )
-from regrok.figures.summaries import median_interval
+from regrok.figures.parts.summaries import median_interval
 
 LINEAR = 100
 """Delays below this many steps are drawn linearly: zero and negative ones belong on the axis."""

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch, Rectangle
 
-from regrok.events import OUTCOMES
-from regrok.figures.captions import caption
-from regrok.figures.style import OUTCOME_LOOK, WORDS, short_number
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.style import OUTCOME_LOOK, WORDS, short_number
+from regrok.measures.events import OUTCOMES
 
 MOST_COLUMNS = 4
 

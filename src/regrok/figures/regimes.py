@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from regrok.figures.captions import caption
-from regrok.figures.contrasts import shares_against
-from regrok.figures.style import DASHES, VERMILION, label, log_scale, short_number
-from regrok.figures.summaries import kaplan_meier
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.contrasts import shares_against
+from regrok.figures.parts.style import DASHES, VERMILION, label, log_scale, short_number
+from regrok.figures.parts.summaries import kaplan_meier
 
 
 def draw(shown, fits, options, style):

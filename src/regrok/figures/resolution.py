@@ -6,10 +6,10 @@ experiments: runs with both Fourier observables. fits: the spectral fit. options
 from __future__ import annotations
 
 from regrok import latex
-from regrok.figures.captions import caption
-from regrok.figures.panels import identity_line
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.panels import identity_line
+from regrok.figures.parts.style import BLUE, DASHES, ORANGE, label, thousands
 from regrok.figures.spectral import gap_panel
-from regrok.figures.style import BLUE, DASHES, ORANGE, label, thousands
 
 
 def draw(shown, fits, options, style):

@@ -11,9 +11,18 @@ import numpy as np
 import pandas as pd
 
 from regrok import latex
-from regrok.figures.captions import caption
-from regrok.figures.shown import median_run, points_of, value_of
-from regrok.figures.style import BLUE, DASHES, GREY, VERMILION, decades, label, log_scale, thousands
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.shown import median_run, points_of, value_of
+from regrok.figures.parts.style import (
+    BLUE,
+    DASHES,
+    GREY,
+    VERMILION,
+    decades,
+    label,
+    log_scale,
+    thousands,
+)
 
 
 def gap_points(fits, resolution: str) -> pd.DataFrame:

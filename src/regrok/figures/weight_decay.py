@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from regrok import latex
-from regrok.figures import panels
-from regrok.figures.captions import caption
-from regrok.figures.style import (
+from regrok.figures.parts import panels
+from regrok.figures.parts.captions import caption
+from regrok.figures.parts.style import (
     BLUE,
     GREY,
     VERMILION,

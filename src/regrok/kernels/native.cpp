@@ -574,7 +574,7 @@ void attend_backward(int64_t n, int64_t d, const T* grad, int64_t ldg, const T* 
       ldk1g, value1_grad, ldv1g);
 }
 
-// Optimisers: runs × P elements, per-run hyper-parameters in double. See regrok.optim for the terms.
+// Optimisers: runs × P elements, per-run hyper-parameters in double. See regrok.training.optim for the terms.
 
 struct Hyper {
   const double *learning_rate, *weight_decay, *beta1, *beta2, *eps, *momentum, *clip_norm,

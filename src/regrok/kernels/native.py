@@ -172,7 +172,7 @@ class Native:
         return Call(self._replay, product, (M, N, K, *operand(a), *operand(b), *target))
 
     def _bind_optimiser(self, kernel: str, flat: Tensor, *args: Any) -> Callable[[], Any]:
-        """Arguments of `regrok.optim.adam_step` or `sgd_step`: all runs in one call."""
+        """Arguments of `regrok.training.optim.adam_step` or `sgd_step`: all runs in one call."""
         *stacked, mask, decoupled = args[:-9]
         tensors = (flat, *stacked, *([mask] if mask is not None else []))
         if not all(t.is_contiguous() and t.dtype == flat.dtype for t in tensors):

@@ -23,18 +23,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.frames import Frames
+from regrok.runs.frames import Frames
 
 if TYPE_CHECKING:
-    from regrok.config import Fit
-
-PARTS = ("estimate", "regression", "selection", "variants", "lifetimes")
-"""Modules here that are not laws."""
+    from regrok.study.blocks import Fit
 
 
 def laws() -> list[str]:
     """Names of the laws."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in PARTS)
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
 
 
 def law(name: str) -> ModuleType:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import lifetimes, option
-from .selection import cell_settings, log_norm_ratio, within
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import lifetimes
+from regrok.laws.parts.selection import cell_settings, log_norm_ratio, within
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"within": {}}
 

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import lifetimes, option
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import lifetimes
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {
     "exponent": -1.0,

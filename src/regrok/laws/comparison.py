@@ -16,13 +16,13 @@ import pandas as pd
 from scipy import stats
 
 from regrok.errors import RegrokError
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import lifetimes, option
-from .cells import delay_time
-from .regimes import shares
-from .selection import conditions, grouped, plain, watched
+from regrok.laws import option
+from regrok.laws.cells import delay_time
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import lifetimes
+from regrok.laws.parts.selection import conditions, grouped, plain, watched
+from regrok.laws.regimes import shares
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "replicates": 2000}
 TIMES = ("delay", "T_grok")

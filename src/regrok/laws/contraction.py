@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option
-from .selection import cell_settings, curve_of, of_experiments, plain
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts.selection import cell_settings, curve_of, of_experiments, plain
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"reference": None}
 MINIMUM_POINTS = 5

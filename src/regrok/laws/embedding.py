@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option
-from .selection import grouped, plain
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts.selection import grouped, plain
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "largest": 5}
 KIND = "embedding_spectrum"

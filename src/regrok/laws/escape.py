@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option, regression
-from .selection import conditions, curve_of, distinct, escape_theory, of_experiments, plain
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import regression
+from regrok.laws.parts.selection import (
+    conditions,
+    curve_of,
+    distinct,
+    escape_theory,
+    of_experiments,
+    plain,
+)
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"reference": None, "replicates": 2000}
 ESCAPED = 1.5

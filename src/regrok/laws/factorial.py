@@ -16,12 +16,10 @@ import pandas as pd
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from regrok.errors import RegrokError
-from regrok.frames import Frames
-
-from . import comparison, lifetimes, option
-from . import estimate as est
-from .regimes import shares
-from .selection import (
+from regrok.laws import comparison, option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import lifetimes
+from regrok.laws.parts.selection import (
     cell_settings,
     conditions,
     distinct,
@@ -31,6 +29,8 @@ from .selection import (
     watched,
     within,
 )
+from regrok.laws.regimes import shares
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {
     "factors": ["depth", "width", "residual", "learning_rate"],

@@ -16,11 +16,17 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option
-from .selection import conditions, curve_of, distinct, escape_theory, plain, within
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts.selection import (
+    conditions,
+    curve_of,
+    distinct,
+    escape_theory,
+    plain,
+    within,
+)
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {
     "window": 0.1,

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from regrok.frames import Frames
-
-from . import comparison, option, regression
-from . import estimate as est
-from .selection import grouped, plain
+from regrok.laws import comparison, option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import regression
+from regrok.laws.parts.selection import grouped, plain
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "configurations": None, "replicates": 2000}
 POINT_COLUMNS = (

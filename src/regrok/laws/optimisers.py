@@ -10,13 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.events import OUTCOMES
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option
-from .regimes import shares
-from .selection import cell_settings, grouped, plain
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts.selection import cell_settings, grouped, plain
+from regrok.laws.regimes import shares
+from regrok.measures.events import OUTCOMES
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option
-from .selection import grouped, log_norm_ratio, plain
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts.selection import grouped, log_norm_ratio, plain
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
 

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option
-from .selection import cell_settings, distinct, within
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts.selection import cell_settings, distinct, within
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {
     "factor": "weight_decay",

@@ -1,4 +1,4 @@
-"""The fits again under other readings of the same runs; `regrok.ledger` judges every claim on each.
+"""The fits again under other readings of the same runs; `regrok.judging.ledger` judges every claim on each.
 
 Not a law of its own: it reads the other fits of config.yaml.
 """
@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
-from regrok.frames import Frames
-
-from . import law, option, run_fit
-from .variants import VARIANTS, read_as
+from regrok.laws import law, option, run_fit
+from regrok.laws.parts.variants import VARIANTS, read_as
+from regrok.runs.frames import Frames
 
 if TYPE_CHECKING:
-    from regrok.config import Fit
+    from regrok.study.blocks import Fit
 
 DEFAULTS: dict[str, Any] = {"fits": [], "replicates": 400}
 LIGHTER: dict[str, dict[str, Any]] = {

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import lifetimes, option, regression
-from .selection import (
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import lifetimes, regression
+from regrok.laws.parts.selection import (
     cell_settings,
     conditions,
     delay_interval,
@@ -28,6 +27,7 @@ from .selection import (
     plain,
     within,
 )
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {
     "factor": None,

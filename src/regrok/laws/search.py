@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.frames import Frames
-
-from . import comparison, lifetimes, option
-from . import estimate as est
-from .selection import grouped, plain, watched
+from regrok.laws import comparison, option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import lifetimes
+from regrok.laws.parts.selection import grouped, plain, watched
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {
     "architectures": {},

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option, regression
-from .selection import plain
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.laws.parts import regression
+from regrok.laws.parts.selection import plain
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"support": "run", "replicates": 1000, "robust_replicates": 100}
 RESOLUTIONS = ("high", "low")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from regrok.events import OUTCOMES
-from regrok.frames import Frames
-
-from . import estimate as est
-from . import option
+from regrok.laws import option
+from regrok.laws.parts import estimate as est
+from regrok.measures.events import OUTCOMES
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"published": []}
 

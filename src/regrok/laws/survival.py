@@ -11,10 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.frames import Frames
-
-from . import lifetimes, option
-from .selection import conditions, delay_interval, distinct, log_norm_ratio, plain, within
+from regrok.laws import option
+from regrok.laws.parts import lifetimes
+from regrok.laws.parts.selection import (
+    conditions,
+    delay_interval,
+    distinct,
+    log_norm_ratio,
+    plain,
+    within,
+)
+from regrok.runs.frames import Frames
 
 DEFAULTS: dict[str, Any] = {"within": {}, "families": ["weibull", "log_normal"]}
 COVARIATES = ("log_learning_rate", "log_weight_decay", "log_log_norm_ratio")

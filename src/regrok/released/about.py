@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from . import bundle
+from regrok.released import bundle
 
 TEXT = """\
 # Released runs

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
-from regrok.store import write_atomically
+from regrok.files import write_atomically
 
 if TYPE_CHECKING:
-    from regrok.frames import Frames
+    from regrok.runs.frames import Frames
 
 # pandas is imported where frames are read: the Snakefile reads this module once per job.
 
@@ -114,7 +114,7 @@ def refuse_absent(folder: Path | str, scale: str) -> None:
 
 def frames_of(folder: Path | str, scale: str) -> Frames:
     """The bundle's frames of one scale. Raises RegrokError when it does not hold the scale."""
-    from regrok.frames import load
+    from regrok.runs.frames import load
 
     refuse_absent(folder, scale)
     return load(Path(folder) / scale)
@@ -130,7 +130,7 @@ def part_for(
     """
     import pandas as pd
 
-    from regrok.frames import Frames
+    from regrok.runs.frames import Frames
 
     order = ["experiment", "arm", "cell", "run_id"]
     rows = [{key: row[key] for key in order} for row in membership]

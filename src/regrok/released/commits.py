@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from regrok.errors import RegrokError
-from regrok.provenance import PACKAGE, digest, meaning, training_sources
+from regrok.training.fingerprint import PACKAGE, digest, meaning, training_sources
 
 
 def git(*arguments: str, folder: Path = PACKAGE) -> str:

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from regrok.claims import OUT_OF_SCOPE
-from regrok.frames import Frames
-from regrok.laws.selection import CELL_COLUMNS, plain
+from regrok.laws.parts.selection import CELL_COLUMNS, plain
+from regrok.runs.frames import Frames
+from regrok.study.claims import OUT_OF_SCOPE
 
 FALSE_ALARM = 0.01
 """Chance that a retrain in which nothing changed has any row beyond the tolerance."""

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from regrok.events import THRESHOLDS
+from regrok.measures.events import THRESHOLDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from regrok.frames import Frames
+    from regrok.runs.frames import Frames
 
 Entry = tuple[str, str]
 """Unit ("" for a pure number or a word) and meaning."""

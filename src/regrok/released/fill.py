@@ -17,27 +17,26 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from regrok import frames as frame_files
-from regrok.build import written_config
-from regrok.checks import check
-from regrok.claims import load_claims
-from regrok.config import Config
-from regrok.config.load import read_yaml
-from regrok.crate import write_crate
 from regrok.errors import RegrokError
-from regrok.frames import Frames
+from regrok.files import parquet_bytes, read_fits, write_atomically, write_json
+from regrok.judging.ledger import ledger
 from regrok.laws import run_fit
-from regrok.ledger import ledger
-from regrok.numbers import write_numbers
-from regrok.plan import make_plan
-from regrok.store import parquet_bytes, read_fits, write_atomically, write_json
+from regrok.paper.numbers import write_numbers
+from regrok.pipeline.graph import written_config
+from regrok.released import bundle
+from regrok.released.about import about
+from regrok.released.commits import commit_of
+from regrok.released.crate import write_crate
+from regrok.released.dictionary import dictionary_csv, read_dictionary, unexplained
+from regrok.released.thin import POINTS, rule, thin
+from regrok.runs import frames as frame_files
+from regrok.runs.checks import check
+from regrok.runs.frames import Frames
+from regrok.study.blocks import Config
+from regrok.study.claims import load_claims
+from regrok.study.plan import make_plan
+from regrok.study.read import read_yaml
 from regrok.tables import Material, buildable, write_table
-
-from . import bundle
-from .about import about
-from .commits import commit_of
-from .dictionary import dictionary_csv, read_dictionary, unexplained
-from .thin import POINTS, rule, thin
 
 LIMIT = 20_000_000
 """Bytes that the whole bundle may have: it is cloned by everybody."""

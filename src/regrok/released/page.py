@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from regrok.store import write_atomically
-
-from .compare import ADDED, FALSE_ALARM, GONE, MOVED, SAME, Comparison
+from regrok.files import write_atomically
+from regrok.released.compare import ADDED, FALSE_ALARM, GONE, MOVED, SAME, Comparison
 
 
 def number(value: Any, digits: int = 4) -> str:

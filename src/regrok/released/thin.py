@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from regrok.events import THRESHOLDS
+from regrok.measures.events import THRESHOLDS
 
 POINTS = 1000
 """A run with at most this many logged points keeps all of them."""

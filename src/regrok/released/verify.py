@@ -13,15 +13,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from regrok import frames as frame_files
-from regrok.checks import check
-from regrok.claims import Claims, load_claims
 from regrok.errors import RegrokError
-from regrok.ledger import ledger
-from regrok.store import read_fits
-
-from . import bundle
-from .dictionary import read_dictionary, unexplained
+from regrok.files import read_fits
+from regrok.judging.ledger import ledger
+from regrok.released import bundle
+from regrok.released.dictionary import read_dictionary, unexplained
+from regrok.runs import frames as frame_files
+from regrok.runs.checks import check
+from regrok.study.claims import Claims, load_claims
 
 SAME = 1e-5
 """Two fits of the same runs agree when they differ by at most this share of the larger or of the interval's width:

@@ -16,13 +16,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from regrok import latex
-from regrok.claims import OUT_OF_SCOPE, VERDICTS
 from regrok.errors import RegrokError
-from regrok.events import OUTCOMES
 from regrok.figures import source as drawn_by
+from regrok.measures.events import OUTCOMES
 from regrok.report import tex
 from regrok.report.items import Item, figure_caption, heading, items
 from regrok.report.tabular import read_table
+from regrok.study.claims import OUT_OF_SCOPE, VERDICTS
 
 CLASSES = dict(
     zip(VERDICTS, ("reproduced", "direction", "refuted", "inconclusive", "outside"), strict=True)

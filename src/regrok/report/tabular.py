@@ -1,4 +1,4 @@
-"""The tables that `regrok.tables.booktabs` wrote, read back: every cell as HTML."""
+"""The tables that `regrok.tables.parts.booktabs` wrote, read back: every cell as HTML."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_table(source: str) -> Tabular:
     begin = re.search(r"\\begin\{(?:longtable|tabular)\}", source)
     head = re.search(r"\\toprule(.*?)\\midrule", source, re.DOTALL)
     if begin is None or head is None:
-        raise ValueError("not a table of regrok.tables.booktabs")
+        raise ValueError("not a table of regrok.tables.parts.booktabs")
     columns, _ = tex.argument(source, begin.end())
     # A longtable repeats its header before \endlastfoot.
     start = max(head.end(), source.find(r"\endlastfoot") + len(r"\endlastfoot"))

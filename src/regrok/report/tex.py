@@ -1,6 +1,6 @@
 """The TeX of captions and tables as HTML, so that the report says what the paper says.
 
-Only what `regrok.latex`, the captions and `regrok.tables.booktabs` write is known here; mathematics becomes MathML.
+Only what `regrok.latex`, the captions and `regrok.tables.parts.booktabs` write is known; mathematics becomes MathML.
 A macro that is not known is shown as it stands, where a reader sees it.
 """
 

@@ -21,8 +21,6 @@ from regrok.errors import RegrokError
 if TYPE_CHECKING:
     import pandas as pd
 
-HELPERS = frozenset({"booktabs"})
-
 
 @dataclass(frozen=True)
 class Built:
@@ -58,7 +56,7 @@ class Material:
 
 def kinds() -> list[str]:
     """Names that `build:` may have in config.yaml."""
-    return sorted({module.name for module in pkgutil.iter_modules(__path__)} - HELPERS)
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def module(kind: str) -> ModuleType:

@@ -14,7 +14,7 @@ import pandas as pd
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.tables import Built, Material
-from regrok.tables.booktabs import table
+from regrok.tables.parts.booktabs import table
 
 SETTINGS = {
     "operation": "",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from regrok import latex
-from regrok.claims import OUT_OF_SCOPE
-from regrok.ledger import ledger_frame
+from regrok.judging.ledger import ledger_frame
+from regrok.study.claims import OUT_OF_SCOPE
 from regrok.tables import Built, Material
-from regrok.tables.booktabs import table
+from regrok.tables.parts.booktabs import table
 
 HEADER = ("claim", "statement", "published", r"here, with 95\,\% interval", "$n$", "verdict")
 COLUMNS = (

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from regrok import latex
-from regrok.claims import DIRECTION, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.errors import RegrokError
+from regrok.study.claims import DIRECTION, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Built, Material
-from regrok.tables.booktabs import table
+from regrok.tables.parts.booktabs import table
 
 HEADER = ("", "published", r"here, with 95\,\% interval", "runs (censored)", "verdict")
 COLUMNS = (

@@ -11,7 +11,7 @@ import pandas as pd
 
 from regrok import latex
 from regrok.tables import Built, Material
-from regrok.tables.booktabs import table
+from regrok.tables.parts.booktabs import table
 
 FACTORS = {
     "weight_decay": r"$1/\lambda$",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from regrok import latex
-from regrok.claims import (
+from regrok.judging.ledger import ledger_frame
+from regrok.study.claims import (
     DIRECTION,
     INCONCLUSIVE,
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
     REPRODUCED,
 )
-from regrok.ledger import ledger_frame
 from regrok.tables import Built, Material
-from regrok.tables.booktabs import table
+from regrok.tables.parts.booktabs import table
 
 LETTERS = {
     REPRODUCED: "R",

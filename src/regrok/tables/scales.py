@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from regrok import latex
-from regrok.claims import OUT_OF_SCOPE
+from regrok.study.claims import OUT_OF_SCOPE
 from regrok.tables import Built, Material
-from regrok.tables.booktabs import table
+from regrok.tables.parts.booktabs import table
 
 HEADER = ("claim", "published", "scale", r"value, with 95\,\% interval", "$n$", "verdict")
 WIDE = r">{{\raggedright\arraybackslash}}p{{{}in}}"

@@ -16,7 +16,7 @@ from regrok.tasks.sizes import TaskInfo, task_info
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from regrok.config import Task
+    from regrok.study.task import Task
 
 __all__ = ["TASKS", "Data", "TaskInfo", "make_data", "task_info"]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from regrok.tasks import make_data
 
 if TYPE_CHECKING:
-    from regrok.config import Run
+    from regrok.study.run import Run
 
 
 class Examples(NamedTuple):

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from regrok.streams import generator
 from regrok.tasks import Data
+from regrok.tasks.streams import generator
 
 if TYPE_CHECKING:
-    from regrok.config import Modular
+    from regrok.study.task import Modular
 
 
 def make(task: "Modular", seed: int) -> Data:

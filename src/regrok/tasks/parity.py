@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from regrok.errors import RegrokError
-from regrok.streams import generator
 from regrok.tasks import Data
+from regrok.tasks.streams import generator
 
 if TYPE_CHECKING:
-    from regrok.config import SparseParity
+    from regrok.study.task import SparseParity
 
 ENUMERABLE_BITS = (
     20  # up to here the unseen inputs are listed; beyond, a redraw almost never collides

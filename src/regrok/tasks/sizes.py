@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from regrok.errors import RegrokError
 
 if TYPE_CHECKING:
-    from regrok.config import Run, Task
+    from regrok.study.run import Run
+    from regrok.study.task import Task
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from regrok.streams import generator
 from regrok.tasks import Data
+from regrok.tasks.streams import generator
 
 if TYPE_CHECKING:
-    from regrok.config import XorClusters
+    from regrok.study.task import XorClusters
 
 
 def make(task: "XorClusters", seed: int) -> Data:

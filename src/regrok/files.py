@@ -1,0 +1,136 @@
+"""Files that are whole or absent: written beside, synced, renamed; what cannot be used is set aside, never deleted."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regrok.errors import RegrokError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# pandas and pyarrow are imported where a frame is written: Snakefile and jobs need the rest without them.
+
+METADATA_KEY = b"regrok"
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers that mean: no space is left."""
+
+
+def disk_full(path: Path | str, size: int | None = None) -> str:
+    """What to say when `path` could not be written for want of space."""
+    wanted = f" ({size:,} bytes were to be written)" if size else ""
+    return (
+        f"{path}: the disk is full{wanted}. Finished runs are safe; "
+        "free some space and start the same command again."
+    )
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside, sync, rename. Raises RegrokError naming the file when the disk is full or not writable."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if error.errno in FULL:
+            raise RegrokError(disk_full(path, len(content))) from error
+        raise RegrokError(f"{path}: cannot be written ({error.strerror}).") from error
+
+
+def parquet_bytes(frame: pd.DataFrame, metadata: dict[str, Any] | None = None) -> bytes:
+    """A parquet file of the frame, in memory; the same frame and libraries give the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if metadata is not None:
+        packed = json.dumps(metadata, sort_keys=True, allow_nan=True).encode()
+        table = table.replace_schema_metadata(
+            {**(table.schema.metadata or {}), METADATA_KEY: packed}
+        )
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def write_parquet(frame: pd.DataFrame, path: Path | str) -> None:
+    """Write a frame atomically."""
+    write_atomically(Path(path), parquet_bytes(frame))
+
+
+def set_aside(path: Path, reason: object, remedy: str) -> Path:
+    """Rename a file that cannot be used, and say so; never delete it."""
+    number = 1
+    while (target := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    # Gone: another process was faster, or there is nothing to keep.
+    with suppress(FileNotFoundError):
+        os.replace(path, target)
+    why = str(reason).partition("\n")[0] or type(reason).__name__
+    print(
+        f"regrok: {path} cannot be used ({why}); set aside as {target.name}, {remedy}",
+        file=sys.stderr,
+        flush=True,
+    )
+    return target
+
+
+PARQUET = b"PAR1"
+
+
+def whole(path: Path) -> bool:
+    """Whether a parquet file begins and ends as one, which a truncated file does not; nothing between is read."""
+    try:
+        with path.open("rb") as handle:
+            begins = handle.read(len(PARQUET)) == PARQUET
+            return (
+                begins and handle.seek(-len(PARQUET), os.SEEK_END) > 0 and handle.read() == PARQUET
+            )
+    except OSError:
+        return False
+
+
+def write_json(value: Any, path: Path | str) -> None:
+    """Write JSON atomically, keys as given, NaN as null (a number that does not exist has no digits)."""
+    write_atomically(
+        Path(path), (json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n").encode()
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_fits(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:
+    """Fit name → content of its JSON file. Raises RegrokError naming a file that cannot be read."""
+    fits = {}
+    for path in map(Path, paths):
+        try:
+            fits[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RegrokError(
+                f"{path} cannot be read ({error}); delete it and build again"
+            ) from error
+    return fits

@@ -1,0 +1,1 @@
+"""From estimates to verdicts: the rule, and the ledger."""

@@ -1,0 +1,96 @@
+"""The ledger: every claim with its verdict, its evidence, and the verdicts under other readings of the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from regrok.judging.verdicts import judge
+from regrok.runs.frames import Frames
+from regrok.study.blocks import Scale
+from regrok.study.claims import OUT_OF_SCOPE, VERDICTS, Claims
+
+
+def ledger(
+    claims: Claims, fits: Mapping[str, Mapping[str, Any]], frames: Frames, scale: Scale
+) -> dict[str, Any]:
+    """Judge all claims.
+
+    fits: what `regrok.laws.run_fit` returned, by name; the one of law `robustness` supplies the other readings.
+    Returns JSON: {"scale", "verdicts" (word → count), "readings" (names of the other readings), "claims": [entries]}.
+    An entry has id, paper, arxiv, place, statement, published_value, published_text, estimand, fit, what `judge`
+    returns, robustness ({reading: {verdict, value, low, high}}), survives (whether every other reading gives the same
+    verdict; null when there is none), experiments, run_ids, runs, minutes (of training) and command.
+    """
+    estimates = {key: value for made in fits.values() for key, value in made["estimates"].items()}
+    readings = {
+        label: {**estimates, **changed}
+        for made in fits.values()
+        for label, changed in made.get("variants", {}).items()
+    }
+    ran = set(frames.experiments["experiment"])
+    labels = list(readings) + list(
+        dict.fromkeys(label for claim in claims.claims for label in claim.alternatives)
+    )
+    repeated = {
+        key for made in fits.values() for part in made.get("variants", {}).values() for key in part
+    }
+    seconds = frames.runs.set_index("run_id")["wall_seconds"]
+    entries = []
+    for claim in claims.claims:
+        judged = judge(claim, estimates, scale, ran)
+        others = {}
+        if judged["verdict"] != OUT_OF_SCOPE:
+            # A fit that is not repeated says nothing about its claim's robustness.
+            if claim.estimand in repeated:
+                for label, changed in readings.items():
+                    others[label] = judge(claim, changed, scale, ran)
+            for label, estimand in claim.alternatives.items():
+                others[label] = judge(claim, estimates, scale, ran, estimand)
+        members = frames.experiments[frames.experiments["experiment"].isin(claim.experiments)]
+        run_ids = sorted(set(members["run_id"]))
+        entries.append(
+            {
+                "id": claim.id,
+                "paper": claim.paper,
+                "arxiv": claims.papers[claim.paper].arxiv,
+                "place": claim.place,
+                "statement": claim.statement,
+                "published_value": claim.published.value,
+                "published_text": claim.published.text,
+                "estimand": claim.estimand,
+                "fit": claim.fit,
+                **judged,
+                "robustness": {
+                    label: {k: other[k] for k in ("verdict", "value", "low", "high")}
+                    for label, other in others.items()
+                },
+                "survives": (
+                    all(o["verdict"] == judged["verdict"] for o in others.values())
+                    if others
+                    else None
+                ),
+                "experiments": [e for e in claim.experiments if e in ran],
+                "run_ids": run_ids,
+                "runs": len(run_ids),
+                "minutes": round(float(seconds.reindex(run_ids).sum()) / 60, 2),
+                "command": claim.command_at(
+                    scale, [e for e in fits.get(claim.fit, {}).get("experiments", []) if e in ran]
+                ),
+            }
+        )
+    counts = {word: sum(e["verdict"] == word for e in entries) for word in VERDICTS}
+    return {"scale": scale, "verdicts": counts, "readings": labels, "claims": entries}
+
+
+def ledger_frame(made: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per claim, a column per scalar field, and a column `verdict: <reading>` per other reading."""
+    rows = []
+    for entry in made["claims"]:
+        row = {k: v for k, v in entry.items() if not isinstance(v, list | dict)}
+        for label in made["readings"]:
+            row[f"verdict: {label}"] = entry["robustness"].get(label, {}).get("verdict")
+        rows.append(row)
+    return pd.DataFrame(rows)

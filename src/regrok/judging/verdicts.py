@@ -1,0 +1,167 @@
+"""The rule that turns an estimate into a verdict: the claim's predicate, applied to the estimate's interval."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Set
+from typing import Any
+
+from regrok.errors import RegrokError
+from regrok.study.blocks import Scale
+from regrok.study.claims import (
+    DIRECTION,
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    OUT_OF_SCOPE,
+    REPRODUCED,
+    AllEqual,
+    Claim,
+    Proportion,
+    Sign,
+)
+
+
+def _placed(estimate: Mapping[str, Any], band: tuple[float, float]) -> str:
+    """inside, outside or across: where the estimate's interval lies relative to the band."""
+    low = -math.inf if estimate["low"] is None else estimate["low"]
+    high = math.inf if estimate["high"] is None else estimate["high"]
+    # An edge that is met up to rounding is met: 0.97 ± 0.03 is stored as 0.99999….
+    slack = [1e-12 * abs(edge) if math.isfinite(edge) else 0.0 for edge in band]
+    if low >= band[0] - slack[0] and high <= band[1] + slack[1]:
+        return "inside"
+    if high < band[0] - slack[0] or low > band[1] + slack[1]:
+        return "outside"
+    return "across"
+
+
+def _number(x: float) -> str:
+    return f"{x:.4g}"
+
+
+def _band_text(band: tuple[float, float]) -> str:
+    low, high = band
+    if math.isinf(high):
+        return "above 0" if low == math.ulp(0.0) else f"at least {_number(low)}"
+    if math.isinf(low):
+        return "below 0" if high == -math.ulp(0.0) else f"at most {_number(high)}"
+    return f"exactly {_number(low)}" if low == high else f"{_number(low)} to {_number(high)}"
+
+
+def criterion(predicate: Any) -> str:
+    """The predicate in words, for tables."""
+    match predicate:
+        case AllEqual(target=target, minimum_runs=least):
+            return f"{'every' if target else 'no'} run, of at least {least}"
+        case Proportion(target=target, minimum_runs=least):
+            return f"interval holds {_number(target)}, at least {least} runs"
+    return _band_text(predicate.band())
+
+
+def verdict(
+    predicate: Any, estimate: Mapping[str, Any], direction: Mapping[str, Any] | None, sign: str
+) -> tuple[str, str]:
+    """The verdict and its reason; a predicate that is `direction_only` never gives more than the direction.
+
+    estimate: an estimate of the laws. direction: the estimate of the weaker reading, with its sign, or None.
+    """
+    word, reason = _whole_verdict(predicate, estimate, direction, sign)
+    if word == REPRODUCED and getattr(predicate, "direction_only", False):
+        return DIRECTION, f"{reason}; another regime than the published one"
+    return word, reason
+
+
+def _whole_verdict(
+    predicate: Any, estimate: Mapping[str, Any], direction: Mapping[str, Any] | None, sign: str
+) -> tuple[str, str]:
+    value, n = estimate["value"], estimate["n"]
+    if value is None:
+        return INCONCLUSIVE, str(estimate.get("reason", "no estimate"))
+    if isinstance(predicate, AllEqual | Proportion):
+        return _share_verdict(predicate, estimate)
+    if estimate["low"] is None and estimate["high"] is None:
+        return INCONCLUSIVE, f"no interval from {n} runs"
+    band = predicate.band()
+    text = _band_text(band)
+    place = _placed(estimate, band)
+    if place == "inside":
+        return REPRODUCED, f"the interval lies within the criterion ({text})"
+    if place == "across":
+        return INCONCLUSIVE, f"the interval straddles the criterion ({text})"
+    if direction is not None and direction["value"] is not None:
+        bounded = direction["low"] is not None or direction["high"] is not None
+        side = Sign(kind="sign", sign="positive" if sign == "positive" else "negative").band()
+        if bounded and _placed(direction, side) == "inside":
+            return DIRECTION, f"outside the criterion ({text}), with the claimed sign"
+    return NOT_REPRODUCED, f"the interval lies outside the criterion ({text})"
+
+
+def _share_verdict(
+    predicate: AllEqual | Proportion, estimate: Mapping[str, Any]
+) -> tuple[str, str]:
+    value, n = estimate["value"], estimate["n"]
+    count = f"{round(value * n)} of {n} runs"
+    same_side = (value > 0.5) if predicate.target > 0.5 else (value < 0.5)
+    if isinstance(predicate, AllEqual):
+        if value != predicate.target:
+            return (DIRECTION if same_side else NOT_REPRODUCED), count
+        if n < predicate.minimum_runs:
+            return INCONCLUSIVE, f"{count}; the criterion asks for {predicate.minimum_runs}"
+        return REPRODUCED, count
+    if n < predicate.minimum_runs:
+        return INCONCLUSIVE, f"{count}; the criterion asks for {predicate.minimum_runs}"
+    if (
+        _placed(
+            {"low": predicate.target, "high": predicate.target}, (estimate["low"], estimate["high"])
+        )
+        == "inside"
+    ):
+        return (REPRODUCED, count) if same_side else (INCONCLUSIVE, f"{count}; no clear majority")
+    return (
+        DIRECTION if same_side else NOT_REPRODUCED
+    ), f"{count}, against {predicate.target:g} published"
+
+
+def _look_up(claim: Claim, estimand: str, estimates: Mapping[str, Any]) -> Mapping[str, Any]:
+    if estimand in estimates:
+        return estimates[estimand]
+    near = difflib.get_close_matches(estimand, list(estimates), 1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise RegrokError(f"claim {claim.id}: no fit estimates '{estimand}'.{hint}")
+
+
+def judge(
+    claim: Claim,
+    estimates: Mapping[str, Mapping[str, Any]],
+    scale: Scale,
+    ran: Set[str],
+    estimand: str | None = None,
+) -> dict[str, Any]:
+    """Judge one claim at one scale.
+
+    estimates: every fit's estimates by <fit>.<key>; ran: experiments that have runs at this scale; estimand: instead
+    of the claim's own (an alternative estimator). Returns {"verdict", "reason", "criterion", "value", "low", "high",
+    "level", "n", "unit", "estimator", "note"}; out of scope unless all experiments that feed it ran. Raises RegrokError
+    where they did and no fit has the estimand.
+    """
+    nothing = dict.fromkeys(("value", "low", "high", "level"), None)
+    nothing |= {"n": 0, "unit": "", "estimator": "", "note": ""}
+    predicate = claim.predicate.get(scale)
+    absent = [name for name in claim.experiments if name not in ran]
+    if predicate is None or absent:
+        reason = (
+            "not judged at this scale"
+            if predicate is None
+            else f"no runs here of {', '.join(absent)}"
+        )
+        words = criterion(predicate) if predicate else ""
+        return {"verdict": OUT_OF_SCOPE, "reason": reason, "criterion": words, **nothing}
+    estimate = _look_up(claim, estimand or claim.estimand, estimates)
+    weaker = None
+    if claim.direction is not None:
+        weaker = _look_up(claim, claim.direction.estimand, estimates)
+    word, reason = verdict(
+        predicate, estimate, weaker, claim.direction.sign if claim.direction else ""
+    )
+    kept = {key: estimate[key] for key in nothing}
+    return {"verdict": word, "reason": reason, "criterion": criterion(predicate), **kept}

@@ -1,0 +1,1 @@
+"""What the laws share: estimates with intervals, lifetimes, which runs are read."""

@@ -1,0 +1,77 @@
+"""The same runs read in another way: another threshold, a lasting crossing, V_final at T_grok."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from regrok.measures.events import THRESHOLDS
+from regrok.runs.frames import Frames
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to read T_mem, T_grok and V_final. The defaults are the published one."""
+
+    threshold: str = "99"
+    """Accuracy in per cent: 90, 95 or 99."""
+    crossing: str = "first"
+    """first logged crossing, or sustained: the first after which accuracy stays above."""
+    V_final: str = "end"
+    """end of the run (about 2,000 steps after T_grok), or grok: at T_grok."""
+
+
+VARIANTS = {
+    "threshold .90": Variant(threshold="90"),
+    "threshold .95": Variant(threshold="95"),
+    "sustained crossing": Variant(crossing="sustained"),
+    "V_final at T_grok": Variant(V_final="grok"),
+}
+"""One change at a time from the published reading."""
+
+
+def squared_norm_at(curves: pd.DataFrame, run_ids: pd.Series, steps: pd.Series) -> np.ndarray:
+    """V of each run at a step, NaN where it was not logged (or the step is NaN)."""
+    wanted = pd.DataFrame({"run_id": run_ids.to_numpy(), "step": steps.to_numpy(float)})
+    known = (
+        curves[["run_id", "step", "V"]]
+        .astype({"step": float})
+        .dropna()
+        .drop_duplicates(["run_id", "step"])
+    )
+    return wanted.merge(known, on=["run_id", "step"], how="left")["V"].to_numpy(float)
+
+
+def read_as(frames: Frames, variant: Variant) -> Frames:
+    """The frames with T_mem, T_grok, their lower ends, delay, V_mem, V_grok, V_final and outcome read anew.
+
+    A sustained crossing lies within one logging step below its logged step. Where a run reached what it had not
+    reached under the published reading, or the reverse, its outcome follows; collapsed and diverged stay.
+    """
+    if variant.threshold not in THRESHOLDS:
+        raise ValueError(f"threshold {variant.threshold!r}; stored: {', '.join(THRESHOLDS)}")
+    runs = frames.runs.copy()
+    q = variant.threshold
+    for event in ("T_mem", "T_grok"):
+        if variant.crossing == "sustained":
+            runs[event] = runs[f"{event}_{q}_sustained"]
+            runs[f"{event}_previous"] = (runs[event] - runs["log_every"]).clip(lower=0)
+        else:
+            runs[event] = runs[f"{event}_{q}"]
+            runs[f"{event}_previous"] = runs[f"{event}_{q}_previous"]
+    runs["delay"] = runs["T_grok"] - runs["T_mem"]
+    if variant != Variant(V_final=variant.V_final):
+        runs["V_mem"] = squared_norm_at(frames.curves, runs["run_id"], runs["T_mem"])
+        runs["V_grok"] = squared_norm_at(frames.curves, runs["run_id"], runs["T_grok"])
+    if variant.V_final == "grok":
+        runs["V_final"] = runs["V_grok"].fillna(runs["V_final"])
+    calm = ~runs["outcome"].isin(["collapsed", "diverged"]) | runs["T_grok"].notna()
+    reached = np.select(
+        [runs["T_grok"].notna(), runs["T_mem"].notna()],
+        ["grokked", "memorised only"],
+        "never memorised",
+    )
+    runs["outcome"] = runs["outcome"].where(~calm, reached)
+    return Frames(runs, frames.curves, frames.experiments, frames.spectra)

@@ -1,0 +1,88 @@
+"""What every script of the workflow does around its one call: log, and errors that a person can read."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from regrok.errors import RegrokError
+from regrok.files import FULL, disk_full
+from regrok.pipeline.locks import wait
+
+
+def require_device(device: str) -> None:
+    """Raise RegrokError where a job is to train on a GPU and torch has none to train on."""
+    import torch
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        build = (
+            "is a CPU build"
+            if torch.version.cuda is None
+            else f"was built for CUDA {torch.version.cuda}"
+        )
+        raise RegrokError(
+            f"trainer.device is {device}, and torch finds no GPU here (torch {torch.__version__} {build}); "
+            "install a CUDA build (README.md), ask the cluster for a GPU, or set trainer.device to cpu"
+        )
+
+
+class Tee:
+    """Writes to the job's log and to the terminal. Neither a full disk nor a terminal that has gone stops the job."""
+
+    def __init__(self, log: TextIO, terminal: TextIO):
+        self.log = log
+        self.terminal = terminal
+
+    def write(self, text: str) -> int:
+        for stream in (self.log, self.terminal):
+            with suppress(OSError, ValueError):
+                stream.write(text)
+                stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def isatty(self) -> bool:
+        return self.terminal.isatty()
+
+
+@contextmanager
+def job(log: str) -> Iterator[None]:
+    """Send stderr to `log` as well; end with the message alone where the message is meant for the user.
+
+    One process at a time does a job: whoever holds its log (see `regrok.pipeline.locks.wait`).
+    """
+    terminal = sys.stderr
+    try:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        file = open(log, "a+", encoding="utf-8")  # noqa: SIM115 closed below, where a full disk does no harm
+        wait(file)
+    except OSError as error:
+        reason = (
+            disk_full(log)
+            if error.errno in FULL
+            else f"{log}: cannot be written ({error.strerror})"
+        )
+        print(f"regrok: {reason}", file=terminal)
+        raise SystemExit(1) from None
+    sys.stderr = Tee(file, terminal)
+    try:
+        yield
+    except RegrokError as error:
+        print(f"regrok: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            print(f"regrok: {disk_full(error.filename or 'results')}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        raise SystemExit(1) from None
+    finally:
+        sys.stderr = terminal
+        with suppress(OSError):
+            file.close()

@@ -1,0 +1,1 @@
+"""From trained runs to the four tables: the store, rows, frames and their checks."""

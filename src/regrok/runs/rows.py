@@ -1,0 +1,118 @@
+"""One row of `runs.parquet` from a run and its curve: settings, events, outcome, norms."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from regrok.measures import events
+from regrok.study.run import Run
+
+TASK_COLUMNS = ("operation", "p", "n", "k", "split_seed", "labels")
+MODEL_COLUMNS = (
+    *("norm", "readout", "d_model", "heads", "ffn"),
+    *("input", "depth", "width", "activation", "residual", "init_scale"),
+)
+OPTIMISER_COLUMNS = (
+    *("learning_rate", "weight_decay", "decay", "decayed", "momentum"),
+    *("beta1", "beta2", "eps", "clip_norm", "warmup_steps"),
+)
+PROTOCOL_COLUMNS = (
+    "replacement",
+    "max_steps",
+    "memorise_steps",
+    "log_every",
+    "curve_every",
+    "tail_steps",
+    "products",
+)
+
+
+def settings_columns(run: Run) -> dict[str, Any]:
+    """The run's settings as columns; None where a setting does not apply to this task, model or optimiser."""
+    columns: dict[str, Any] = {
+        "run_id": run.run_id,
+        "cell": run.cell,
+        "seed": run.seed,
+        "task": run.task.name,
+        "model": run.model.name,
+        "optimiser": run.optimiser.name,
+        "batch": run.batch_size,
+        "full_batch": run.protocol.batch == "full",
+    }
+    for part, names in (
+        (run.task, TASK_COLUMNS),
+        (run.model, MODEL_COLUMNS),
+        (run.optimiser, OPTIMISER_COLUMNS),
+        (run.protocol, PROTOCOL_COLUMNS),
+    ):
+        columns |= {name: getattr(part, name, None) for name in names}
+    return columns
+
+
+def value_at(curve: pd.DataFrame, column: str, step: float) -> float:
+    """The curve's value at a logged step, NaN for a NaN step."""
+    if math.isnan(step):
+        return math.nan
+    return float(curve.loc[curve["step"] == step, column].iloc[0])
+
+
+def _last(values: pd.Series) -> float:
+    known = values.dropna()
+    return float(known.iloc[-1]) if len(known) else math.nan
+
+
+def result_columns(
+    curve: pd.DataFrame, parameters: int, collapsed: bool = False, diverged: bool = False
+) -> dict[str, Any]:
+    """Events, outcome and norms from the curve alone.
+
+    RMS is sqrt(V / number of parameters), paper B's norm; V is paper A's.
+    """
+    steps = curve["step"].to_numpy()
+    train, validation = curve["train_accuracy"], curve["validation_accuracy"]
+    columns: dict[str, Any] = dict(
+        events.event_columns(steps, train.to_numpy(), validation.to_numpy())
+    )
+    columns["outcome"] = events.outcome(
+        memorised=not math.isnan(columns["T_mem"]),
+        grokked=not math.isnan(columns["T_grok"]),
+        collapsed=collapsed,
+        diverged=diverged,
+    )
+    columns["steps"] = int(steps[-1])
+    squared = {
+        "0": float(curve["V"].iloc[0]),
+        "mem": value_at(curve, "V", columns["T_mem"]),
+        "grok": value_at(curve, "V", columns["T_grok"]),
+        "final": float(curve["V"].iloc[-1]),
+    }
+    columns |= {f"V_{name}": value for name, value in squared.items()}
+    columns |= {
+        f"rms_{name}": float(np.sqrt(squared[name] / parameters)) for name in ("0", "grok", "final")
+    }
+    columns |= {
+        "train_accuracy_final": _last(train),
+        "validation_accuracy_final": _last(validation),
+        "train_accuracy_max": float(train.max()),
+        "validation_accuracy_max": float(validation.max()),
+        "train_loss_final": _last(curve["train_loss"]),
+        "validation_loss_final": _last(curve["validation_loss"]),
+    }
+    return columns
+
+
+def run_row(
+    run: Run, curve: pd.DataFrame, info: Any, parameters: int, collapsed: bool, diverged: bool
+) -> dict[str, Any]:
+    """All columns that follow from the run and its curve."""
+    return {
+        **settings_columns(run),
+        "train_size": info.train_size,
+        "validation_size": info.validation_size,
+        "parameters": parameters,
+        **result_columns(curve, parameters, collapsed, diverged),
+    }

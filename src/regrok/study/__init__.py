@@ -1,0 +1,1 @@
+"""What is asked: the types of a study, reading them, and grids → runs → jobs."""

@@ -1,0 +1,193 @@
+"""What a run will take: steps, seconds, disk. Estimates for the plan, never for a result."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import platform
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regrok.tasks.sizes import mirrored
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regrok.study.run import Run
+
+TYPICAL_RATE = 1e11
+"""FLOP/s of single-precision products on one recent core, where none was measured."""
+
+EFFICIENCY = 0.6
+"""Share of the product rate that a training step reaches: element-wise work takes the rest."""
+
+CALLS = 2e-4
+"""Seconds per step that do not depend on sizes: dispatching some thirty kernels."""
+
+PRODUCT = (512, 128, 512)
+"""Rows, inner size and columns of the timed product: the feed-forward layer of paper A's model."""
+
+
+def macs_per_example(run: Run) -> tuple[float, float]:
+    """Multiply-adds of one forward pass: per example, and per step whatever the batch.
+
+    Where the input is a pair of tokens, what depends on one token is computed on the table of p
+    rows: keys, values and queries of both positions for the transformer, the first layer of an MLP.
+    The transformer carries on with the last token alone, or with both where they are averaged.
+    """
+    task, model = run.task, run.model
+    classes = task.p if task.name == "modular" else 2
+    if model.name == "transformer":
+        d, tokens = model.d_model, 2 if model.readout == "mean" else 1
+        per_token = d * d + 2 * d * model.ffn
+        return tokens * (per_token + 4 * d) + d * classes, 2 * classes * 3 * d * d
+    w = model.width
+    layer = 2 * w * w if model.residual else w * w
+    hidden = (model.depth - 1) * layer + w * classes
+    if model.input == "vector":
+        return hidden + (task.n * w if task.name != "modular" else 0), 0
+    return hidden, classes * layer * (2 if model.input == "concat" else 1)
+
+
+def flops_per_step(run: Run) -> float:
+    """Floating-point operations of one step with its share of evaluation.
+
+    A step is a forward pass and a backward pass of twice its size. All examples are evaluated every
+    curve_every steps and a tenth of them at the other logged steps, where a failing block ends the
+    evaluation. An example that a batch holds more than once is computed once (on a CPU).
+    """
+    per_example, fixed = macs_per_example(run)
+    # A pair meets its mirror image in a set with the probability of the set's share; one of both is kept.
+    train, validation = run.task.train_size, run.task.validation_size
+    saved = train / (train + validation) / 2 if mirrored(run) else 0.0
+    forward = _examples_a_step(run) * (1 - saved) * per_example + fixed
+    everything = (train + validation) * (1 - saved) * per_example + fixed
+    protocol = run.protocol
+    evaluations = 1 / protocol.curve_every + 0.1 / protocol.log_every
+    return 2 * (3 * forward + everything * evaluations)
+
+
+def _examples_a_step(run: Run) -> float:
+    """Expected number of different examples in a batch: n (1 - (1 - 1/n)^B) of n drawn B times with replacement."""
+    n, batch = run.task.train_size, run.batch_size
+    if run.protocol.batch == "full" or not run.protocol.replacement:
+        return batch
+    return n * (1 - (1 - 1 / n) ** batch)
+
+
+def prior_steps(run: Run) -> int:
+    """Expected steps of a run of which nothing is known, at most its budget.
+
+    Modular arithmetic, AdamW, 0.01 < λ ≤ 1: paper A's regression of T_grok on 1/λ at η = 1e-3
+    (2603.13331, README; 1,182/λ + 884 steps), scaled by 1e-3/η, then the tail. SGD with λ ≥ 1: V
+    falls as exp(−2ηλt/(1 − momentum)) in A's S8; a collapse shows once it has fallen 10⁵-fold.
+    Parity with about A's 25,000 samples: its S10 (at most 320 steps), then the tail. Any other run
+    may not grok, or nobody has measured when: the whole budget.
+    """
+    optimiser, tail = run.optimiser, run.protocol.tail_steps
+    decay, rate = optimiser.weight_decay, optimiser.learning_rate
+    steps = float(run.protocol.max_steps)
+    if run.task.name == "modular" and optimiser.name == "adamw" and 0.01 < decay <= 1:
+        steps = (1182 / decay + 884) * 1e-3 / rate + tail
+    elif optimiser.name == "sgd" and decay >= 1:
+        steps = math.log(1e5) * (1 - optimiser.momentum) / (2 * rate * decay)
+    elif run.task.name == "sparse_parity" and run.task.train_count >= 10_000:
+        steps = 320 + tail
+    return min(run.protocol.max_steps, math.ceil(steps))
+
+
+def disk_bytes(run: Run, steps: int) -> int:
+    """Parquet of one finished run: 30 kB, 60 bytes a logged step, 5 kB a snapshot."""
+    logged = steps // run.protocol.log_every + 1
+    snapshots = steps // run.protocol.measure_every if run.protocol.measure else 0
+    return 30_000 + 60 * logged + 5_000 * snapshots
+
+
+class History:
+    """What finished runs tell about new ones: steps by cell, seconds per step by signature."""
+
+    def __init__(self, runs: pd.DataFrame | None) -> None:
+        self._steps: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+        if runs is None or runs.empty:
+            return
+        self._steps = runs.groupby("cell")["steps"].median().to_dict()
+        timed = runs[(runs["steps"] > 0) & (runs["wall_seconds"] > 0)]
+        same_shapes = timed["cohort"].str.rpartition("-")[0]
+        speed = timed["wall_seconds"] / timed["steps"]
+        self._seconds = speed.groupby(same_shapes).median().to_dict()
+
+    def steps(self, run: Run) -> int:
+        """Median over the finished runs of the cell, within the budget; else `prior_steps`."""
+        known = self._steps.get(run.cell)
+        return prior_steps(run) if known is None else min(run.protocol.max_steps, round(known))
+
+    def seconds_per_step(self, cohort: str, run: Run, rate: float) -> float:
+        """Median over the finished runs of the same shapes; else from the step's operations."""
+        known = self._seconds.get(cohort.rpartition("-")[0])
+        return flops_per_step(run) / (EFFICIENCY * rate) + CALLS if known is None else known
+
+
+def makespan(seconds: Iterable[float], cores: int) -> float:
+    """Seconds until `cores` workers have done all jobs, the longest first."""
+    busy = [0.0] * max(1, cores)
+    for job in sorted(seconds, reverse=True):
+        heapq.heappush(busy, heapq.heappop(busy) + job)
+    return max(busy)
+
+
+def machine_rate(cache: Path | None = Path("results/machine.json"), seconds: float = 0.3) -> float:
+    """FLOP/s of a single-precision product on one core of this machine, measured once.
+
+    Args:
+        cache: JSON file that keeps the rate by processor and torch version; None measures afresh.
+        seconds: how long to measure.
+    """
+    import torch
+
+    key = f"{_processor()}, torch {torch.__version__}"
+    known = _read(cache)
+    if key in known:
+        return known[key]
+    rows, inner, columns = PRODUCT
+    left, right = torch.ones(rows, inner), torch.ones(inner, columns)
+    out = torch.empty(rows, columns)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        fastest, end = float("inf"), time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            torch.mm(left, right, out=out)
+            fastest = min(fastest, time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    rate = 2.0 * rows * inner * columns / fastest
+    if cache is not None:
+        # The rate can be measured again; a full disk or a read-only folder is for the build to complain about.
+        with suppress(OSError):
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            cache.write_text(json.dumps({**known, key: rate}, indent=1) + "\n", encoding="utf-8")
+    return rate
+
+
+def _processor() -> str:
+    """The processor's name, so that a cache that travels is not believed on another machine."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _read(cache: Path | None) -> dict[str, float]:
+    try:
+        known = json.loads(cache.read_text(encoding="utf-8")) if cache else {}
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

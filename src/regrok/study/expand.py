@@ -1,0 +1,88 @@
+"""From an experiment to the settings of its cells."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from regrok.errors import RegrokError
+from regrok.study.blocks import Arm, Config, Scale
+from regrok.study.changes import Partial, apply
+from regrok.study.messages import explain
+from regrok.study.run import Settings
+
+
+class Cell(NamedTuple):
+    """One cell of one experiment."""
+
+    experiment: str
+    arm: str
+    """Name of the arm; empty where the experiment has none."""
+    settings: Settings
+    seeds: list[int]
+
+
+def settings_block(config: Config, name: str) -> Partial:
+    """The named settings with what they are `like`, as far as they are given."""
+    chain: list[str] = []
+    following: str | None = name
+    while following is not None:
+        if following in chain:
+            raise RegrokError(f"settings.{name}.like: it is like itself, by way of {chain}")
+        chain.append(following)
+        following = config.settings[following].like
+    settings: Partial = {}
+    for each in reversed(chain):
+        settings = apply(settings, config.settings[each].listed())
+    return settings
+
+
+def cells(config: Config, scale: Scale) -> Iterator[Cell]:
+    """Every cell of every experiment that runs at `scale`, in the order of the file.
+
+    The settings block comes first, then the experiment's change, the scale's, the arm's and the
+    grid's; each has the last word on the keys that it lists.
+
+    Raises:
+        RegrokError: a cell's settings are incomplete or do not fit together; names the experiment,
+            the arm, the grid point and the key.
+    """
+    for name, experiment in config.experiments.items():
+        at = experiment.scales.get(scale)
+        if at is None or (scale == config.scale and not config.runs_here(name)):
+            continue
+        block = at.settings or experiment.settings
+        start = settings_block(config, block)
+        start = apply(apply(start, experiment.change.listed()), at.change.listed())
+        shared = experiment.grid if at.grid is None else at.grid
+        for arm in at.arms or experiment.arms or [Arm(name="-")]:
+            own = arm.seeds if at.arms else None
+            seeds = own or at.seeds or arm.seeds or experiment.seeds
+            grid = {**shared, **arm.grid}
+            bare = apply(start, arm.change.listed())
+            for point in product(*grid.values()):
+                values = dict(zip(grid, point, strict=True))
+                where = f"experiments.{name} at scale {scale} (settings.{block})"
+                where += f", arm '{arm.name}'" if arm.name != "-" else ""
+                where += "".join(f", {key} = {value!r}" for key, value in values.items())
+                settings = complete(apply(bare, _nested(values)), where)
+                yield Cell(name, arm.name if arm.name != "-" else "", settings, seeds)
+
+
+def _nested(values: dict[str, Any]) -> Partial:
+    """`{"optimiser.weight_decay": 1}` → `{"optimiser": {"weight_decay": 1}}`."""
+    nested: Partial = {}
+    for dotted, value in values.items():
+        block, _, key = dotted.partition(".")
+        nested.setdefault(block, {})[key] = value
+    return nested
+
+
+def complete(settings: Partial, where: str) -> Settings:
+    """Validate complete settings; `where` says whose they are."""
+    try:
+        return Settings.model_validate(settings)
+    except ValidationError as error:
+        lines = explain(error, Settings, settings)
+        raise RegrokError("\n".join(f"{where}: {line}" for line in lines)) from None

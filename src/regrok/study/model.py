@@ -1,0 +1,58 @@
+"""Models: what learns the task."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from regrok.study.base import Count, Positive, Strict
+
+Activation = Literal["relu", "gelu", "tanh", "quadratic"]
+
+
+class Transformer(Strict):
+    """One encoder layer on the tokens (a, b), then LayerNorm and a linear head."""
+
+    name: Literal["transformer"]
+    """transformer: one encoder layer on two tokens."""
+    norm: Literal["post", "pre"]
+    """LayerNorm after the residual sum (PyTorch's default; 2603.13331) or before (2603.25009)."""
+    readout: Literal["last", "mean"]
+    """The logits read the last token, or the mean of the two."""
+    d_model: Annotated[int, Field(ge=1, le=4096)]
+    """Width of the residual stream; a multiple of heads."""
+    heads: Count
+    """Number of attention heads."""
+    ffn: Annotated[int, Field(ge=1, le=16384)]
+    """Width of the feed-forward layer."""
+    activation: Literal["relu", "gelu"]
+    """Activation of the feed-forward layer."""
+    init_scale: Positive
+    """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Transformer":
+        if self.d_model % self.heads:
+            raise ValueError(f"d_model = {self.d_model} is not a multiple of heads = {self.heads}")
+        return self
+
+
+class MLP(Strict):
+    """Embedded tokens or a vector, hidden layers, a linear output."""
+
+    name: Literal["mlp"]
+    """mlp: a multilayer perceptron."""
+    input: Literal["sum", "concat", "vector"]
+    """Token embeddings summed or concatenated; vector for tasks without tokens."""
+    depth: Annotated[int, Field(ge=1, le=8)]
+    """Hidden layers, 1 to 8."""
+    width: Annotated[int, Field(ge=1, le=16384)]
+    """Width of each hidden layer (and of the embedding)."""
+    activation: Activation
+    """Activation of the hidden layers."""
+    residual: bool
+    """true: pre-norm residual blocks h + 0.5·FC2(act(FC1(LN(h)))) (2603.25009)."""
+    init_scale: Positive
+    """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
+
+
+Model = Annotated[Transformer | MLP, Field(discriminator="name")]

@@ -1,0 +1,222 @@
+"""Grids → runs → cohorts → jobs: what a build trains, each run once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from regrok.study import cost
+from regrok.study.expand import cells
+from regrok.study.run import Run, digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from regrok.study.blocks import Config
+
+# pandas is imported where a frame is made: Snakemake reads this module once per job, frameless.
+
+FREE = {
+    "optimiser": {
+        "learning_rate",
+        "weight_decay",
+        "momentum",
+        "beta1",
+        "beta2",
+        "eps",
+        "clip_norm",
+    },
+    "model": {"init_scale"},
+    "protocol": {"max_steps", "memorise_steps", "tail_steps", "measure", "measure_every"},
+}
+"""What may differ between the slots of one cohort, besides the seed."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The runs that a job trains side by side; their arrays have the same shapes."""
+
+    name: str
+    """Readable, with the signature and the part: `add-p97-transformer-adamw-3f2a1c-0`."""
+    signature: str
+    """6 hexadecimal digits: a hash of all that is the same in every run."""
+    part: int
+    runs: tuple[Run, ...]
+    """In the order in which the experiments first name them."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Cohorts of one task size and one model, which one process trains one after the other.
+
+    A process takes seconds to start, as long as a small cohort takes to train. All runs of a job rest on the same
+    source files.
+    """
+
+    name: str
+    """`modular-p97-transformer-0`: what is trained, and the part."""
+    cohorts: tuple[Cohort, ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(run for cohort in self.cohorts for run in cohort.runs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one configuration trains."""
+
+    runs: dict[str, Run]
+    """run_id → run; `protocol.measure` is the union over the experiments that share the run."""
+    cohorts: dict[str, Cohort]
+    jobs: dict[str, Job]
+    membership: list[dict[str, str]] = field(repr=False)
+    """One row per experiment and run: experiment, arm, run_id, cell."""
+
+    @property
+    def experiments(self) -> pd.DataFrame:
+        """Columns experiment, arm, run_id, cell; a run of several experiments has several rows."""
+        import pandas as pd
+
+        return pd.DataFrame(self.membership, columns=["experiment", "arm", "run_id", "cell"])
+
+
+def make_plan(config: Config) -> Plan:
+    """Expand the experiments of the configuration's scale.
+
+    Raises:
+        RegrokError: a cell's settings do not fit together (`load_config` has checked this already).
+    """
+    runs: dict[str, Run] = {}
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for experiment, arm, settings, seeds in cells(config, config.scale):
+        for seed in seeds:
+            run = Run.model_construct(**dict(settings), seed=seed)
+            runs[run.run_id] = _shared(runs.get(run.run_id), run)
+            row = {"experiment": experiment, "arm": arm, "run_id": run.run_id, "cell": run.cell}
+            rows[experiment, arm, run.run_id] = row
+    cohorts = _cohorts(runs.values(), config.trainer.cohort_parts)
+    return Plan(runs, cohorts, _jobs(cohorts.values()), list(rows.values()))
+
+
+def _shared(first: Run | None, second: Run) -> Run:
+    """One run for two experiments: it measures what either asks for, as often as both need."""
+    if first is None:
+        return second
+    one, other = first.protocol, second.protocol
+    every = one.measure_every if one.measure else other.measure_every
+    if one.measure and other.measure:
+        every = math.gcd(one.measure_every, other.measure_every)
+    measure = tuple(sorted({*one.measure, *other.measure}))
+    protocol = one.model_copy(update={"measure": measure, "measure_every": every})
+    return first.model_copy(update={"protocol": protocol})
+
+
+def signature(run: Run) -> str:
+    """6 hexadecimal digits, shared by the runs that may be trained side by side."""
+    common = run.model_dump(mode="json", exclude_none=True, exclude={"seed": True, **FREE})
+    return digest(common, 6)
+
+
+def cohort_name(run: Run, parts: int) -> str:
+    """The cohort that trains `run` when each signature is spread over `parts` jobs.
+
+    The part follows from the run alone, so that another cell or seed moves no run. Within a cell
+    the seeds go round the parts; where they start depends on the cell, so that remainders even out.
+
+    """
+    task = run.task
+    what = task.operation if task.name == "modular" else task.name
+    part = (run.seed + int(run.cell, 16)) % parts
+    return f"{what}-{_size(run)}-{run.model.name}-{run.optimiser.name}-{signature(run)}-{part}"
+
+
+def job_name(cohort: Cohort) -> str:
+    """The job that trains the cohort; it follows from the cohort alone, so that another cohort moves none."""
+    run = cohort.runs[0]
+    return f"{run.task.name}-{_size(run)}-{run.model.name}-{cohort.part}"
+
+
+def _size(run: Run) -> str:
+    return f"p{run.task.p}" if run.task.name == "modular" else f"n{run.task.n}"
+
+
+def _cohorts(runs: Any, parts: int) -> dict[str, Cohort]:
+    members: dict[str, list[Run]] = {}
+    for run in runs:
+        members.setdefault(cohort_name(run, parts), []).append(run)
+    return {name: Cohort(name, *_tail(name), runs=tuple(members[name])) for name in sorted(members)}
+
+
+def _jobs(cohorts: Iterable[Cohort]) -> dict[str, Job]:
+    members: dict[str, list[Cohort]] = {}
+    for cohort in cohorts:
+        members.setdefault(job_name(cohort), []).append(cohort)
+    return {name: Job(name, tuple(members[name])) for name in sorted(members)}
+
+
+def _tail(name: str) -> tuple[str, int]:
+    _, code, part = name.rsplit("-", 2)
+    return code, int(part)
+
+
+def plan_frame(
+    plan: Plan, history: pd.DataFrame | None = None, rate: float = cost.TYPICAL_RATE
+) -> pd.DataFrame:
+    """One row per run: its settings and what it will take.
+
+    Args:
+        plan: what is to be trained.
+        history: finished runs with columns cell, cohort, steps, wall_seconds (a `runs.parquet`).
+        rate: multiply-add throughput of one core in FLOP/s (`regrok.study.cost.machine_rate`).
+
+    Returns:
+        Columns run_id, cell, cohort, job, experiments (joined by a comma), arms, seed, the settings as
+        `task.p` …, then expected_steps and worst_steps, seconds_per_step, expected_seconds and
+        worst_seconds, disk_bytes. Expected is what history or paper A suggests; worst spends every
+        budget.
+    """
+    import pandas as pd
+
+    past = cost.History(history)
+    served: dict[str, list[dict[str, str]]] = {}
+    for row in plan.membership:
+        served.setdefault(row["run_id"], []).append(row)
+    rows = []
+    for cohort in plan.cohorts.values():
+        job = job_name(cohort)
+        for run in cohort.runs:
+            mine = served[run.run_id]
+            steps = past.steps(run)
+            per_step = past.seconds_per_step(cohort.name, run, rate)
+            rows.append(
+                {
+                    "run_id": run.run_id,
+                    "cell": run.cell,
+                    "cohort": cohort.name,
+                    "job": job,
+                    "experiments": ",".join(dict.fromkeys(row["experiment"] for row in mine)),
+                    "arms": ",".join(dict.fromkeys(row["arm"] for row in mine if row["arm"])),
+                    "seed": run.seed,
+                    **_flat(run),
+                    "expected_steps": steps,
+                    "worst_steps": run.protocol.max_steps,
+                    "seconds_per_step": per_step,
+                    "expected_seconds": steps * per_step,
+                    "worst_seconds": run.protocol.max_steps * per_step,
+                    "disk_bytes": cost.disk_bytes(run, steps),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _flat(run: Run) -> dict[str, Any]:
+    """`task.p`, `optimiser.weight_decay` … of one run."""
+    nested = run.model_dump(exclude={"seed"})
+    return {
+        f"{block}.{key}": ", ".join(value) if isinstance(value, tuple) else value
+        for block, keys in nested.items()
+        for key, value in keys.items()
+    }

@@ -1,0 +1,189 @@
+"""A run: one training, described by its task, model, optimiser, protocol and seed.
+
+The types have no defaults: `config.yaml` writes every value out, so a value is found in one place.
+A field that may be absent has the value null, and null is left out of the identity, so that a later
+version can add such a field without renaming every finished run.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from regrok.study.base import Count, Momentum, NotNegative, Positive, Seed, Strict
+from regrok.study.model import Model
+from regrok.study.task import Task
+
+Observable = Literal[
+    "norm_groups", "logit_max", "fourier_low", "fourier_high", "embedding_spectrum"
+]
+
+TOKENS_ONLY = ("fourier_low", "fourier_high", "embedding_spectrum")
+"""Observables that are spectra over residues."""
+
+
+class Optimiser(Strict):
+    """The update and its hyper-parameters, in torch.optim's semantics.
+
+    A field that the named optimiser does not have (betas of SGD, momentum of Adam) is stored as 0,
+    so that it cannot tell two equal runs apart.
+    """
+
+    name: Literal["adamw", "adam", "sgd"]
+    """adamw, adam (coupled L2) or sgd."""
+    learning_rate: Positive
+    """η."""
+    weight_decay: NotNegative
+    """λ."""
+    decay: Literal["decoupled", "coupled"]
+    """decoupled (AdamW): θ shrinks by 1 − ηλ; coupled (Adam): λθ joins the gradient."""
+    decayed: Literal["all", "matrices"]
+    """Which parameters decay: all of them, or only weight matrices and embeddings."""
+    beta1: Momentum
+    """Adam's β₁."""
+    beta2: Momentum
+    """Adam's β₂."""
+    eps: NotNegative
+    """Adam's ε."""
+    momentum: Momentum
+    """SGD's momentum; 0 is none."""
+    clip_norm: Positive | None
+    """Gradient norm to clip at; null does not clip."""
+    warmup_steps: Annotated[int, Field(ge=0)]
+    """Steps of linear warm-up: η·min(1, t/warmup_steps)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_its_own(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        foreign = {"sgd": ("beta1", "beta2", "eps"), "adam": ("momentum",), "adamw": ("momentum",)}
+        named = given.get("name")
+        zero = dict.fromkeys(foreign.get(named, ()), 0.0) if isinstance(named, str) else {}
+        return {**given, **zero}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Optimiser":
+        own = {"adamw": "decoupled", "adam": "coupled"}.get(self.name, self.decay)
+        if self.decay != own:
+            raise ValueError(f"decay = '{self.decay}' with {self.name}; {self.name} has '{own}'")
+        return self
+
+
+class Protocol(Strict):
+    """How a run is fed, stopped, logged and measured."""
+
+    batch: Count | Literal["full"]
+    """Examples per step, or full."""
+    replacement: bool
+    """Whether a batch is drawn with replacement; false with a full batch."""
+    max_steps: Count
+    """Budget: a run that has not grokked by then is censored."""
+    memorise_steps: Count | None = None
+    """A run that has not memorised by this step, a multiple of log_every, ends; null waits for the budget."""
+    log_every: Count
+    """Steps between logged points; crossings are known to this precision."""
+    curve_every: Count
+    """Steps between full evaluations, a multiple of log_every."""
+    tail_steps: Annotated[int, Field(ge=0)]
+    """Steps trained on after T_grok."""
+    measure: Annotated[tuple[Observable, ...], Field(strict=False)]
+    """Observables beyond loss, accuracy and V; they do not change the run."""
+    measure_every: Count
+    """Steps between measurements, a multiple of log_every."""
+    products: Literal["float32", "bfloat16"]
+    """Precision of the matrix products."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Protocol":
+        for key in ("curve_every", "measure_every", "memorise_steps"):
+            if (getattr(self, key) or 0) % self.log_every:
+                raise ValueError(
+                    f"{key} = {getattr(self, key)} is not a multiple of "
+                    f"log_every = {self.log_every}"
+                )
+        if self.batch == "full" and self.replacement:
+            raise ValueError(
+                "replacement = true with batch = 'full': a full batch is not drawn; set it to false"
+            )
+        if len(set(self.measure)) < len(self.measure):
+            raise ValueError(f"measure = {list(self.measure)} names an observable twice")
+        return self
+
+
+def digest(value: Any, length: int) -> str:
+    """The first `length` hexadecimal digits of the SHA-256 of `value` as canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+class Settings(Strict):
+    """Everything about a run but its seed."""
+
+    task: Task
+    """What is learned, from which examples."""
+    model: Model
+    """What learns it."""
+    optimiser: Optimiser
+    """How it learns."""
+    protocol: Protocol
+    """Batches, budget, logging and measurement."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        tokens = self.task.name == "modular"
+        if self.model.name == "transformer" and not tokens:
+            raise ValueError(
+                f"model.name = 'transformer' reads token pairs; task {self.task.name} needs 'mlp'"
+            )
+        if self.model.name == "mlp" and (self.model.input == "vector") == tokens:
+            needed = "'sum' or 'concat'" if tokens else "'vector'"
+            raise ValueError(
+                f"model.input = '{self.model.input}' with task {self.task.name}; it needs {needed}"
+            )
+        spectral = [name for name in self.protocol.measure if name in TOKENS_ONLY]
+        if spectral and not tokens:
+            raise ValueError(
+                f"protocol.measure = {spectral} reads residues mod p, and task "
+                f"{self.task.name} has none"
+            )
+        batch = self.protocol.batch
+        if not self.protocol.replacement and batch != "full" and batch > self.task.train_size:
+            raise ValueError(
+                f"protocol.batch = {batch} is more than the {self.task.train_size} training "
+                "examples that can be drawn without replacement; use full, or replacement: true"
+            )
+        return self
+
+    @property
+    def batch_size(self) -> int:
+        """Examples per step, the training set's size for a full batch."""
+        return self.task.train_size if self.protocol.batch == "full" else self.protocol.batch
+
+    def identity(self) -> dict[str, Any]:
+        """All that can change a run's numbers, as plain JSON values without nulls."""
+        return self.model_dump(
+            mode="json",
+            exclude_none=True,
+            exclude={"protocol": {"measure", "measure_every"}},
+        )
+
+
+class Run(Settings):
+    """One training."""
+
+    seed: Seed
+    """Seed of the run's three streams: initialisation, split, batch order."""
+
+    @property
+    def run_id(self) -> str:
+        """12 hexadecimal digits: a hash of what can change the run's numbers, and only that."""
+        return digest(self.identity(), 12)
+
+    @property
+    def cell(self) -> str:
+        """10 hexadecimal digits, shared by the runs that differ in seed alone."""
+        identity = self.identity()
+        del identity["seed"]
+        return digest(identity, 10)

@@ -1,0 +1,1 @@
+"""What the tables share: rows as TeX."""

@@ -1,0 +1,283 @@
+"""The trainer: a queue of runs through S slots, until every run has an outcome.
+
+    while runs remain:
+        fill the free slots from the queue
+        advance every slot by log_every steps
+        log each slot; end the runs that are done
+
+A run ends `tail_steps` after it grokked, when its budget is spent, when it has not memorised after
+`memorise_steps` (2603.25009's DNF_tr), when it diverged, or when it collapsed. The
+slot then takes the next run. Finished runs go to the store at once; unfinished ones are checkpointed there every
+`checkpoint_seconds`, at logged steps, so that a killed job loses no more than that and ends in the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from regrok.measures import events
+from regrok.measures.observables import measure, squared_norm
+from regrok.runs.rows import run_row
+from regrok.runs.store import RunStore, StoredRun
+from regrok.study.run import Run
+from regrok.training.evaluate import Evaluation
+from regrok.training.progress import Silent
+from regrok.training.slots import Engine, slots_within
+
+COLLAPSED_NORM_SHARE = 1e-3
+"""A collapse is looked for only once V has fallen below this share of V_0."""
+
+COLLAPSED_SPREAD = 1e-5
+"""A collapsed network's logits vary by less than this over all inputs: its output ignores the input."""
+
+
+@dataclass
+class Slot:
+    """What the trainer remembers about the run in one slot."""
+
+    run: Run
+    curve: list[dict[str, float]] = field(default_factory=list)
+    spectra: list[dict[str, Any]] = field(default_factory=list)
+    memorised: bool = False
+    grokked_at: int | None = None
+    seconds: float = 0.0
+    collapsed: bool = False
+    diverged: bool = False
+
+    @property
+    def end(self) -> int:
+        """The last step this run will take, as far as is known now."""
+        protocol = self.run.protocol
+        if self.grokked_at is None:
+            patience = None if self.memorised else protocol.memorise_steps
+            return min(protocol.max_steps, patience or protocol.max_steps)
+        return min(protocol.max_steps, self.grokked_at + protocol.tail_steps)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside the engine's tensors; plain types only."""
+        spectra = [{**s, "power": list(map(float, s["power"]))} for s in self.spectra]
+        return {
+            "curve": self.curve,
+            "spectra": spectra,
+            "memorised": self.memorised,
+            "grokked_at": self.grokked_at,
+            "seconds": self.seconds,
+        }
+
+
+class Trainer:
+    """Trains the runs of one cohort that its store lacks. Use `train_cohort`."""
+
+    def __init__(
+        self,
+        cohort: str,
+        runs: Iterable[Run],
+        store: RunStore,
+        *,
+        slots: int,
+        memory_gib: float = 2.0,
+        device: str = "cpu",
+        checkpoint_seconds: float = 60.0,
+        progress: Any = None,
+    ):
+        self.cohort = cohort
+        self.store = store
+        self.queue = deque(runs)
+        self.total = len(self.queue)
+        self.done = 0
+        self.steps_taken = 0
+        self.checkpoint_seconds = checkpoint_seconds
+        self.progress = progress or Silent()
+        # On a GPU the shapes of a step are fixed by S, so S must not depend on how many runs are left.
+        gpu = device != "cpu"
+        count = min(slots, slots_within(self.queue[0], memory_gib) if gpu else self.total)
+        self.engine = Engine(self.queue[0], count, device)
+        self.occupied: dict[int, Slot] = {}
+
+    def train(self) -> None:
+        """Train every run to its end. Raises RegrokError when a result cannot be written."""
+        saved = time.monotonic()
+        while self.queue or self.occupied:
+            for slot in range(self.engine.slots):
+                if slot not in self.occupied and self.queue:
+                    self._start(slot, self.queue.popleft())
+            # Each slot logs at multiples of log_every, which the whole cohort shares.
+            self.engine.advance(self.engine.protocol.log_every)
+            self.steps_taken += len(self.occupied) * self.engine.protocol.log_every
+            self._log(list(self.occupied))
+            for slot in list(self.occupied):
+                if self._ended(slot):
+                    self._finish(slot)
+            if time.monotonic() - saved > self.checkpoint_seconds:
+                for slot, state in self.occupied.items():
+                    saving = {**self.engine.checkpoint(slot), "slot": state.state()}
+                    self.store.write_checkpoint(state.run.run_id, saving)
+                saved = time.monotonic()
+            self.progress.update(self)
+        self.progress.finish(self)
+
+    def steps_left(self) -> int:
+        """Steps that the remaining runs take at most, as far as is known now (a run may grok and end early)."""
+        waiting = sum(run.protocol.max_steps for run in self.queue)
+        running = sum(s.end - int(s.curve[-1]["step"]) for s in self.occupied.values())
+        return waiting + running
+
+    # One slot ----------------------------------------------------------------------------------------
+
+    def _start(self, slot: int, run: Run) -> None:
+        checkpoint = self.store.read_checkpoint(run.run_id)
+        self.engine.start(slot, run, checkpoint)
+        state = Slot(run)
+        if checkpoint is not None:
+            for name, value in checkpoint["slot"].items():
+                setattr(state, name, value)
+        self.occupied[slot] = state
+        if checkpoint is None:
+            self._log([slot])
+
+    def _log(self, slots: list[int]) -> None:
+        """Append one point to the curve of each slot; decide what it proves."""
+        engine = self.engine
+        began = time.perf_counter()
+        steps = {slot: int(engine.steps[slot]) for slot in slots}
+        full = {slot: self._full(self.occupied[slot], steps[slot]) for slot in slots}
+        squared = squared_norm(engine.flat)
+        finite = torch.isfinite(squared) & torch.isfinite(engine.loss).cpu()
+        lost = [slot for slot in slots if not finite[slot]]
+        for slot in lost:
+            self.occupied[slot].diverged = True
+        stop = {
+            slot: None if full[slot] else events.LOWEST_THRESHOLD
+            for slot in slots
+            if slot not in lost
+        }
+        train = engine.evaluate(
+            "train", {k: v for k, v in stop.items() if full[k] or not self.occupied[k].memorised}
+        )
+        validation = engine.evaluate(
+            "validation",
+            {k: v for k, v in stop.items() if full[k] or self.occupied[k].grokked_at is None},
+        )
+        for slot in slots:
+            found = {"train": train.get(slot), "validation": validation.get(slot)}
+            self._append(slot, steps[slot], float(squared[slot]), full[slot], found)
+        share = (time.perf_counter() - began) / len(slots)
+        for slot in slots:
+            self.occupied[slot].seconds += share
+
+    def _full(self, state: Slot, step: int) -> bool:
+        """Whether both sets are evaluated whole at this step; between, only what the events still need."""
+        return step % state.run.protocol.curve_every == 0 or step >= state.end
+
+    def _append(
+        self, slot: int, step: int, squared: float, full: bool, found: dict[str, Evaluation | None]
+    ) -> None:
+        state, engine = self.occupied[slot], self.engine
+        protocol = state.run.protocol
+        row: dict[str, float] = {"step": step, "V": squared}
+        for name, result in found.items():
+            row[f"{name}_loss"] = float(result.loss) if result else float("nan")
+            row[f"{name}_accuracy"] = float(result.accuracy) if result else float("nan")
+            row[f"{name}_examples"] = int(result.examples) if result else 0
+        final = max(events.THRESHOLDS.values())
+        state.memorised |= row["train_accuracy"] >= final
+        if row["validation_accuracy"] >= final and state.grokked_at is None:
+            state.grokked_at = step
+        state.curve.append(row)
+        if state.diverged:
+            return
+        train, validation = found["train"], found["validation"]
+        if train and validation and "logit_max" in protocol.measure:
+            row["logit_max"] = float(torch.maximum(train.logit_max, validation.logit_max))
+        if protocol.measure and step % protocol.measure_every == 0:
+            p = getattr(state.run.task, "p", None)
+            flat = engine.flat[slot : slot + 1]
+            scalars, spectra = measure(
+                protocol.measure, engine.model, flat, p, engine.info.classes, state.run.seed
+            )
+            row.update(scalars)
+            state.spectra += [
+                {"step": step, "kind": kind, "power": power} for kind, power in spectra
+            ]
+        if full and train and validation:
+            spread = float(torch.maximum(train.spread, validation.spread))
+            state.collapsed = self._collapsed(state, spread)
+
+    def _collapsed(self, state: Slot, spread: float) -> bool:
+        """Whether decay has taken the network to the origin, where it stays.
+
+        Once the output ignores the input, the gradient of every parameter but the output bias is a product
+        with factors that have themselves decayed, so it vanishes faster than the decay term, and under SGD the
+        origin absorbs. Adam's normalised steps do not shrink with the gradient, so its runs are never ended here.
+        """
+        optimiser = state.run.optimiser
+        if optimiser.name != "sgd" or optimiser.weight_decay == 0:
+            return False
+        first, last = state.curve[0], state.curve[-1]
+        previous = state.curve[-2]["V"] if len(state.curve) > 1 else first["V"]
+        return (
+            last["V"] < COLLAPSED_NORM_SHARE * first["V"]
+            and last["V"] <= previous
+            and spread < COLLAPSED_SPREAD
+        )
+
+    def _ended(self, slot: int) -> bool:
+        state = self.occupied[slot]
+        return state.diverged or state.collapsed or int(self.engine.steps[slot]) >= state.end
+
+    def _finish(self, slot: int) -> None:
+        state = self.occupied.pop(slot)
+        state.seconds += self.engine.seconds[slot]
+        self.engine.clear(slot)
+        self.store.write(stored_run(state, self.cohort, self.engine, self.store.trainer))
+        self.done += 1
+
+
+def stored_run(state: Slot, cohort: str, engine: Engine, trainer: str) -> StoredRun:
+    """The finished run as the store keeps it: one row, its settings, its curve and spectra."""
+    columns = [
+        "step",
+        *(f"{s}_{w}" for s in ("train", "validation") for w in ("loss", "accuracy", "examples")),
+        "V",
+    ]
+    curve = pd.DataFrame(state.curve)
+    curve = curve.reindex(columns=[*columns, *(c for c in curve.columns if c not in columns)])
+    for name in ("train_examples", "validation_examples"):
+        curve[name] = curve[name].fillna(0).astype(np.int64)
+    row = run_row(
+        state.run, curve, engine.info, engine.layout.parameters, state.collapsed, state.diverged
+    )
+    row |= {
+        "cohort": cohort,
+        "wall_seconds": state.seconds,
+        "device": engine.describe(),
+        "trainer": trainer,
+    }
+    spectra = pd.DataFrame(state.spectra, columns=["step", "kind", "power"])
+    return StoredRun(state.run.run_id, row, state.run.model_dump(mode="json"), curve, spectra)
+
+
+def train_cohort(cohort: str, runs: Iterable[Run], store: RunStore, **options: Any) -> int:
+    """Train those of the runs that the store lacks; returns how many that were.
+
+    Options: slots, memory_gib (on a GPU, lowers slots to what fits), device, checkpoint_seconds, progress.
+    Single-threaded by decision: with more threads the floating-point path would depend on the reader's core count.
+    """
+    torch.set_num_threads(1)
+    missing = [run for run in runs if not store.finished(run.run_id, run.protocol.measure)]
+    if missing:
+        # SGD with decay drives weights into denormals, which a core multiplies far slower than zeros.
+        torch.set_flush_denormal(True)
+        try:
+            Trainer(cohort, missing, store, **options).train()
+        finally:
+            torch.set_flush_denormal(False)
+    return len(missing)
