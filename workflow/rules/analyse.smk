@@ -27,7 +27,9 @@ rule ledger:
         claims="paper/claims.yaml",
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
-        code=graph.sources("study/claims.py", "judging/verdicts.py", "judging/ledger.py"),
+        code=graph.sources(
+            "study/claims.py", "judging/verdicts.py", "judging/ledger.py"
+        ),
     output:
         f"{R}/ledger.json",
     log:

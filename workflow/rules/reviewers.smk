@@ -7,7 +7,9 @@ rule artifact:
         lock="requirements.lock",
         project="pyproject.toml",
         text=["paper/artifact.tex", "paper/artifact_checklist.tex", "paper/regrok.sty"],
-        code=graph.sources("paper/artifact.py", "paper/typeset.py", "latex.py", "paper/lint.py"),
+        code=graph.sources(
+            "paper/artifact.py", "paper/typeset.py", "latex.py", "paper/lint.py"
+        ),
     output:
         "paper/artifact.pdf",
     log:
