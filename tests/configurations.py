@@ -9,8 +9,9 @@ from typing import Any
 
 from regrok.study.blocks import Config
 from regrok.study.expand import complete, settings_block
+from regrok.study.parse import read_yaml
 from regrok.study.plan import Plan, make_plan
-from regrok.study.read import check, read_yaml
+from regrok.study.read import check
 from regrok.study.run import Run
 
 ROOT = Path(__file__).parents[1]

@@ -14,8 +14,9 @@ from configurations import CONFIG, ROOT, checked, default_run, whole
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.study.expand import cells
+from regrok.study.parse import parse_yaml
 from regrok.study.plan import make_plan
-from regrok.study.read import load_config, parse_yaml
+from regrok.study.read import load_config
 from regrok.study.schema import schema_text
 from regrok.study.task import Modular
 

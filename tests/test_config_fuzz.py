@@ -15,10 +15,12 @@ from hypothesis import given, settings
 
 from configurations import checked, part
 from regrok.errors import RegrokError
-from regrok.study.blocks import SCALES, Config, Scale
+from regrok.study.blocks import Config
 from regrok.study.changes import known_keys
+from regrok.study.parse import parse_yaml
 from regrok.study.plan import make_plan
-from regrok.study.read import load_config, parse_yaml
+from regrok.study.read import load_config
+from regrok.study.words import SCALES, Scale
 
 JUNK = st.one_of(
     st.none(),

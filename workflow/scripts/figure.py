@@ -4,10 +4,10 @@ from pathlib import Path
 
 from regrok.figures import write_figure
 from regrok.files import read_fits
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
 from regrok.runs import frames
 from regrok.study.blocks import Figure
+from regrok.study.written import written_config
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from regrok.files import read_fits
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
 from regrok.released import bundle
 from regrok.runs import frames
 from regrok.study.blocks import Table
-from regrok.study.read import read_yaml
+from regrok.study.parse import read_yaml
+from regrok.study.written import written_config
 from regrok.tables import Material, write_table
 
 with job(snakemake.log[0]):

@@ -11,7 +11,6 @@ No torch here: Snakemake reads this module once per job.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,12 +26,12 @@ from regrok.study.blocks import Config
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.plan import Job, Plan, make_plan
 from regrok.study.read import load_config
+from regrok.study.written import CONFIG, results_folder, written_config
 from regrok.tables import buildable
 from regrok.training.fingerprint import PACKAGE, fingerprint, training_sources
 
 STORE = Path("results/store")
 RELEASED = bundle.RELEASED
-CONFIG = "config.json"
 
 
 class Graph:
@@ -222,24 +221,6 @@ class Graph:
         return [str(path) for path in bundle.other_ledgers(RELEASED, self.config.scale)]
 
 
-def results_folder(config: Config) -> Path:
-    """Where a build writes. One from released runs has a folder of its own: it must not overwrite a trained one."""
-    suffix = "-released" if config.source == "released" else ""
-    return Path("results") / f"{config.scale}{suffix}"
-
-
-def latex() -> bool:
-    """Whether the PDF can be typeset here."""
-    return latex_command() is not None
-
-
-def latex_command() -> str | None:
-    """What typesets the PDF here: latexmk with pdflatex, else tectonic (conda's TeX), else None."""
-    if shutil.which("latexmk") and shutil.which("pdflatex"):
-        return "latexmk"
-    return "tectonic" if shutil.which("tectonic") else None
-
-
 def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
     """The study of a configuration file; raises RegrokError before any job starts if it is refused."""
     return Graph(load_config(path, overrides))
@@ -263,17 +244,6 @@ def read_roster(path: str | Path) -> dict[str, list[Any]]:
         cohort: [Run.model_validate(run, strict=False) for run in runs]
         for cohort, runs in content["cohorts"].items()
     }
-
-
-def written_config(results: str | Path) -> Config:
-    """The configuration that a build of this scale works from (its jobs read it rather than parse YAML again)."""
-    path = Path(results) / CONFIG
-    try:
-        return Config.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RegrokError(
-            f"{path} cannot be read ({error.strerror}); start the build again"
-        ) from error
 
 
 def _write_if_changed(path: Path, text: str) -> bool:

@@ -22,7 +22,6 @@ from regrok.files import parquet_bytes, read_fits, write_atomically, write_json
 from regrok.judging.ledger import ledger
 from regrok.laws import run_fit
 from regrok.paper.numbers import write_numbers
-from regrok.pipeline.graph import written_config
 from regrok.released import bundle
 from regrok.released.about import about
 from regrok.released.commits import commit_of
@@ -34,8 +33,9 @@ from regrok.runs.checks import check
 from regrok.runs.frames import Frames
 from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
+from regrok.study.parse import read_yaml
 from regrok.study.plan import make_plan
-from regrok.study.read import read_yaml
+from regrok.study.written import written_config
 from regrok.tables import Material, buildable, write_table
 
 LIMIT = 20_000_000

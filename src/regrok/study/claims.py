@@ -10,22 +10,18 @@ import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from regrok.errors import RegrokError
 from regrok.study.base import Strict
-from regrok.study.blocks import Config, Scale
 from regrok.study.messages import SHOWN, explain
-from regrok.study.read import read_yaml
+from regrok.study.parse import read_yaml
+from regrok.study.words import Scale
 
-REPRODUCED = "reproduced"
-DIRECTION = "reproduced in direction only"
-NOT_REPRODUCED = "not reproduced"
-INCONCLUSIVE = "inconclusive"
-OUT_OF_SCOPE = "out of scope at this scale"
-VERDICTS = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, OUT_OF_SCOPE)
+if TYPE_CHECKING:
+    from regrok.study.blocks import Config
 
 Estimand = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+$")]
 """<fit>.<key>"""

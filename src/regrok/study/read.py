@@ -1,8 +1,6 @@
 """`config.yaml` → Config: read, overridden, validated, every cell of every scale checked."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +8,12 @@ import yaml
 from pydantic import ValidationError
 
 from regrok.errors import RegrokError
-from regrok.study.blocks import SCALES, Config, Experiment
+from regrok.study.blocks import Config, Experiment
 from regrok.study.changes import known_keys
 from regrok.study.expand import cells, settings_block
 from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.parse import load, read_yaml
+from regrok.study.words import SCALES
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -62,75 +62,6 @@ def _refusal(source: str, problems: list[str]) -> RegrokError:
     return RegrokError("\n  ".join([f"{source} is refused:", *shown[:SHOWN], *more]))
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as a reader expects it: `1e-3` is a number, and a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[Any, int] = {}
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            line = key_node.start_mark.line + 1
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f"the key {key!r} is not text; put it in quotes",
-                    key_node.start_mark,
-                )
-            if key in lines:
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f"the key '{key}' is given twice, on lines {lines[key]} and {line}",
-                    key_node.start_mark,
-                )
-            lines[key] = line
-        return super().construct_mapping(node, deep=deep)
-
-
-# YAML 1.1 calls 1e-3 a string, since it has no point.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The content of a YAML file of keys and values.
-
-    Raises:
-        RegrokError: no such file, not UTF-8, not YAML, a duplicate key, or not a mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        close = get_close_matches(path.name, beside, n=1)
-        hint = f" Did you mean '{path.with_name(close[0])}'?" if close else ""
-        raise RegrokError(f"{path}: cannot be read ({error.strerror}).{hint}") from None
-    except UnicodeDecodeError:
-        raise RegrokError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    return parse_yaml(text, str(path))
-
-
-def parse_yaml(text: str, source: str) -> dict[str, Any]:
-    """As `read_yaml`, from text."""
-    try:
-        data = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RegrokError(f"{source}{at}: {error.problem or 'not YAML'}") from None
-    except (yaml.YAMLError, ValueError, IndexError, RecursionError) as error:
-        raise RegrokError(f"{source}: not YAML ({error})") from None
-    if not isinstance(data, dict):
-        raise RegrokError(f"{source}: should hold keys and values, not {type(data).__name__}")
-    return data
-
-
 def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
     """Set a value inside nested dictionaries; a dictionary is merged into the one that is there."""
     *above, last = path
@@ -153,7 +84,7 @@ def _scalar(value: Any) -> Any:
         return [_scalar(inner) for inner in value]
     if isinstance(value, str):
         try:
-            read = yaml.load(value, Loader=_Loader)
+            read = load(value)
         except (yaml.YAMLError, ValueError):
             return value
         return read if isinstance(read, bool | int | float | list) else value

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from regrok import latex
-from regrok.study.claims import OUT_OF_SCOPE
+from regrok.study.words import OUT_OF_SCOPE
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
