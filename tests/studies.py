@@ -15,7 +15,7 @@ from regrok.judging.ledger import ledger
 from regrok.laws import law, run_fit
 from regrok.study.claims import load_claims
 from regrok.study.read import load_config
-from regrok.tables import Material
+from regrok.tables import Material, scope
 
 ROOT = Path(__file__).resolve().parents[1]
 REPLICATES = 30
@@ -64,4 +64,4 @@ def paper_data() -> tuple[dict, list]:
 def material(made: SimpleNamespace) -> Material:
     """What the tables of a study are built from."""
     published, deviations = paper_data()
-    return Material(made.frames, made.fits, made.ledger, made.config, published, deviations)
+    return Material(made.frames, made.fits, made.ledger, scope(made.config), published, deviations)

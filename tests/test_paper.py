@@ -11,6 +11,7 @@ import pytest
 
 from regrok import figures, tables
 from regrok.errors import RegrokError
+from regrok.figures.parts import drawing
 from regrok.paper import lint, typeset
 from regrok.paper.numbers import write_numbers
 from regrok.study.words import VERDICTS
@@ -36,9 +37,7 @@ def results(made, folder, only=None):
         tables.write_table(name, made.config.tables[name], material(made), *paths)
     for name in figures.drawable(made.config) if only is None else only:
         paths = [folder / f"figures/{name}.{kind}" for kind in ("pdf", "png", "tex")]
-        figures.write_figure(
-            name, made.config.figures[name], made.frames, made.fits, made.config, *paths
-        )
+        drawing.write_figure(name, made.config.figures[name], made.frames, made.fits, *paths)
     return folder
 
 

@@ -11,7 +11,7 @@ rule pages:
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
         ledger=f"{R}/ledger.json",
-        code=graph.sources("report/*", "latex.py"),
+        code=graph.sources("pages"),
     output:
         [
             report(
@@ -32,5 +32,8 @@ rule pages:
         f"{R}/benchmarks/pages.tsv"
     conda:
         "../../environment.yml"
+    params:
+        shown=graph.shown,
+        questions=graph.questions,
     script:
         "../scripts/pages.py"

@@ -36,7 +36,7 @@ from regrok.study.claims import load_claims
 from regrok.study.parse import read_yaml
 from regrok.study.plan import make_plan
 from regrok.study.written import written_config
-from regrok.tables import Material, buildable, write_table
+from regrok.tables import Material, buildable, scope, write_table
 
 LIMIT = 20_000_000
 """Bytes that the whole bundle may have: it is cloned by everybody."""
@@ -184,7 +184,7 @@ def analyse(
         frames=loaded,
         fits=fits,
         ledger=judged,
-        config=config,
+        scope=scope(config),
         published=published,
         deviations=read_yaml(paper / "deviations.yaml")["deviations"],
         elsewhere=bundle.ledgers(bundle.other_ledgers(folder, config.scale)),

@@ -32,7 +32,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         ]
         if not others:
             continue
-        for scale, claim in [(material.config.scale, here), *others]:
+        for scale, claim in [(material.scope.scale, here), *others]:
             named = claim is here
             rows.append(
                 [
