@@ -37,7 +37,7 @@ ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").
 # %% [markdown]
 # ## Settings
 #
-# `config.yaml` holds every setting of the study. We start from paper A's default point (modular addition, a one-layer
+# `studies/norm_delay/study.yaml` holds every setting of that study. We start from paper A's default point (modular addition, a one-layer
 # transformer, AdamW) and make it smaller: fewer residues, half the width, a larger step.
 
 # %%

@@ -15,7 +15,7 @@ import yaml
 
 from checkouts import build, make_checkout
 from configurations import ROOT
-from regrok.study.read import parse_yaml
+from regrok.study.yaml import parse_yaml
 
 PAGE = ROOT / "docs" / "add-your-own.md"
 ADDED = {"small_modulus": 4, "majority": 2, "signs": 2}
