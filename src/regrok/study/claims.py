@@ -234,8 +234,8 @@ class Claim(Strict):
 class ClaimsFile(Strict):
     """The whole of a study's claims.yaml."""
 
-    claims: Annotated[list[Claim], Field(min_length=1)]
-    """The claims, in the order in which they are shown."""
+    claims: list[Claim]
+    """The claims, in the order in which they are shown; empty for a study that has only begun."""
 
 
 class Claims(Strict):
