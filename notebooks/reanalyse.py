@@ -45,9 +45,9 @@ builds = [Path("results") / scale for scale in ("paper", "laptop", "smoke")]
 found = [folder for folder in (*released, *builds) if (folder / "runs.parquet").exists()]
 RESULTS = Path(os.environ.get("REGROK_RESULTS") or (found or ["results/laptop"])[0])
 config = (
-    written_config(RESULTS)
-    if (RESULTS / "config.json").exists()
-    else load_config("config.yaml", {"scale": RESULTS.name})
+    load_config("config.yaml", {"scale": RESULTS.name})
+    if RESULTS in released or not (RESULTS / "config.json").exists()
+    else written_config(RESULTS)
 )
 published = frames.load(RESULTS)
 print(f"{RESULTS}: {len(published.runs)} runs, {len(published.curves):,} logged points")
