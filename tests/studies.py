@@ -8,12 +8,12 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
-import yaml
-
 import synthetic
 from regrok.judging.ledger import ledger
 from regrok.laws import law, run_fit
+from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
+from regrok.study.published import Published, load_published
 from regrok.study.read import load_config
 from regrok.tables import Material, scope
 
@@ -28,7 +28,7 @@ def study(scale: str, anonymous: bool = False) -> SimpleNamespace:
     config = load_config(ROOT / "config.yaml", {"scale": scale, "anonymous": anonymous})
     frames = synthetic.make_frames(config)
     fits = {name: _fit(name, entry, frames, config) for name, entry in config.fits.items()}
-    claims = load_claims(ROOT / "paper/claims.yaml", config)
+    claims = load_claims(config, ROOT / "studies")
     return SimpleNamespace(
         config=config,
         frames=frames,
@@ -54,14 +54,11 @@ def _fit(name, entry, frames, config):
     return json.loads(json.dumps(made))
 
 
-def paper_data() -> tuple[dict, list]:
-    """published.yaml and the entries of deviations.yaml."""
-    published = yaml.safe_load((ROOT / "paper/published.yaml").read_text(encoding="utf-8"))
-    deviations = yaml.safe_load((ROOT / "paper/deviations.yaml").read_text(encoding="utf-8"))
-    return published, deviations["deviations"]
+def published(config: Config) -> Published:
+    """What the studies' papers report."""
+    return load_published(config, ROOT / "studies")
 
 
 def material(made: SimpleNamespace) -> Material:
     """What the tables of a study are built from."""
-    published, deviations = paper_data()
-    return Material(made.frames, made.fits, made.ledger, scope(made.config), published, deviations)
+    return Material(made.frames, made.fits, made.ledger, scope(made.config), published(made.config))

@@ -29,8 +29,8 @@ rule table:
         ledger=f"{R}/ledger.json",
         benchmarks=lambda wildcards: graph.timed(block("tables", wildcards.table)),
         elsewhere=lambda wildcards: graph.elsewhere(block("tables", wildcards.table)),
-        published="paper/published.yaml",
-        deviations="paper/deviations.yaml",
+        published=graph.published_files,
+        claims=graph.claims_files,
         code=lambda wildcards: graph.sources(
             "table", f"tables/{graph.config.tables[wildcards.table].build}.py"
         ),
@@ -55,7 +55,8 @@ rule numbers:
         **FRAMES,
         fits=graph.fits(),
         ledger=f"{R}/ledger.json",
-        published="paper/published.yaml",
+        published=graph.published_files,
+        claims=graph.claims_files,
         code=graph.sources("numbers"),
     output:
         tex=f"{R}/numbers.tex",

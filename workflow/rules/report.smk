@@ -1,5 +1,5 @@
 # From figures, tables and ledger to the pages that Snakemake's report shows: `make report`.
-from regrok.report.items import items, labels
+from regrok.report.items import items, labels, said
 
 ITEMS = items(graph.config, graph.results)
 
@@ -34,6 +34,6 @@ rule pages:
         "../../environment.yml"
     params:
         shown=graph.shown,
-        questions=graph.questions,
+        questions=said(graph.config),
     script:
         "../scripts/pages.py"

@@ -8,17 +8,18 @@ from regrok.files import read_fits
 from regrok.pipeline.script import job
 from regrok.released import bundle
 from regrok.runs import frames
-from regrok.study.parse import read_yaml
+from regrok.study.published import load_published
+from regrok.study.written import written_config
 from regrok.tables import Material, Scope, write_table
 
 with job(snakemake.log[0]):
+    results = Path(snakemake.input.runs).parent
     material = Material(
-        frames=frames.load(Path(snakemake.input.runs).parent),
+        frames=frames.load(results),
         fits=read_fits(snakemake.input.fits),
         ledger=json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
         scope=Scope(**snakemake.params.scope),
-        published=read_yaml(Path(snakemake.input.published)),
-        deviations=read_yaml(Path(snakemake.input.deviations))["deviations"],
+        published=load_published(written_config(results)),
         benchmarks=[Path(path) for path in snakemake.input.benchmarks],
         elsewhere=bundle.ledgers(snakemake.input.elsewhere),
     )

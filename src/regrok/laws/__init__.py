@@ -45,7 +45,8 @@ def run_fit(
 ) -> dict[str, Any]:
     """Fit one entry of config.yaml's `fits` to the runs of its experiments (all runs when it lists none).
 
-    entry: anything with `law`, `experiments` and `options`. fits: the whole section; only the law `robustness` reads it.
+    entry: anything with `law`, `experiments` and `options`. fits: the whole section, which the law
+    `robustness` alone reads.
 
     Returns {"fit", "law", "experiments", "options", "runs", "estimates", "points", "cells"} with every
     estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. Raises

@@ -11,7 +11,7 @@ No torch here: Snakemake reads this module once per job.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +25,12 @@ from regrok.pipeline.sources import closure
 from regrok.released import bundle
 from regrok.runs.store import present
 from regrok.study.blocks import Config
+from regrok.study.claims import claims_file
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.plan import Job, Plan, make_plan
+from regrok.study.published import load_published, published_file
 from regrok.study.read import load_config
+from regrok.study.words import STUDIES
 from regrok.study.written import CONFIG, results_folder, written_config
 from regrok.tables import buildable, scope
 from regrok.training.fingerprint import fingerprint, training_sources
@@ -158,6 +161,22 @@ class Graph:
     def _built(self, job: str) -> bool:
         return (self.results / "trained" / f"{job}.runs.parquet").exists()
 
+    # What the studies say ------------------------------------------------------------------------------
+
+    @property
+    def claims_files(self) -> list[str]:
+        """The chosen studies' claims."""
+        return self._files(claims_file)
+
+    @property
+    def published_files(self) -> list[str]:
+        """What the chosen studies' papers report, and what the common text quotes."""
+        return [*self._files(published_file), f"{STUDIES}/whole.yaml"]
+
+    def _files(self, of: Callable[[Path, str], Path]) -> list[str]:
+        paths = [of(Path(STUDIES), study) for study in self.config.studies]
+        return [path.as_posix() for path in paths if path.exists()]
+
     # Analysis ----------------------------------------------------------------------------------------
 
     def sources(self, script: str, *modules: str) -> list[str]:
@@ -211,12 +230,6 @@ class Graph:
             "tables": {name: block.experiments for name, block in config.tables.items()},
         }
 
-    @property
-    def questions(self) -> dict[str, list[str]]:
-        """Experiment → title, question and paper, as the report has them."""
-        experiments = self.config.experiments.items()
-        return {name: [one.title, one.question, one.paper] for name, one in experiments}
-
     def timed(self, block: dict[str, Any]) -> list[str]:
         """Benchmark files behind the compute card; none when nothing was computed here but the analysis."""
         if block["build"] != "compute" or self.config.source == "released":
@@ -233,8 +246,10 @@ class Graph:
 
 
 def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
-    """The study of a configuration file; raises RegrokError before any job starts if it is refused."""
-    return Graph(load_config(path, overrides))
+    """What a control panel asks for; raises RegrokError before any job starts where a study's file is refused."""
+    config = load_config(path, overrides)
+    load_published(config, Path(path).parent / STUDIES)  # reads the claims too
+    return Graph(config)
 
 
 def _repairs(path: Path) -> int:

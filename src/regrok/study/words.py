@@ -1,6 +1,9 @@
-"""Words that have one spelling everywhere: scales and verdicts."""
+"""Words that have one spelling everywhere: the folder of the studies, scales, verdicts."""
 
 from typing import Literal
+
+STUDIES = "studies"
+"""The folder of the studies, beside config.yaml."""
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
