@@ -24,7 +24,7 @@ rule ledger:
         claims=graph.claims_files,
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
-        code=graph.sources("ledger"),
+        code=lambda _: graph.sources("ledger"),
     output:
         f"{R}/ledger.json",
     log:
@@ -45,7 +45,7 @@ rule check:
         **FRAMES,
         fits=graph.fits(),
         ledger=f"{R}/ledger.json",
-        code=graph.sources("check"),
+        code=lambda _: graph.sources("check"),
     output:
         f"{R}/checks.json",
     log:
@@ -62,7 +62,7 @@ rule provenance:
     input:
         **FRAMES,
         ledger=f"{R}/ledger.json",
-        code=graph.sources("provenance"),
+        code=lambda _: graph.sources("provenance"),
     output:
         f"{R}/provenance.json",
     log:
@@ -80,7 +80,7 @@ rule compare:
         **FRAMES,
         ledger=f"{R}/ledger.json",
         released=graph.comparable,
-        code=graph.sources("compare"),
+        code=lambda _: graph.sources("compare"),
     output:
         f"{R}/comparison.html",
     log:

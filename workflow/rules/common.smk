@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from regrok.paper.program import latex
-from regrok.pipeline.graph import RELEASED, read_graph
+from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
 from regrok.pipeline.announce import announce, conclude
 from regrok.errors import RegrokError
 from regrok.pipeline.interpreter import startable
@@ -15,11 +15,12 @@ BEGAN = time.time()
 try:
     sys.executable = startable(sys.executable)
     # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
-    graph = read_graph(workflow.configfiles[-1], workflow.config_settings.config or {})
+    ASKED = (workflow.configfiles[-1], workflow.config_settings.config or {})
     if workflow.is_main_process:
+        graph = read_graph(*ASKED)
         graph.begin(sys.argv[1:])
     else:
-        graph = graph.as_begun()
+        graph = begun_graph(*ASKED)
     # Where the paper's figures link to; nowhere when it hides its authors.
     SOURCES_AT = None if graph.config.anonymous else source_links()
 except RegrokError as refusal:

@@ -57,7 +57,7 @@ rule numbers:
         ledger=f"{R}/ledger.json",
         published=graph.published_files,
         claims=graph.claims_files,
-        code=graph.sources("numbers"),
+        code=lambda _: graph.sources("numbers"),
     output:
         tex=f"{R}/numbers.tex",
         json=f"{R}/numbers.json",

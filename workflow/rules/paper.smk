@@ -7,7 +7,7 @@ rule paper:
         ledger=f"{R}/ledger.json",
         checks=f"{R}/checks.json",
         text=PAPER_TEXT,
-        code=graph.sources("paper"),
+        code=lambda _: graph.sources("paper"),
     output:
         "paper/regrok.pdf",
     log:

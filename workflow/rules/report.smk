@@ -11,7 +11,7 @@ rule pages:
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
         ledger=f"{R}/ledger.json",
-        code=graph.sources("pages"),
+        code=lambda _: graph.sources("pages"),
     output:
         [
             report(

@@ -29,7 +29,7 @@ from regrok.study.claims import claims_file
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.plan import Job, Plan, make_plan
 from regrok.study.published import load_published, published_file
-from regrok.study.read import load_config
+from regrok.study.read import load_config, load_panel
 from regrok.study.words import STUDIES
 from regrok.study.written import CONFIG, results_folder, written_config
 from regrok.tables import buildable, scope
@@ -115,10 +115,6 @@ class Graph:
             raise RegrokError(
                 f"{busy}, and the configuration has changed since it began. Wait for it to end, then look again."
             )
-
-    def as_begun(self) -> Graph:
-        """The study as the build began with it: what a job on another machine works from, whatever was edited since."""
-        return Graph(written_config(self.results))
 
     def _as_built(self) -> str:
         return self.config.model_dump_json(indent=1, exclude_unset=True) + "\n"
@@ -250,6 +246,11 @@ def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
     config = load_config(path, overrides)
     load_published(config, Path(path).parent / STUDIES)  # reads the claims too
     return Graph(config)
+
+
+def begun_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
+    """The graph as the build began with it: what a job on another machine works from, whatever was edited since."""
+    return Graph(written_config(results_folder(load_panel(path, overrides))))
 
 
 def _repairs(path: Path) -> int:

@@ -140,19 +140,17 @@ def _named(path: Path, text: str, tree: ast.AST | None = None) -> Iterator[Path]
     if tree is None:
         yield from (other for other in others if re.search(rf"\b{re.escape(other.name)}\b", text))
         return
-    patterns = [re.compile(pattern) for pattern in _strings(tree)]
-    yield from (other for other in others if any(p.fullmatch(other.name) for p in patterns))
+    strings = {each.value for each in ast.walk(tree) if isinstance(each, ast.Constant)}
+    patterns = [_pattern(each) for each in ast.walk(tree) if isinstance(each, ast.JoinedStr)]
+    for other in others:
+        if other.name in strings or any(re.fullmatch(each, other.name) for each in patterns):
+            yield other
 
 
-def _strings(tree: ast.AST) -> Iterator[str]:
-    """Strings and f-strings as patterns, a value within an f-string as anything; those that say nothing left out."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield re.escape(node.value)
-        elif isinstance(node, ast.JoinedStr):
-            parts = [
-                re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
-                for part in node.values
-            ]
-            if any(part not in (".+", r"\.") for part in parts):
-                yield "".join(parts)
+def _pattern(node: ast.JoinedStr) -> str:
+    """An f-string as a pattern, its values as anything. One that is nothing but values matches no file."""
+    parts = [
+        re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
+        for part in node.values
+    ]
+    return "".join(parts) if any(part.strip("\\.+") for part in parts) else "(?!)"

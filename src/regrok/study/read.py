@@ -37,17 +37,29 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
             key, its value, what is allowed and the nearest known key; both places where a name is given twice.
     """
     path = Path(path)
-    data = read_yaml(path)
-    told = {str(dotted): _scalar(value) for dotted, value in (overrides or {}).items()}
-    listed = data.get("studies")
-    for dotted in [each for each in told if each.partition(".")[0] not in (*SECTIONS, "extend")]:
-        _put(data, dotted.split("."), told.pop(dotted))
-    panel = _valid(Panel, data, path)
+    panel, told, listed = _panel(path, overrides)
     files = _files(panel.studies, path.parent / STUDIES)
     _refuse_doubles(files)
     for dotted, value in told.items():
         _put_into_owner(files, dotted.split("."), value)
     return _checked(_merged(panel, files, panel.studies == listed), files, path)
+
+
+def load_panel(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Panel:
+    """The control panel alone, with what of the overrides is about it. Raises RegrokError as `load_config` does."""
+    return _panel(Path(path), overrides)[0]
+
+
+def _panel(
+    path: Path, overrides: Mapping[str, Any] | None
+) -> tuple[Panel, dict[str, Any], list[str] | None]:
+    """The panel, the overrides that are about the studies' files, and the studies that the panel itself lists."""
+    data = read_yaml(path)
+    told = {str(dotted): _scalar(value) for dotted, value in (overrides or {}).items()}
+    listed = data.get("studies")
+    for dotted in [each for each in told if each.partition(".")[0] not in (*SECTIONS, "extend")]:
+        _put(data, dotted.split("."), told.pop(dotted))
+    return _valid(Panel, data, path), told, listed
 
 
 def check(data: Any, source: str) -> Config:

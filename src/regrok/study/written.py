@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from regrok.errors import RegrokError
 
 if TYPE_CHECKING:
-    from regrok.study.blocks import Config
+    from regrok.study.blocks import Config, Panel
 
 CONFIG = "config.json"
 
 
-def results_folder(config: Config) -> Path:
+def results_folder(config: Config | Panel) -> Path:
     """Where a build writes. One from released runs has a folder of its own: it must not overwrite a trained one."""
     suffix = "-released" if config.source == "released" else ""
     return Path("results") / f"{config.scale}{suffix}"
