@@ -40,7 +40,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """
     path = Path(path)
     data = read_yaml(path)
-    told = {str(dotted): _scalar(value) for dotted, value in (overrides or {}).items()}
+    told = {str(dotted): _told(str(dotted), value) for dotted, value in (overrides or {}).items()}
     listed = data.get("studies")
     for dotted in [each for each in told if each.partition(".")[0] not in (*SECTIONS, "extend")]:
         _put(data, dotted.split("."), told.pop(dotted))
@@ -273,6 +273,13 @@ def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
             _put(data[last], [str(key)], inner)
     else:
         data[last] = value
+
+
+def _told(dotted: str, value: Any) -> Any:
+    try:
+        return _scalar(value)
+    except RegrokError as error:
+        raise RegrokError(f"{dotted} = {value!r}: {error}") from None
 
 
 def _scalar(value: Any) -> Any:
