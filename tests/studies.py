@@ -15,7 +15,7 @@ from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
 from regrok.study.published import Published, load_published
 from regrok.study.read import load_config
-from regrok.tables import Material
+from regrok.tables import Material, scope
 
 ROOT = Path(__file__).resolve().parents[1]
 REPLICATES = 30
@@ -61,4 +61,4 @@ def published(config: Config) -> Published:
 
 def material(made: SimpleNamespace) -> Material:
     """What the tables of a study are built from."""
-    return Material(made.frames, made.fits, made.ledger, made.config, published(made.config))
+    return Material(made.frames, made.fits, made.ledger, scope(made.config), published(made.config))

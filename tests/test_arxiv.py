@@ -12,7 +12,8 @@ import tarfile
 import pytest
 
 from regrok.errors import RegrokError
-from regrok.figures import drawable, write_figure
+from regrok.figures import drawable
+from regrok.figures.parts.drawing import write_figure
 from regrok.files import write_parquet
 from regrok.paper import artifact, typeset
 from regrok.paper.arxiv import anonymised, pack, sources
@@ -42,7 +43,7 @@ def made(tmp_path_factory):
     for name in kept:
         paths = [folder / f"figures/{name}.{kind}" for kind in ("pdf", "png", "tex")]
         block = made.config.figures[name]
-        write_figure(name, block, made.frames, made.fits, made.config, *paths)
+        write_figure(name, block, made.frames, made.fits, *paths)
     for name in artifact.FRAMES:
         write_parquet(getattr(made.frames, name), folder / f"{name}.parquet")
     return made, folder

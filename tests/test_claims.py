@@ -15,8 +15,9 @@ from regrok.cli import main
 from regrok.errors import RegrokError
 from regrok.judging.verdicts import criterion, judge
 from regrok.laws.parts.estimate import estimate, exact, missing, share
-from regrok.study.claims import VERDICTS, Claims, load_claims
+from regrok.study.claims import Claims, load_claims
 from regrok.study.read import load_config
+from regrok.study.words import VERDICTS
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "studies"

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from checkouts import write_study
 from configurations import checked, part
 from regrok.errors import RegrokError
-from regrok.study.blocks import SCALES, Config, Scale
+from regrok.study.blocks import Config
 from regrok.study.changes import known_keys
 from regrok.study.plan import make_plan
 from regrok.study.read import load_config
+from regrok.study.words import SCALES, Scale
 from regrok.study.yaml import parse_yaml
 
 JUNK = st.one_of(

@@ -11,8 +11,8 @@ import torch
 
 from configurations import default_run, one_experiment, planned, whole
 from regrok.study import cost
-from regrok.study.blocks import SCALES
 from regrok.study.plan import plan_frame
+from regrok.study.words import SCALES
 
 λ = "optimiser.weight_decay"
 

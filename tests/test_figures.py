@@ -12,6 +12,7 @@ import pytest
 
 from regrok import figures
 from regrok.errors import RegrokError
+from regrok.figures.parts import drawing
 from regrok.figures.parts.captions import settings_sentence
 from regrok.figures.parts.contrasts import by_group, forest
 from regrok.figures.parts.shown import median_run, show
@@ -29,7 +30,7 @@ LAPTOP_FIGURES = (
 
 
 def drawn(made, name):
-    return figures.draw(name, made.config.figures[name], made.frames, made.fits, made.config)
+    return drawing.draw(name, made.config.figures[name], made.frames, made.fits)
 
 
 @pytest.mark.parametrize("name", LAPTOP_FIGURES)
@@ -55,9 +56,7 @@ def test_the_same_input_gives_the_same_bytes(name, tmp_path):
     made = study("smoke")
     for folder in ("one", "two"):
         paths = [tmp_path / folder / f"{name}.{kind}" for kind in ("pdf", "png", "tex")]
-        figures.write_figure(
-            name, made.config.figures[name], made.frames, made.fits, made.config, *paths
-        )
+        drawing.write_figure(name, made.config.figures[name], made.frames, made.fits, *paths)
     for kind in ("pdf", "png", "tex"):
         one, two = (
             (tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("one", "two")
@@ -76,7 +75,7 @@ def test_a_figure_without_runs_is_not_drawable_and_refuses_to_be_drawn():
 def test_an_unknown_kind_names_the_nearest():
     entry = SimpleNamespace(draw="weight_decai", experiments=[], fits=[], options={})
     with pytest.raises(RegrokError, match="'weight_decay'"):
-        figures.draw("x", entry, study("smoke").frames, {})
+        drawing.draw("x", entry, study("smoke").frames, {})
 
 
 def test_the_caption_takes_settings_from_the_runs():
@@ -158,7 +157,7 @@ def test_tick_labels_leave_room_for_each_other():
     shapes = {"modulus": members, "regimes": members, "parity": without}
     for name, experiments in shapes.items():
         frames = SimpleNamespace(**{**vars(made.frames), "runs": runs, "experiments": experiments})
-        figure, _, _ = figures.draw(name, made.config.figures[name], frames, {})
+        figure, _, _ = drawing.draw(name, made.config.figures[name], frames, {})
         assert any(label.get_text() for label in figure.axes[0].get_xticklabels())
         figure.canvas.draw()
         for ax in figure.axes:
@@ -187,7 +186,7 @@ def test_a_wide_log_axis_is_labelled_at_powers_of_ten_alone():
 
 def test_the_legend_of_accuracy_curves_leaves_the_panels_letter_free():
     made = study("laptop")
-    figure, _, _ = figures.draw(
+    figure, _, _ = drawing.draw(
         "learning_rate", made.config.figures["learning_rate"], made.frames, {}
     )
     figure.canvas.draw()
@@ -209,7 +208,7 @@ def test_nobody_groks_and_the_sweep_is_still_drawn():
         spectra=made.frames.spectra,
     )
     for name in ("anatomy", "contraction", "weight_decay", "regimes", "modulus", "optimisers"):
-        _, caption, _ = figures.draw(name, made.config.figures[name], frames, {})
+        _, caption, _ = drawing.draw(name, made.config.figures[name], frames, {})
         assert " 0 grokked" in caption
 
 

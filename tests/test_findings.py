@@ -8,13 +8,7 @@ import pandas as pd
 import pytest
 
 from regrok.errors import RegrokError
-from regrok.study.claims import (
-    DIRECTION,
-    INCONCLUSIVE,
-    NOT_REPRODUCED,
-    OUT_OF_SCOPE,
-    REPRODUCED,
-)
+from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Material
 from regrok.tables.findings import build, holds
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from regrok import latex
 from regrok.paper.numbers import NOT_ESTIMATED, PHRASES, numbers, write_numbers
-from regrok.study.claims import VERDICTS
+from regrok.study.words import VERDICTS
 from studies import published, study
 
 

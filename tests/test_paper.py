@@ -11,9 +11,10 @@ import pytest
 
 from regrok import figures, tables
 from regrok.errors import RegrokError
+from regrok.figures.parts import drawing
 from regrok.paper import lint, typeset
 from regrok.paper.numbers import write_numbers
-from regrok.study.claims import VERDICTS
+from regrok.study.words import VERDICTS
 from studies import ROOT, material, paper_data, study
 
 SOURCES = ("main.tex", "regrok.sty", "references.bib", "sections")
@@ -36,9 +37,7 @@ def results(made, folder, only=None):
         tables.write_table(name, made.config.tables[name], material(made), *paths)
     for name in figures.drawable(made.config) if only is None else only:
         paths = [folder / f"figures/{name}.{kind}" for kind in ("pdf", "png", "tex")]
-        figures.write_figure(
-            name, made.config.figures[name], made.frames, made.fits, made.config, *paths
-        )
+        drawing.write_figure(name, made.config.figures[name], made.frames, made.fits, *paths)
     return folder
 
 
@@ -274,7 +273,7 @@ def test_tectonic_typesets_where_there_is_no_latexmk(tmp_path, monkeypatch):
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/bin")
     monkeypatch.setattr(
-        "regrok.pipeline.graph.shutil.which", lambda name: name if name == "tectonic" else None
+        "regrok.paper.program.shutil.which", lambda name: name if name == "tectonic" else None
     )
     assert typeset.typeset(paper, tmp_path / "out.pdf") == "a log\n"
     assert (tmp_path / "out.pdf").read_text() == "pdf\n"

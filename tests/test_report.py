@@ -18,7 +18,7 @@ from regrok.report import tex
 from regrok.report.items import OWN, WHOLE, figure_caption, items, labels
 from regrok.report.pages import write_pages
 from regrok.report.tabular import read_table
-from regrok.study.claims import NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
+from regrok.study.words import NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from studies import ROOT, material, study
 from test_paper import results
 from test_workflow import SMOKE, SOURCES, pretend_finished, snakemake

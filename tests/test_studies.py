@@ -14,11 +14,11 @@ import yaml
 from configurations import ROOT
 from regrok.commands.new_study import new_study
 from regrok.errors import RegrokError
-from regrok.study.blocks import SCALES
 from regrok.study.claims import load_claims
 from regrok.study.plan import make_plan
 from regrok.study.published import load_published
 from regrok.study.read import SECTIONS, load_config
+from regrok.study.words import SCALES
 from regrok.study.yaml import read_yaml
 
 STUDIES = ROOT / "studies"

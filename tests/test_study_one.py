@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from configurations import planned, whole
-from regrok.study.blocks import SCALES
 from regrok.study.plan import plan_frame
+from regrok.study.words import SCALES
 
 λ = "optimiser.weight_decay"
 η = "optimiser.learning_rate"

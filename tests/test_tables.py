@@ -10,7 +10,7 @@ import pytest
 
 from regrok import latex, tables
 from regrok.errors import RegrokError
-from regrok.study.claims import OUT_OF_SCOPE
+from regrok.study.words import OUT_OF_SCOPE
 from regrok.tables import scales
 from regrok.tables.cells import match
 from regrok.tables.compute import stages

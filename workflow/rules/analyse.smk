@@ -2,10 +2,7 @@
 rule fit:
     input:
         **FRAMES,
-        code=lambda wildcards: graph.sources(
-            f"laws/{graph.config.fits[wildcards.fit].law}.py", "laws/__init__.py"
-        )
-        + graph.law_parts(),
+        code=lambda wildcards: graph.sources("fit", *graph.laws(wildcards.fit)),
     output:
         f"{R}/fits/{{fit}}.json",
     log:
@@ -15,7 +12,7 @@ rule fit:
     conda:
         "../../environment.yml"
     params:
-        # What the robustness law reads of the other fits is part of its own block.
+        # What the robustness law repeats is part of its own block.
         block=lambda wildcards: graph.fit_block(wildcards.fit),
     script:
         "../scripts/fit.py"
@@ -27,9 +24,7 @@ rule ledger:
         claims=graph.claims_files,
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
-        code=graph.sources(
-            "study/claims.py", "judging/verdicts.py", "judging/ledger.py"
-        ),
+        code=graph.sources("ledger"),
     output:
         f"{R}/ledger.json",
     log:
@@ -38,6 +33,9 @@ rule ledger:
         f"{R}/benchmarks/ledger.tsv"
     conda:
         "../../environment.yml"
+    params:
+        # Claims may name these.
+        experiments=list(graph.config.experiments),
     script:
         "../scripts/ledger.py"
 
@@ -47,7 +45,7 @@ rule check:
         **FRAMES,
         fits=graph.fits(),
         ledger=f"{R}/ledger.json",
-        code=graph.sources("runs/checks.py"),
+        code=graph.sources("check"),
     output:
         f"{R}/checks.json",
     log:
@@ -64,6 +62,7 @@ rule provenance:
     input:
         **FRAMES,
         ledger=f"{R}/ledger.json",
+        code=graph.sources("provenance"),
     output:
         f"{R}/provenance.json",
     log:
@@ -81,9 +80,7 @@ rule compare:
         **FRAMES,
         ledger=f"{R}/ledger.json",
         released=graph.comparable,
-        code=graph.sources(
-            "released/compare.py", "released/page.py", "released/comparison.html.j2"
-        ),
+        code=graph.sources("compare"),
     output:
         f"{R}/comparison.html",
     log:

@@ -3,7 +3,8 @@ import sys
 import time
 from pathlib import Path
 
-from regrok.pipeline.graph import RELEASED, latex, read_graph
+from regrok.paper.program import latex
+from regrok.pipeline.graph import RELEASED, read_graph
 from regrok.pipeline.announce import announce, conclude
 from regrok.errors import RegrokError
 from regrok.pipeline.interpreter import startable

@@ -3,7 +3,9 @@ rule figure:
     input:
         **FRAMES,
         fits=lambda wildcards: graph.fits(block("figures", wildcards.figure)["fits"]),
-        code=lambda wildcards: graph.figure_sources(wildcards.figure),
+        code=lambda wildcards: graph.sources(
+            "figure", f"figures/{graph.config.figures[wildcards.figure].draw}.py"
+        ),
     output:
         pdf=f"{R}/figures/{{figure}}.pdf",
         png=f"{R}/figures/{{figure}}.png",
@@ -23,13 +25,15 @@ rule figure:
 rule table:
     input:
         **FRAMES,
-        fits=graph.fits(),
+        fits=lambda wildcards: graph.fits(block("tables", wildcards.table)["fits"]),
         ledger=f"{R}/ledger.json",
         benchmarks=lambda wildcards: graph.timed(block("tables", wildcards.table)),
         elsewhere=lambda wildcards: graph.elsewhere(block("tables", wildcards.table)),
         published=graph.published_files,
         claims=graph.claims_files,
-        code=lambda wildcards: graph.table_sources(wildcards.table),
+        code=lambda wildcards: graph.sources(
+            "table", f"tables/{graph.config.tables[wildcards.table].build}.py"
+        ),
     output:
         tex=f"{R}/tables/{{table}}.tex",
         csv=f"{R}/tables/{{table}}.csv",
@@ -41,6 +45,7 @@ rule table:
         "../../environment.yml"
     params:
         block=lambda wildcards: block("tables", wildcards.table),
+        scope=lambda wildcards: graph.scope(wildcards.table),
     script:
         "../scripts/table.py"
 
@@ -52,12 +57,7 @@ rule numbers:
         ledger=f"{R}/ledger.json",
         published=graph.published_files,
         claims=graph.claims_files,
-        code=graph.sources(
-            "paper/numbers.py",
-            "latex.py",
-            "figures/parts/shown.py",
-            "tables/hyperparameters.py",
-        ),
+        code=graph.sources("numbers"),
     output:
         tex=f"{R}/numbers.tex",
         json=f"{R}/numbers.json",
@@ -68,6 +68,6 @@ rule numbers:
     conda:
         "../../environment.yml"
     params:
-        scale=graph.config.scale,
+        experiments=list(graph.config.experiments),
     script:
         "../scripts/numbers.py"

@@ -11,7 +11,9 @@ rule notebook:
             else []
         ),
         config="config.yaml",
-        code=graph.sources("pipeline/notebook.py"),
+        code=lambda wildcards: graph.sources(
+            "run_notebook", f"notebooks/{wildcards.notebook}.py"
+        ),
     output:
         f"{R}/notebooks/{{notebook}}.ipynb",
     log:

@@ -7,7 +7,7 @@ rule paper:
         ledger=f"{R}/ledger.json",
         checks=f"{R}/checks.json",
         text=PAPER_TEXT,
-        code=graph.sources("paper/typeset.py", "latex.py", "paper/lint.py"),
+        code=graph.sources("paper"),
     output:
         "paper/regrok.pdf",
     log:
@@ -20,5 +20,6 @@ rule paper:
         scale=graph.config.scale,
         anonymous=graph.config.anonymous,
         repository=SOURCES_AT,
+        shown=graph.shown,
     script:
         "../scripts/paper.py"

@@ -1,5 +1,5 @@
 # From figures, tables and ledger to the pages that Snakemake's report shows: `make report`.
-from regrok.report.items import items, labels
+from regrok.report.items import items, labels, said
 
 ITEMS = items(graph.config, graph.results)
 
@@ -11,7 +11,7 @@ rule pages:
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
         ledger=f"{R}/ledger.json",
-        code=graph.sources("report/*", "latex.py"),
+        code=graph.sources("pages"),
     output:
         [
             report(
@@ -32,5 +32,8 @@ rule pages:
         f"{R}/benchmarks/pages.tsv"
     conda:
         "../../environment.yml"
+    params:
+        shown=graph.shown,
+        questions=said(graph.config),
     script:
         "../scripts/pages.py"

@@ -7,9 +7,7 @@ rule artifact:
         lock="requirements.lock",
         project="pyproject.toml",
         text=["paper/artifact.tex", "paper/artifact_checklist.tex", "paper/regrok.sty"],
-        code=graph.sources(
-            "paper/artifact.py", "paper/typeset.py", "latex.py", "paper/lint.py"
-        ),
+        code=graph.sources("artifact"),
     output:
         "paper/artifact.pdf",
     log:
@@ -21,6 +19,9 @@ rule artifact:
     params:
         scale=graph.config.scale,
         anonymous=graph.config.anonymous,
+        shown=graph.shown,
+        memory_gib=graph.config.trainer.memory_gib,
+        fits=list(graph.config.fits),
     script:
         "../scripts/artifact.py"
 
@@ -29,7 +30,7 @@ rule arxiv:
     input:
         pdf="paper/regrok.pdf",
         text=PAPER_TEXT,
-        code=graph.sources("paper/arxiv.py"),
+        code=graph.sources("arxiv"),
     output:
         "paper/regrok-arxiv.tar.gz",
     log:

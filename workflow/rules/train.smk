@@ -29,7 +29,7 @@ if graph.config.source == "trained":
             runs=expand(f"{R}/trained/{{job}}.runs.parquet", job=graph.jobs),
             curves=expand(f"{R}/trained/{{job}}.curves.parquet", job=graph.jobs),
             spectra=expand(f"{R}/trained/{{job}}.spectra.parquet", job=graph.jobs),
-            code=graph.sources("runs/gather.py"),
+            code=graph.sources("collect"),
         output:
             **FRAMES,
         log:
@@ -51,7 +51,7 @@ else:
                 name: f"{RELEASED}/{graph.config.scale}/{name}.parquet"
                 for name in FRAMES
             },
-            code=graph.sources("released/bundle.py", "runs/frames.py"),
+            code=graph.sources("released"),
         output:
             **FRAMES,
         log:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from regrok.paper.artifact import build
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
+from regrok.study.written import written_config
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.numbers).parent

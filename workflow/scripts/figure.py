@@ -1,21 +1,19 @@
 """Draw one figure."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
-from regrok.figures import write_figure
+from regrok.figures.parts.drawing import write_figure
 from regrok.files import read_fits
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
 from regrok.runs import frames
-from regrok.study.blocks import Figure
 
 with job(snakemake.log[0]):
-    results = Path(snakemake.input.runs).parent
     write_figure(
         snakemake.wildcards.figure,
-        Figure.model_validate(dict(snakemake.params.block)),
-        frames.load(results),
+        # Checked when the configuration was read.
+        SimpleNamespace(**snakemake.params.block),
+        frames.load(Path(snakemake.input.runs).parent),
         read_fits(snakemake.input.fits),
-        written_config(results),
         *snakemake.output,
     )

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from regrok.files import read_fits, write_json
 from regrok.judging.ledger import ledger
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
 from regrok.runs import frames
 from regrok.study.claims import load_claims
+from regrok.study.written import written_config
 
 with job(snakemake.log[0]):
     results = Path(snakemake.output[0]).parent

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from regrok.files import read_fits
 from regrok.paper.numbers import write_numbers
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
 from regrok.runs import frames
 from regrok.study.published import load_published
+from regrok.study.written import written_config
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
 from regrok.report.pages import write_pages
+from regrok.study.written import written_config
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from regrok.paper.lint import check, lint_log, lint_sources
 from regrok.paper.typeset import assemble, typeset
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
+from regrok.study.written import written_config
 
 with job(snakemake.log[0]):
     ledger = json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8"))

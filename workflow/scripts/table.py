@@ -2,27 +2,27 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 from regrok.files import read_fits
-from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
 from regrok.released import bundle
 from regrok.runs import frames
-from regrok.study.blocks import Table
 from regrok.study.published import load_published
-from regrok.tables import Material, write_table
+from regrok.study.written import written_config
+from regrok.tables import Material, Scope, write_table
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent
-    config = written_config(results)
     material = Material(
         frames=frames.load(results),
         fits=read_fits(snakemake.input.fits),
         ledger=json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
-        config=config,
-        published=load_published(config),
+        scope=Scope(**snakemake.params.scope),
+        published=load_published(written_config(results)),
         benchmarks=[Path(path) for path in snakemake.input.benchmarks],
         elsewhere=bundle.ledgers(snakemake.input.elsewhere),
     )
-    block = Table.model_validate(dict(snakemake.params.block))
+    # Checked when the configuration was read.
+    block = SimpleNamespace(**snakemake.params.block)
     write_table(snakemake.wildcards.table, block, material, *snakemake.output)

@@ -40,9 +40,9 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from regrok.pipeline.graph import results_folder
     from regrok.study.claims import load_claims
-    from regrok.study.read import STUDIES
+    from regrok.study.words import STUDIES
+    from regrok.study.written import results_folder
 
     config = chosen_config(arguments)
     claims = load_claims(config, arguments.config.parent / STUDIES)
@@ -164,7 +164,7 @@ def show_claim(
     from rich.markup import escape
     from rich.table import Table
 
-    from regrok.pipeline.graph import results_folder
+    from regrok.study.written import results_folder
 
     paper = claims.papers[entry["paper"]]
     figures = [name for name, figure in config.figures.items() if entry["fit"] in figure.fits]

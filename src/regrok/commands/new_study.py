@@ -50,7 +50,8 @@ def new_study(panel: Path, name: str, arxiv: str, letter: str | None = None) -> 
     that is taken, and a panel without a list of studies.
     """
     from regrok.files import write_atomically
-    from regrok.study.read import STUDIES, load_config
+    from regrok.study.read import load_config
+    from regrok.study.words import STUDIES
 
     if not NAME.fullmatch(name):
         raise RegrokError(

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from regrok.errors import RegrokError
-from regrok.study.blocks import SCALES, Config
+from regrok.study.blocks import Config
 from regrok.study.read import load_config
+from regrok.study.words import SCALES
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

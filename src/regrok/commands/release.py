@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regrok.commands.options import add_bundle_option
-from regrok.study.blocks import SCALES
+from regrok.study.words import SCALES
 
 
 def add_parser(sub: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regrok.commands.options import add_bundle_option
-from regrok.study.blocks import SCALES
+from regrok.study.words import SCALES
 
 
 def add_parser(sub: Any) -> None:
@@ -35,7 +35,8 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from regrok.released import bundle, verify
     from regrok.study.claims import load_claims
-    from regrok.study.read import STUDIES, load_config
+    from regrok.study.read import load_config
+    from regrok.study.words import STUDIES
 
     began = time.monotonic()
     if arguments.reanalysed:

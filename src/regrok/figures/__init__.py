@@ -1,8 +1,7 @@
 """The paper's figures: one module per kind, each with `draw(shown, fits, options, style)`.
 
-    draw      → matplotlib figure, caption in TeX, description for readers who do not see it
     drawable  → the figures whose first experiment runs at this scale
-    write_figure → .pdf, .png and .tex side by side
+    regrok.figures.parts.drawing → draws one and writes it
 
 A module gets only the experiments and fits that its entry in config.yaml lists. Add a figure: one file here that
 defines `draw`, one block in config.yaml, one `\\regrokfigure` in paper/sections.
@@ -12,18 +11,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from regrok.errors import RegrokError
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-# matplotlib and pandas are imported where something is drawn: the Snakefile asks `drawable` once per job.
+# No matplotlib and no pandas here: the Snakefile, the paper and the report ask `drawable`.
 
 
 def kinds() -> list[str]:
@@ -56,54 +51,3 @@ def drawable(config: Any) -> list[str]:
         for name, entry in config.figures.items()
         if not entry.experiments or config.runs_here(entry.experiments[0])
     ]
-
-
-def draw(
-    name: str, entry: Any, frames: Any, fits: Mapping[str, Mapping], config: Any = None
-) -> tuple[Figure, str, str]:
-    """Draw one figure: (figure, caption in TeX, plain description).
-
-    entry: the figure's block in config.yaml. frames: anything with `runs`, `curves`, `experiments`, `spectra`.
-    fits: fit name → content of its JSON. Raises RegrokError when the figure's first experiment has no runs: a figure
-    without data is left out of the paper, not drawn empty.
-    """
-    from regrok.figures.parts.shown import show
-    from regrok.figures.parts.style import Style
-
-    shown = show(frames, entry.experiments)
-    if entry.experiments and shown.of(0).empty:
-        raise RegrokError(
-            f"figure {name}: experiment {entry.experiments[0]!r} has no runs here; "
-            "`drawable` lists the figures of this scale"
-        )
-    chosen = {fit: fits[fit] for fit in entry.fits if fit in fits}
-    style = Style()
-    with style.context():
-        figure, caption, description = module(entry.draw).draw(
-            shown, chosen, dict(entry.options), style
-        )
-        figure.draw_without_rendering()
-    return figure, caption, description
-
-
-def write_figure(
-    name: str,
-    entry: Any,
-    frames: Any,
-    fits: Mapping[str, Mapping],
-    config: Any,
-    out_pdf: Path | str,
-    out_png: Path | str,
-    out_tex: Path | str,
-) -> None:
-    """Draw one figure and write it: vector PDF, PNG, and a .tex that defines its caption and description."""
-    from regrok.figures.parts.style import save
-
-    figure, caption, description = draw(name, entry, frames, fits, config)
-    for path in (out_pdf, out_png, out_tex):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    save(figure, Path(out_pdf), Path(out_png))
-    Path(out_tex).write_text(
-        f"\\regrokcaption{{{name}}}{{{caption}}}\n\\regrokdescription{{{name}}}{{{description}}}\n",
-        encoding="utf-8",
-    )

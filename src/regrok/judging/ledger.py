@@ -9,8 +9,8 @@ import pandas as pd
 
 from regrok.judging.verdicts import judge
 from regrok.runs.frames import Frames
-from regrok.study.blocks import Scale
-from regrok.study.claims import OUT_OF_SCOPE, VERDICTS, Claims
+from regrok.study.claims import Claims
+from regrok.study.words import OUT_OF_SCOPE, VERDICTS, Scale
 
 
 def ledger(

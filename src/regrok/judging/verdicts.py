@@ -8,17 +8,14 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from regrok.errors import RegrokError
-from regrok.study.blocks import Scale
-from regrok.study.claims import (
+from regrok.study.claims import AllEqual, Claim, Proportion, Sign
+from regrok.study.words import (
     DIRECTION,
     INCONCLUSIVE,
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
     REPRODUCED,
-    AllEqual,
-    Claim,
-    Proportion,
-    Sign,
+    Scale,
 )
 
 

@@ -18,15 +18,12 @@ import pkgutil
 import zlib
 from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from regrok.errors import RegrokError
 from regrok.runs.frames import Frames
-
-if TYPE_CHECKING:
-    from regrok.study.blocks import Fit
 
 
 def laws() -> list[str]:
@@ -44,14 +41,16 @@ def law(name: str) -> ModuleType:
 
 
 def run_fit(
-    name: str, entry: Fit, frames: Frames, fits: Mapping[str, Fit] | None = None
+    name: str, entry: Any, frames: Frames, fits: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Fit one entry of config.yaml's `fits` to the runs of its experiments (all runs when it lists none).
 
+    entry: anything with `law`, `experiments` and `options`. fits: the whole section, which the law
+    `robustness` alone reads.
+
     Returns {"fit", "law", "experiments", "options", "runs", "estimates", "points", "cells"} with every
-    estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. `fits` is the
-    whole section; only the law `robustness` reads it. Raises RegrokError for an unknown law, option or group,
-    naming the fit.
+    estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. Raises
+    RegrokError for an unknown law, option or group, naming the fit.
     """
     try:
         module = law(entry.law)

@@ -6,15 +6,13 @@ Not a law of its own: it reads the other fits of config.yaml.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 from regrok.errors import RegrokError
 from regrok.laws import law, option, run_fit
 from regrok.laws.parts.variants import VARIANTS, read_as
 from regrok.runs.frames import Frames
-
-if TYPE_CHECKING:
-    from regrok.study.blocks import Fit
 
 DEFAULTS: dict[str, Any] = {"fits": [], "replicates": 400}
 LIGHTER: dict[str, dict[str, Any]] = {
@@ -26,7 +24,7 @@ LIGHTER: dict[str, dict[str, Any]] = {
 
 
 def fit_variants(
-    frames: Frames, fits: Mapping[str, Fit], options: dict[str, Any]
+    frames: Frames, fits: Mapping[str, Any], options: dict[str, Any]
 ) -> dict[str, Any]:
     """{"estimates": {}, "points": [], "cells": [], "variants": {variant: {estimate key: estimate}}}.
 
@@ -45,6 +43,9 @@ def fit_variants(
             lighter = {**entry.options, **LIGHTER.get(entry.law, {})}
             if "replicates" in law(entry.law).DEFAULTS:
                 lighter["replicates"] = settings["replicates"]
-            made = run_fit(name, entry.model_copy(update={"options": lighter}), read)
+            repeated = SimpleNamespace(
+                law=entry.law, experiments=entry.experiments, options=lighter
+            )
+            made = run_fit(name, repeated, read)
             variants[label] |= made["estimates"]
     return {"estimates": {}, "points": [], "cells": [], "variants": variants}

@@ -19,7 +19,7 @@ from typing import Any
 from regrok import latex
 from regrok.figures.parts.shown import estimates
 from regrok.measures.events import OUTCOMES
-from regrok.study.claims import (
+from regrok.study.words import (
     DIRECTION,
     INCONCLUSIVE,
     NOT_REPRODUCED,

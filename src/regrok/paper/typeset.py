@@ -13,8 +13,8 @@ from typing import Any
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import drawable, source
-from regrok.pipeline.graph import latex_command
-from regrok.study.claims import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED
+from regrok.paper.program import latex_command
+from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED
 from regrok.tables import buildable
 
 EPOCH = "1767225600"

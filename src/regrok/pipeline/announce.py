@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from regrok.pipeline.graph import RELEASED, Graph, latex
+from regrok.paper.program import latex
+from regrok.pipeline.graph import RELEASED, Graph
 from regrok.training.progress import clock
 
 NO_LATEX = (

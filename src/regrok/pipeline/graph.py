@@ -11,8 +11,8 @@ No torch here: Snakemake reads this module once per job.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole, write_atomically
 from regrok.pipeline import locks
+from regrok.pipeline.sources import closure
 from regrok.released import bundle
 from regrok.runs.store import present
 from regrok.study.blocks import Config
@@ -28,13 +29,14 @@ from regrok.study.claims import claims_file
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.plan import Job, Plan, make_plan
 from regrok.study.published import load_published, published_file
-from regrok.study.read import STUDIES, load_config
-from regrok.tables import buildable
-from regrok.training.fingerprint import PACKAGE, fingerprint, training_sources
+from regrok.study.read import load_config
+from regrok.study.words import STUDIES
+from regrok.study.written import CONFIG, results_folder, written_config
+from regrok.tables import buildable, scope
+from regrok.training.fingerprint import fingerprint, training_sources
 
 STORE = Path("results/store")
 RELEASED = bundle.RELEASED
-CONFIG = "config.json"
 
 
 class Graph:
@@ -177,30 +179,29 @@ class Graph:
 
     # Analysis ----------------------------------------------------------------------------------------
 
-    def sources(self, *names: str) -> list[str]:
-        """Package files by name (`claims.py`, `laws/scaling.py`, `laws/*.py`), relative to the checkout."""
-        found: list[str] = []
-        for name in names:
-            matches = sorted(PACKAGE.glob(name))
-            if not matches:
-                raise RegrokError(f"src/regrok/{name}: no such source file")
-            found += [_relative(path) for path in matches]
-        return found
+    def sources(self, script: str, *modules: str) -> list[str]:
+        """What a script of the workflow rests on, with the modules that it looks up by name (`laws/scaling.py`)."""
+        return [_relative(path) for path in closure(f"workflow/scripts/{script}.py", *modules)]
 
     def fits(self, names: Iterable[str] | None = None) -> list[str]:
         """Files of the named fits, or of all."""
         chosen = self.config.fits if names is None else names
         return [str(self.results / "fits" / f"{name}.json") for name in chosen]
 
-    def law_parts(self) -> list[str]:
-        """Modules that the laws share."""
-        return self.sources("laws/parts/*.py")
+    def repeated(self, name: str) -> list[str]:
+        """The fits that a fit of the law `robustness` repeats; none for any other."""
+        fit = self.config.fits[name]
+        return list(fit.options.get("fits", [])) if fit.law == "robustness" else []
+
+    def laws(self, name: str) -> list[str]:
+        """The modules of a fit's law and of the laws that it repeats."""
+        laws = [self.config.fits[each].law for each in (name, *self.repeated(name))]
+        return [f"laws/{law}.py" for law in dict.fromkeys(laws)]
 
     def fit_block(self, name: str) -> dict[str, Any]:
-        """A fit's block as plain values; the robustness law repeats other fits, so it carries their blocks."""
+        """A fit's block as plain values, with the blocks of the fits that it repeats."""
         own = self.config.fits[name].model_dump(mode="json")
-        repeated = own["options"].get("fits", []) if own["law"] == "robustness" else []
-        others = {other: self.config.fits[other].model_dump(mode="json") for other in repeated}
+        others = {o: self.config.fits[o].model_dump(mode="json") for o in self.repeated(name)}
         return {**own, "repeats": others} if others else own
 
     @property
@@ -213,17 +214,21 @@ class Graph:
         """Tables of this scale, likewise."""
         return buildable(self.config)
 
-    def figure_sources(self, name: str) -> list[str]:
-        kind = self.config.figures[name].draw
-        return self.sources(
-            f"figures/{kind}.py", "figures/__init__.py", "figures/parts/*.py", "latex.py"
-        )
+    def scope(self, table: str) -> dict[str, Any]:
+        """What a table says of the study itself: scale, titles of its experiments, what is left out."""
+        return asdict(scope(self.config, self.config.tables[table].experiments))
 
-    def table_sources(self, name: str) -> list[str]:
-        kind = self.config.tables[name].build
-        return self.sources(
-            f"tables/{kind}.py", "tables/__init__.py", "tables/parts/*.py", "latex.py"
-        )
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What the paper and the report say of the configuration: which experiments run, which figures there are."""
+        config = self.config
+        return {
+            "experiments": {name: config.runs_here(name) for name in config.experiments},
+            "figures": {
+                name: [block.draw, block.experiments] for name, block in config.figures.items()
+            },
+            "tables": {name: block.experiments for name, block in config.tables.items()},
+        }
 
     def timed(self, block: dict[str, Any]) -> list[str]:
         """Benchmark files behind the compute card; none when nothing was computed here but the analysis."""
@@ -238,24 +243,6 @@ class Graph:
         if block["build"] != "scales":
             return []
         return [str(path) for path in bundle.other_ledgers(RELEASED, self.config.scale)]
-
-
-def results_folder(config: Config) -> Path:
-    """Where a build writes. One from released runs has a folder of its own: it must not overwrite a trained one."""
-    suffix = "-released" if config.source == "released" else ""
-    return Path("results") / f"{config.scale}{suffix}"
-
-
-def latex() -> bool:
-    """Whether the PDF can be typeset here."""
-    return latex_command() is not None
-
-
-def latex_command() -> str | None:
-    """What typesets the PDF here: latexmk with pdflatex, else tectonic (conda's TeX), else None."""
-    if shutil.which("latexmk") and shutil.which("pdflatex"):
-        return "latexmk"
-    return "tectonic" if shutil.which("tectonic") else None
 
 
 def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
@@ -283,17 +270,6 @@ def read_roster(path: str | Path) -> dict[str, list[Any]]:
         cohort: [Run.model_validate(run, strict=False) for run in runs]
         for cohort, runs in content["cohorts"].items()
     }
-
-
-def written_config(results: str | Path) -> Config:
-    """The configuration that a build of this scale works from (its jobs read it rather than parse YAML again)."""
-    path = Path(results) / CONFIG
-    try:
-        return Config.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RegrokError(
-            f"{path} cannot be read ({error.strerror}); start the build again"
-        ) from error
 
 
 def _write_if_changed(path: Path, text: str) -> bool:

@@ -19,7 +19,7 @@ from scipy import stats
 
 from regrok.laws.parts.selection import CELL_COLUMNS, plain
 from regrok.runs.frames import Frames
-from regrok.study.claims import OUT_OF_SCOPE
+from regrok.study.words import OUT_OF_SCOPE
 
 FALSE_ALARM = 0.01
 """Chance that a retrain in which nothing changed has any row beyond the tolerance."""

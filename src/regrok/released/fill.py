@@ -22,7 +22,6 @@ from regrok.files import parquet_bytes, read_fits, write_atomically, write_json
 from regrok.judging.ledger import ledger
 from regrok.laws import run_fit
 from regrok.paper.numbers import write_numbers
-from regrok.pipeline.graph import written_config
 from regrok.released import bundle
 from regrok.released.about import about
 from regrok.released.commits import commit_of
@@ -36,8 +35,9 @@ from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
 from regrok.study.plan import make_plan
 from regrok.study.published import load_published
-from regrok.study.read import STUDIES
-from regrok.tables import Material, buildable, write_table
+from regrok.study.words import STUDIES
+from regrok.study.written import written_config
+from regrok.tables import Material, buildable, scope, write_table
 
 LIMIT = 20_000_000
 """Bytes that the whole bundle may have: it is cloned by everybody."""
@@ -191,7 +191,7 @@ def analyse(
         frames=loaded,
         fits=fits,
         ledger=judged,
-        config=config,
+        scope=scope(config),
         published=published,
         elsewhere=bundle.ledgers(bundle.other_ledgers(folder, config.scale)),
     )

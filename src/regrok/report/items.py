@@ -81,6 +81,21 @@ def categories(config: Any) -> dict[str, str]:
     return {name: numbered[study_of(config, name)] for name in here} | {"": numbered[WHOLE]}
 
 
+def said(config: Any) -> dict[str, list[str]]:
+    """What the pages say of each experiment: title, question, origin, file, category."""
+    return {
+        name: [
+            config.experiments[name].title,
+            config.experiments[name].question,
+            origin(config, name),
+            file_of(config, name),
+            category,
+        ]
+        for name, category in categories(config).items()
+        if name
+    }
+
+
 def items(config: Any, results: Path | str) -> list[Item]:
     """Every item of this scale.
 

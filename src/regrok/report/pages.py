@@ -22,7 +22,7 @@ from regrok.measures.events import OUTCOMES
 from regrok.report import tex
 from regrok.report.items import Item, figure_caption, file_of, heading, items, origin
 from regrok.report.tabular import read_table
-from regrok.study.claims import OUT_OF_SCOPE, VERDICTS
+from regrok.study.words import OUT_OF_SCOPE, VERDICTS
 
 CLASSES = dict(
     zip(VERDICTS, ("reproduced", "direction", "refuted", "inconclusive", "outside"), strict=True)

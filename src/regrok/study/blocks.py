@@ -6,9 +6,8 @@ from pydantic import Field, model_validator
 
 from regrok.study.base import Count, Seed, Strict
 from regrok.study.changes import Change
+from regrok.study.words import Scale
 
-Scale = Literal["smoke", "laptop", "paper"]
-SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 Grid = dict[str, Annotated[list[Any], Field(min_length=1)]]

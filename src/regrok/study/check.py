@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from regrok.errors import RegrokError
-from regrok.study.blocks import SCALES, Config, Experiment
+from regrok.study.blocks import Config, Experiment
 from regrok.study.changes import known_keys
 from regrok.study.expand import cells, settings_block
 from regrok.study.messages import nearest
+from regrok.study.words import SCALES
 
 PACKAGE = Path(__file__).parents[1]
 

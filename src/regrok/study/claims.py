@@ -17,17 +17,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from regrok.errors import RegrokError
 from regrok.study.base import Strict
-from regrok.study.blocks import Config, Paper, Scale
+from regrok.study.blocks import Config, Paper
 from regrok.study.messages import SHOWN, explain, nearest
-from regrok.study.read import STUDIES
+from regrok.study.words import STUDIES, Scale
 from regrok.study.yaml import places, read_yaml
-
-REPRODUCED = "reproduced"
-DIRECTION = "reproduced in direction only"
-NOT_REPRODUCED = "not reproduced"
-INCONCLUSIVE = "inconclusive"
-OUT_OF_SCOPE = "out of scope at this scale"
-VERDICTS = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, OUT_OF_SCOPE)
 
 Estimand = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+$")]
 """<fit>.<key>"""

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from regrok.errors import RegrokError
-from regrok.study.blocks import Arm, Config, Scale
+from regrok.study.blocks import Arm, Config
 from regrok.study.changes import Partial, apply
 from regrok.study.messages import explain
 from regrok.study.run import Settings
+from regrok.study.words import Scale
 
 
 class Cell(NamedTuple):

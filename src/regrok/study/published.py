@@ -10,10 +10,10 @@ from pydantic import Field, ValidationError
 
 from regrok.errors import RegrokError
 from regrok.study.base import Strict
-from regrok.study.blocks import Config, Constant, Name, Scale, Whole
+from regrok.study.blocks import Config, Constant, Name, Whole
 from regrok.study.claims import Claims, load_claims
 from regrok.study.messages import SHOWN, explain, nearest
-from regrok.study.read import STUDIES
+from regrok.study.words import STUDIES, Scale
 from regrok.study.yaml import read_yaml
 
 

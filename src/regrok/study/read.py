@@ -12,10 +12,8 @@ from regrok.study.base import Strict
 from regrok.study.blocks import Config, Panel, Study, StudyFile, Whole
 from regrok.study.check import problems
 from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.words import STUDIES
 from regrok.study.yaml import parse_scalar, places, read_yaml
-
-STUDIES = "studies"
-"""The folder of the studies, beside config.yaml."""
 
 SECTIONS = ("settings", "experiments", "fits", "figures", "tables")
 """What a study's file holds by name; a name is given once in the whole audit."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -35,6 +35,29 @@ class Built:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What a table may say of the study itself."""
+
+    scale: str
+    """The scale that is built."""
+    titles: Mapping[str, str]
+    """Experiment → its title."""
+    left_out: Sequence[str] = ()
+    """Experiments of the scale that `only` leaves out."""
+
+
+def scope(config: Any, experiments: Iterable[str] | None = None) -> Scope:
+    """The scope of a configuration, with the titles of these experiments, or of all."""
+    names = config.experiments if experiments is None else experiments
+    at_scale = [name for name, each in config.experiments.items() if config.scale in each.scales]
+    return Scope(
+        config.scale,
+        {name: config.experiments[name].title for name in names},
+        [name for name in at_scale if not config.runs_here(name)],
+    )
+
+
+@dataclass(frozen=True)
 class Material:
     """Everything a table may be made of."""
 
@@ -44,8 +67,8 @@ class Material:
     """Fit name → content of its JSON."""
     ledger: Mapping[str, Any]
     """The claims with their verdicts."""
-    config: Any
-    """The study."""
+    scope: Scope
+    """Scale and titles."""
     published: Published | None = None
     """What the studies' papers report; None where nothing is laid beside ours."""
     benchmarks: Sequence[Path] = ()

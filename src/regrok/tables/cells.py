@@ -82,7 +82,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
             # Each architecture has its own optimiser.
             varying = [c for c in varying if c not in ("optimiser", "momentum")]
         cells.sort(key=lambda cell: tuple(_order(setting[cell["cell"]][c]) for c in varying))
-        title = material.config.experiments[experiment].title
+        title = material.scope.titles[experiment]
         lines.append(f"{latex.escape(experiment.replace('_', ' '))}: {latex.escape(title)}")
         theirs = published[experiment].rows if experiment in published else []
         for cell in cells:

@@ -6,7 +6,7 @@ from typing import Any
 
 from regrok import latex
 from regrok.judging.ledger import ledger_frame
-from regrok.study.claims import OUT_OF_SCOPE
+from regrok.study.words import OUT_OF_SCOPE
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 

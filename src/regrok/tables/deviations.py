@@ -9,7 +9,7 @@ import pandas as pd
 
 from regrok import latex
 from regrok.errors import RegrokError
-from regrok.tables import Built, Material
+from regrok.tables import Built, Material, Scope
 from regrok.tables.parts.booktabs import table
 
 HEADER = ("where", "published", "here", "reason")
@@ -37,20 +37,16 @@ def filled(text: str, frames: Any) -> str:
     return "".join([*parts, latex.escape(text[end:])])
 
 
-def left_out(text: str, config: Any) -> bool:
+def left_out(text: str, scope: Scope) -> bool:
     """Whether `text` speaks of an experiment that `only` leaves out of this build."""
-    named = {experiment for experiment, _ in SETTING.findall(text)}
-    at_scale = {
-        e for e in named & set(config.experiments) if config.scale in config.experiments[e].scales
-    }
-    return any(not config.runs_here(experiment) for experiment in at_scale)
+    return any(experiment in scope.left_out for experiment, _ in SETTING.findall(text))
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
     """The deviations of this scale. Raises RegrokError for a placeholder that names no setting."""
     rows, plain = [], []
     for one in material.published.deviations if material.published else ():
-        if material.config.scale not in one.scales or left_out(one.here, material.config):
+        if material.scope.scale not in one.scales or left_out(one.here, material.scope):
             continue
         published = one.published or "not found"
         here = filled(one.here, material.frames)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from regrok import latex
 from regrok.errors import RegrokError
-from regrok.study.claims import DIRECTION, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
+from regrok.study.words import DIRECTION, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 

@@ -65,7 +65,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         shown = {k: v for k, v in found.items() if first.get(k) != v}
         first = first or found
         words = "; ".join(f"{latex.escape(k.replace('_', ' '))} {v}" for k, v in shown.items())
-        title = material.config.experiments[experiment].title
+        title = material.scope.titles[experiment]
         rows.append(
             [
                 f"{latex.escape(experiment.replace('_', ' '))}: {latex.escape(title)}",

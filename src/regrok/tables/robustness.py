@@ -6,13 +6,7 @@ from typing import Any
 
 from regrok import latex
 from regrok.judging.ledger import ledger_frame
-from regrok.study.claims import (
-    DIRECTION,
-    INCONCLUSIVE,
-    NOT_REPRODUCED,
-    OUT_OF_SCOPE,
-    REPRODUCED,
-)
+from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 

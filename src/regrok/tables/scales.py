@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from regrok import latex
-from regrok.study.claims import OUT_OF_SCOPE
+from regrok.study.words import OUT_OF_SCOPE
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
@@ -32,7 +32,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         ]
         if not others:
             continue
-        for scale, claim in [(material.config.scale, here), *others]:
+        for scale, claim in [(material.scope.scale, here), *others]:
             named = claim is here
             rows.append(
                 [

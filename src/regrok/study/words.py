@@ -1,0 +1,16 @@
+"""Words that have one spelling everywhere: the folder of the studies, scales, verdicts."""
+
+from typing import Literal
+
+STUDIES = "studies"
+"""The folder of the studies, beside config.yaml."""
+
+Scale = Literal["smoke", "laptop", "paper"]
+SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
+
+REPRODUCED = "reproduced"
+DIRECTION = "reproduced in direction only"
+NOT_REPRODUCED = "not reproduced"
+INCONCLUSIVE = "inconclusive"
+OUT_OF_SCOPE = "out of scope at this scale"
+VERDICTS = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, OUT_OF_SCOPE)

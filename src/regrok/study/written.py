@@ -1,0 +1,35 @@
+"""A build's folder and what it keeps of the configuration: facts that jobs need without the plan and the workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regrok.errors import RegrokError
+
+if TYPE_CHECKING:
+    from regrok.study.blocks import Config
+
+CONFIG = "config.json"
+
+
+def results_folder(config: Config) -> Path:
+    """Where a build writes. One from released runs has a folder of its own: it must not overwrite a trained one."""
+    suffix = "-released" if config.source == "released" else ""
+    return Path("results") / f"{config.scale}{suffix}"
+
+
+def written_config(results: str | Path) -> Config:
+    """The configuration that a build of this scale works from (its jobs read it rather than parse YAML again).
+
+    Raises RegrokError when the folder holds none.
+    """
+    from regrok.study.blocks import Config
+
+    path = Path(results) / CONFIG
+    try:
+        return Config.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RegrokError(
+            f"{path} cannot be read ({error.strerror}); start the build again"
+        ) from error
