@@ -14,9 +14,13 @@ CONFIG = "config.json"
 
 
 def results_folder(config: Config) -> Path:
-    """Where a build writes. One from released runs has a folder of its own: it must not overwrite a trained one."""
-    suffix = "-released" if config.source == "released" else ""
-    return Path("results") / f"{config.scale}{suffix}"
+    """Where a build writes. One of some studies, or from released runs, has a folder of its own.
+
+    So none overwrites another: results/laptop, results/smoke-norm_delay, results/laptop-released.
+    """
+    studies = "" if config.whole else f"-{'-'.join(config.studies)}"
+    released = "-released" if config.source == "released" else ""
+    return Path("results") / f"{config.scale}{studies}{released}"
 
 
 def written_config(results: str | Path) -> Config:
