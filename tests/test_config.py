@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,28 @@ def test_a_missing_file_is_named_with_the_nearest_one() -> None:
 
 def test_numbers_without_a_point_are_numbers() -> None:
     assert parse_yaml("a: [1e-3, -2E5, 1.e+2, 1, x1e3]", "")["a"] == [1e-3, -2e5, 100.0, 1, "x1e3"]
+
+
+@pytest.mark.parametrize("number", ["042", "0o52", "0b101", "1_000", "1_0.5", "1:30", "-017"])
+def test_a_number_that_two_readers_read_differently_is_refused(number: str) -> None:
+    # pyyaml#107: `seeds: [042, 043]` would train 34 and 35.
+    for text in (f"seeds: [{number}, 43]", f"a:\n  b: {number}"):
+        with pytest.raises(RegrokError, match=rf"line \d.*{re.escape(number)}.*decimal"):
+            parse_yaml(text, "study")
+    assert parse_yaml(f"a: '{number}'", "study")["a"] == number
+    for given in (number, f"[{number}]", [number]):
+        with pytest.raises(RegrokError, match=r"experiments\.S1\.seeds = .*decimal"):
+            load_config(CONFIG, {"experiments.S1.seeds": given})
+
+
+def test_numbers_that_all_readers_agree_on_stay() -> None:
+    text = "[0, 0.5, -3, 1e-3, 10, 0.0, 100, 1.e+2, 2026-01-01, v1_0, a_1]"
+    assert parse_yaml(f"a: {text}", "")["a"][:8] == [0, 0.5, -3, 1e-3, 10, 0.0, 100, 100.0]
+
+
+def test_null_on_the_command_line_is_null() -> None:
+    config = load_config(CONFIG, {"settings.addition.protocol.memorise_steps": "null"})
+    assert config.settings["addition"].protocol.memorise_steps is None
 
 
 def test_overrides_reach_any_depth_and_read_text_as_yaml_does() -> None:

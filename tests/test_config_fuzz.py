@@ -65,10 +65,15 @@ def mutations(draw: st.DrawFn) -> tuple[dict[str, Any], list[str]]:
         node[last] = draw(JUNK)
     elif kind == "delete":
         del node[last]
-    elif kind == "rename":
-        node[draw(st.text(max_size=3)) + str(last)[1:]] = node.pop(last)
-    elif kind == "add":
-        node[draw(st.text(max_size=8))] = draw(JUNK)
+    elif kind in ("rename", "add"):
+        # A refusal may name the key that is new.
+        new = (
+            draw(st.text(max_size=3)) + str(last)[1:]
+            if kind == "rename"
+            else draw(st.text(max_size=8))
+        )
+        path = [*path, new]
+        node[new] = node.pop(last) if kind == "rename" else draw(JUNK)
     elif isinstance(node, list):
         node.append(node[last])
     else:

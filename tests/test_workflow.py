@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = (
     "Snakefile",
     "config.yaml",
+    "studies",
     "environment.yml",
     "workflow",
     "src",
@@ -34,6 +36,7 @@ SOURCES = (
     "README.md",
 )
 SMOKE = ("--config", "scale=smoke")
+LAPTOP = ("--config", "scale=laptop")
 EMPTY = b"PAR1PAR1"  # begins and ends as a parquet file does
 LONG_AGO = 1_600_000_000
 
@@ -55,19 +58,25 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
     return done.stdout
 
 
-def due(folder: Path, *arguments: str) -> dict[str, int]:
+def due(folder: Path, *arguments: str) -> Counter[str]:
     """Rule → number of jobs that a build would run now."""
-    output = snakemake(folder, "--dry-run", *SMOKE, *arguments)
-    if "Nothing to be done" in output:
-        return {}
-    table = output.split("Job stats:")[1].split("\n\n")[0]
-    counts = re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)
-    return {rule: int(count) for rule, count in counts if rule != "total"}
+    return Counter(rule for rule, _ in due_jobs(folder, *(arguments or SMOKE)))
 
 
-def pretend_finished(folder: Path) -> None:
-    """Make every output of the smoke build, and every run in the store, as a file that holds nothing."""
-    listing = snakemake(folder, "--summary", *SMOKE)
+def due_jobs(folder: Path, *arguments: str) -> set[tuple[str, str]]:
+    """The jobs that a build would run now: rule, and the value of its wildcard where it has one."""
+    output = snakemake(folder, "--dry-run", *arguments)
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", output, re.MULTILINE)
+    assert blocks or "Nothing to be done" in output, output
+    found = re.compile(r"^    wildcards: \w+=(\S+)$", re.MULTILINE)
+    wildcards = [(rule, found.search(lines)) for rule, lines in blocks]
+    return {(rule, match[1] if match else "") for rule, match in wildcards}
+
+
+def pretend_finished(folder: Path, scale: str = "smoke") -> None:
+    """Make every output of a build, and every run in the store, as a file that holds nothing."""
+    at_scale = ("--config", f"scale={scale}")
+    listing = snakemake(folder, "--summary", *at_scale)
     outputs = [line.split("\t")[0] for line in listing.splitlines() if "\t" in line][1:]
     assert any(name.endswith("runs.parquet") for name in outputs)
     # The table of what was computed reads the fits' benchmark files, which a summary does not list.
@@ -77,38 +86,51 @@ def pretend_finished(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(EMPTY)
-    study = smoke_study(folder)
+    study = Graph(load_config(folder / "config.yaml", {"scale": scale}))
     for job in study.plan.jobs.values():
         for run in job.runs:
             path = folder / STORE / study.trainer(job) / f"{run.run_id}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(EMPTY)
     # Forced, so that every job leaves the record (inputs' checksums, code, parameters) that a real one leaves.
-    snakemake(folder, "--touch", "--forceall", *SMOKE)
+    snakemake(folder, "--touch", "--forceall", *at_scale)
 
 
 def smoke_study(folder: Path) -> Graph:
     return Graph(load_config(folder / "config.yaml", {"scale": "smoke"}))
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with a finished smoke build."""
-    folder = copy_project(tmp_path_factory.mktemp("workflow") / "a checkout", *SOURCES)
+def finished_checkout(folder: Path, scale: str) -> Path:
+    """A copy of the project with a finished build."""
+    copy_project(folder, *SOURCES)
     for path in folder.rglob("*"):
         os.utime(path, (LONG_AGO, LONG_AGO), follow_symlinks=False)
-    pretend_finished(folder)
+    pretend_finished(folder, scale)
     return folder
 
 
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with a finished smoke build."""
+    return finished_checkout(tmp_path_factory.mktemp("workflow") / "a checkout", "smoke")
+
+
 @contextmanager
-def edited(path: Path) -> Iterator[None]:
-    """The file with a line more. (A new date alone does not make Snakemake redo anything: it compares contents.)"""
+def edited(path: Path, old: str = "", new: str = "") -> Iterator[None]:
+    """The file with a line more, or with its one `old` as `new`.
+
+    A new date alone does not make Snakemake redo anything: it compares contents.
+    """
     before = path.read_bytes()
-    path.write_bytes(before + b"\n# edited\n")
-    yield
-    path.write_bytes(before)
-    os.utime(path, (LONG_AGO, LONG_AGO))
+    text = before.decode()
+    if old:
+        assert text.count(old) == 1, f"{path}: {old}"
+    path.write_text(text.replace(old, new) if old else f"{text}\n# edited\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+        os.utime(path, (LONG_AGO, LONG_AGO))
 
 
 ANALYSIS = {"fit", "ledger", "check", "provenance", "figure", "table", "numbers"}
@@ -151,7 +173,7 @@ def test_a_task_s_code_retrains_its_own_runs(checkout):
 
 
 def test_an_edited_claim_trains_and_fits_nothing(checkout):
-    with edited(checkout / "paper/claims.yaml"):
+    with edited(checkout / "studies/norm_delay/claims.yaml"):
         jobs = due(checkout)
     assert jobs["ledger"] == 1
     assert not {"train", "collect", "fit"} & set(jobs)
@@ -171,7 +193,7 @@ def test_a_run_lost_from_the_store_is_due_with_its_job_alone(checkout):
 
 
 def test_an_added_weight_decay_trains_the_jobs_that_gain_a_run(checkout):
-    config = checkout / "config.yaml"
+    config = checkout / "studies/norm_delay/study.yaml"
     before = config.read_text(encoding="utf-8")
     before_jobs = smoke_study(checkout).plan.jobs
     rosters = {path: path.read_bytes() for path in (checkout / "results/smoke/plan").iterdir()}

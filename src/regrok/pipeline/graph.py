@@ -31,7 +31,7 @@ from regrok.study.plan import Job, Plan, make_plan
 from regrok.study.published import load_published, published_file
 from regrok.study.read import load_config, load_panel
 from regrok.study.words import STUDIES
-from regrok.study.written import CONFIG, results_folder, written_config
+from regrok.study.written import CONFIG, folder_of, results_folder, written_config
 from regrok.tables import buildable, scope
 from regrok.training.fingerprint import fingerprint, training_sources
 
@@ -250,7 +250,7 @@ def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
 
 def begun_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
     """The graph as the build began with it: what a job on another machine works from, whatever was edited since."""
-    return Graph(written_config(results_folder(load_panel(path, overrides))))
+    return Graph(written_config(folder_of(*load_panel(path, overrides))))
 
 
 def _repairs(path: Path) -> int:

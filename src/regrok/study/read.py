@@ -45,9 +45,13 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     return _checked(_merged(panel, files, panel.studies == listed), files, path)
 
 
-def load_panel(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Panel:
-    """The control panel alone, with what of the overrides is about it. Raises RegrokError as `load_config` does."""
-    return _panel(Path(path), overrides)[0]
+def load_panel(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[Panel, bool]:
+    """The control panel alone, with what of the overrides is about it; whether all studies of the file are chosen.
+
+    Raises RegrokError as `load_config` does.
+    """
+    panel, _, listed = _panel(Path(path), overrides)
+    return panel, panel.studies == listed
 
 
 def _panel(
@@ -55,7 +59,7 @@ def _panel(
 ) -> tuple[Panel, dict[str, Any], list[str] | None]:
     """The panel, the overrides that are about the studies' files, and the studies that the panel itself lists."""
     data = read_yaml(path)
-    told = {str(dotted): _scalar(value) for dotted, value in (overrides or {}).items()}
+    told = {str(dotted): _told(str(dotted), value) for dotted, value in (overrides or {}).items()}
     listed = data.get("studies")
     for dotted in [each for each in told if each.partition(".")[0] not in (*SECTIONS, "extend")]:
         _put(data, dotted.split("."), told.pop(dotted))
@@ -283,6 +287,13 @@ def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
             _put(data[last], [str(key)], inner)
     else:
         data[last] = value
+
+
+def _told(dotted: str, value: Any) -> Any:
+    try:
+        return _scalar(value)
+    except RegrokError as error:
+        raise RegrokError(f"{dotted} = {value!r}: {error}") from None
 
 
 def _scalar(value: Any) -> Any:

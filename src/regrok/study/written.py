@@ -13,10 +13,19 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 
 
-def results_folder(config: Config | Panel) -> Path:
-    """Where a build writes. One from released runs has a folder of its own: it must not overwrite a trained one."""
-    suffix = "-released" if config.source == "released" else ""
-    return Path("results") / f"{config.scale}{suffix}"
+def results_folder(config: Config) -> Path:
+    """Where a build of this configuration writes."""
+    return folder_of(config, config.whole)
+
+
+def folder_of(asked: Config | Panel, whole: bool) -> Path:
+    """Where a build writes. One of some studies, or from released runs, has a folder of its own.
+
+    So none overwrites another: results/laptop, results/smoke-norm_delay, results/laptop-released.
+    """
+    studies = "" if whole else f"-{'-'.join(asked.studies)}"
+    released = "-released" if asked.source == "released" else ""
+    return Path("results") / f"{asked.scale}{studies}{released}"
 
 
 def written_config(results: str | Path) -> Config:

@@ -9,9 +9,26 @@ import yaml
 
 from regrok.errors import RegrokError
 
+TWO_WAYS = re.compile(
+    r"[-+]?(0[0-9_]+|0[bo][0-9_]+|[0-9][0-9_.]*_[0-9_.eE+-]*|[0-9][0-9_]*(:[0-9]+)+(\.[0-9_]*)?)"
+)
+"""Numbers that readers of YAML 1.1, of YAML 1.2 and people take for different ones: 042 is 34, 42 or text."""
+
 
 class _Strict(yaml.constructor.SafeConstructor):
-    """Keys are text, and each is given once."""
+    """Keys are text, and each is given once; a number is one number, whoever reads it."""
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        plain = isinstance(node, yaml.ScalarNode) and not node.style
+        if plain and TWO_WAYS.fullmatch(node.value):
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"{node.value} is read as one number here and as another elsewhere; "
+                "write it in plain decimal digits, or in quotes where it is text",
+                node.start_mark,
+            )
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         lines: dict[Any, int] = {}
@@ -97,12 +114,20 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
 
 
 def parse_scalar(text: str) -> Any:
-    """A number, a boolean or a list where YAML reads the text as one; else the text."""
+    """A number, a boolean, null or a list where YAML reads the text as one; else the text.
+
+    Raises RegrokError for a number that can be read in two ways, alone or in a list.
+    """
     try:
         read = yaml.load(text, Loader=_Loader)
+    except yaml.constructor.ConstructorError as error:
+        if "as another elsewhere" in str(error.problem):
+            raise RegrokError(str(error.problem)) from None
+        return text
     except (yaml.YAMLError, ValueError):
         return text
-    return read if isinstance(read, bool | int | float | list) else text
+    plain = isinstance(read, bool | int | float | list) or text == "null"
+    return read if plain else text
 
 
 def places(path: Path, *keys: str) -> list[str]:
