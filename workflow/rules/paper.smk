@@ -1,4 +1,15 @@
-# From the generated files to the PDF, and the report's first page.
+# From numbers, figures and tables to the PDF. Each build's documents bear its name: regrok.paper.names.
+from regrok.paper import names, texts
+
+try:
+    PAPER_TEXT = [
+        *map(str, texts.files(".", graph.config).values()),
+        *map(str, texts.bibliographies(".", graph.config)),
+    ]
+except RegrokError as refusal:
+    raise WorkflowError(str(refusal)) from None
+
+
 rule paper:
     input:
         figures(),
@@ -9,7 +20,7 @@ rule paper:
         text=PAPER_TEXT,
         code=graph.sources("paper/typeset.py", "latex.py", "paper/lint.py"),
     output:
-        "paper/regrok.pdf",
+        names.pdf(graph.config),
     log:
         f"{R}/logs/paper.log",
     benchmark:

@@ -11,7 +11,7 @@ rule artifact:
             "paper/artifact.py", "paper/typeset.py", "latex.py", "paper/lint.py"
         ),
     output:
-        "paper/artifact.pdf",
+        names.artifact(graph.config),
     log:
         f"{R}/logs/artifact.log",
     benchmark:
@@ -27,11 +27,11 @@ rule artifact:
 
 rule arxiv:
     input:
-        pdf="paper/regrok.pdf",
+        pdf=names.pdf(graph.config),
         text=PAPER_TEXT,
         code=graph.sources("paper/arxiv.py"),
     output:
-        "paper/regrok-arxiv.tar.gz",
+        names.arxiv(graph.config),
     log:
         f"{R}/logs/arxiv.log",
     benchmark:

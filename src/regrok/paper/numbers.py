@@ -3,7 +3,7 @@
     \\result{weight_decay.T_grok.slope}   value          \\interval{…}   [low, high]      \\nruns{…}   n
     \\verdict{A3}                         one of the five verdicts      \\verdictphrase{A3}   as a predicate clause
     \\published{A3}                       as printed     \\setting{S2.weight_decay}      values over the runs
-    \\given{A_runs}                       constants of paper/published.yaml
+    \\given{A_runs}                       constants of the studies' published.yaml
     \\counted{verdict.reproduced}         counts over the ledger and the runs
 
 A key that is not defined stops the build and names itself (paper/regrok.sty, regrok.paper.lint).

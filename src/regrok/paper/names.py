@@ -1,0 +1,65 @@
+"""What a build's documents are called: paper/regrok.pdf is the whole study at the laptop scale, trained here.
+
+Every other build says in the name what it is, so that none overwrites another's:
+
+    paper/regrok-smoke.pdf                 another scale
+    paper/regrok-smoke-norm_delay.pdf      some of the studies
+    paper/regrok-S1-S6.pdf                 some of the experiments (`only`)
+    paper/regrok-paper-released.pdf        from released runs
+    paper/artifact….pdf, paper/regrok…-arxiv.tar.gz   likewise
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+PLAIN_SCALE = "laptop"
+LONGEST = 60
+"""Characters of a list of names in a file's name; a longer list is cut and told apart by a hash."""
+
+
+def suffix(config: Any) -> str:
+    """What the build's documents have after their own name: empty, or `-` and what sets the build apart.
+
+    config.listed: the studies that config.yaml lists; a build of all of them does not name them.
+    """
+    parts = [] if config.scale == PLAIN_SCALE else [config.scale]
+    studies = list(config.studies)
+    if set(studies) != set(config.listed):
+        parts.append(_joined(studies))
+    if config.only:
+        parts.append(_joined(config.only))
+    if config.source == "released":
+        parts.append("released")
+    return "".join(f"-{part}" for part in parts)
+
+
+def _joined(names: list[str]) -> str:
+    whole = "-".join(names)
+    if len(whole) <= LONGEST:
+        return whole
+    kept = whole[:LONGEST].rstrip("-_")
+    return f"{kept}-{hashlib.sha256(whole.encode()).hexdigest()[:6]}"
+
+
+def pdf(config: Any) -> str:
+    """The paper, relative to the checkout."""
+    return f"paper/regrok{suffix(config)}.pdf"
+
+
+def artifact(config: Any) -> str:
+    """The artifact appendix with the reproducibility checklist."""
+    return f"paper/artifact{suffix(config)}.pdf"
+
+
+def arxiv(config: Any) -> str:
+    """The paper's sources as arXiv takes them."""
+    return f"paper/regrok{suffix(config)}-arxiv.tar.gz"
+
+
+def folder(document: Path | str) -> Path:
+    """Where everything that a document is typeset from is put together: paper/generated/<name of the document>."""
+    document = Path(document)
+    return document.parent / "generated" / document.stem
