@@ -30,7 +30,10 @@ EVERY = tuple(OF.values())
 
 @functools.cache
 def study(
-    scale: str, anonymous: bool = False, studies: tuple[str, ...] = EVERY, only: tuple[str, ...] = ()
+    scale: str,
+    anonymous: bool = False,
+    studies: tuple[str, ...] = EVERY,
+    only: tuple[str, ...] = (),
 ) -> SimpleNamespace:
     """config, frames, fits, claims and ledger of a build, from planted runs."""
     config = load_config(

@@ -22,6 +22,9 @@ from regrok.study.claims import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_
 from regrok.tables import buildable
 from regrok.tables.parts.booktabs import table
 
+SECTION = r"\input{{studies/{}/section.tex}}\FloatBarrier"
+"""A study keeps its figures to itself."""
+
 CELLS = "cells"
 """The kind of table that lists cells; those that no section shows have an appendix of their own."""
 
@@ -62,7 +65,7 @@ def assemble(
     rest = unshown(sources, config)
     written = {
         "scope.tex": scope(config, figures, tables, repository, [p for p in rest if rest[p]]),
-        "studies.tex": "".join(f"\\input{{studies/{name}/section.tex}}\n" for name in here),
+        "studies.tex": "".join(f"{SECTION.format(name)}\n" for name in here),
         "abstract.tex": abstract(sources, here),
         "overview.tex": overview(config, ledger),
         "unreproduced.tex": unreproduced(ledger),
@@ -140,9 +143,7 @@ def scope(
 
 def abstract(sources: Mapping[str, Path], studies: Collection[str]) -> str:
     """The sentences that the studies' sections give for the abstract, a paragraph's worth of lines each."""
-    return "".join(
-        f"{texts.summary(sources[f'studies/{name}/section.tex'])}\n" for name in studies
-    )
+    return "".join(f"{texts.summary(sources[f'studies/{name}/section.tex'])}\n" for name in studies)
 
 
 def overview(config: Any, ledger: Mapping[str, Any]) -> str:

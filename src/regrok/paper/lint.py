@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ def undefined_keys(
     text: str,
     known: Mapping[str, Mapping[str, str]],
     config: Any,
-    holds: Mapping[str, Iterable[str]],
+    holds: Mapping[str, Collection[str]],
 ) -> list[tuple[int, str]]:
     """Line and complaint for every key that numbers.json or the configuration does not have.
 
@@ -176,7 +176,11 @@ def undefined_keys(
         macro, key = match.groups()
         here = shown[match.start() : match.end()] == match.group()
         head = key.partition(".")[0]
-        if macro == "setting" and here and head in set(config.experiments) - set(holds["ifexperiment"]):
+        if (
+            macro == "setting"
+            and here
+            and head in set(config.experiments) - set(holds["ifexperiment"])
+        ):
             complaint = f"{head} is not run here; put it into \\ifexperiment{{{head}}}{{…}}{{…}}"
         elif key in universe[macro] or (not here and _absent(macro, key, universe[macro], config)):
             continue

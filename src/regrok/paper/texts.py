@@ -119,7 +119,9 @@ def live(text: str, holds: Mapping[str, Collection[str]]) -> str:
 
     holds: as `conditions` returns it. A conditional whose braces do not match is left as it is: LaTeX names it.
     """
-    macro = re.compile(rf"\\(?:({'|'.join(CONDITIONALS)})\s*\{{([^{{}}]*)\}}|(ifanonymous)(?![A-Za-z]))")
+    macro = re.compile(
+        rf"\\(?:({'|'.join(CONDITIONALS)})\s*\{{([^{{}}]*)\}}|(ifanonymous)(?![A-Za-z]))"
+    )
     at = 0
     while found := macro.search(text, at):
         at = found.end()
