@@ -3,6 +3,8 @@
 
 SCALE ?= laptop
 CORES ?= all
+# some of the studies alone, joined by commas: make paper STUDY=norm_delay
+STUDY ?=
 # a name for the interpreter, and an index for another build of torch: see README.md
 export PYTHON TORCH_INDEX
 
@@ -17,7 +19,8 @@ SHELL := bash
 
 # Jobs that Snakemake starts find python, regrok and snakemake on PATH.
 IN_VENV := PATH="$$PWD/.venv/bin:$$PATH"
-SNAKEMAKE := $(IN_VENV) python -m snakemake --cores $(CORES) --config scale=$(SCALE)
+CONFIG := scale=$(SCALE) $(if $(STUDY),'studies=[$(STUDY)]')
+SNAKEMAKE := $(IN_VENV) python -m snakemake --cores $(CORES) --config $(CONFIG)
 PYTEST := $(IN_VENV) python -m pytest
 
 help: ## this list
@@ -29,7 +32,7 @@ install: ## .venv with the locked packages and this one
 tex: # latexmk and TeX Live, or how to get them
 	@scripts/install-tex
 
-paper: install tex ## train, analyse and typeset: paper/regrok.pdf (SCALE=smoke, laptop or paper)
+paper: install tex ## train, analyse and typeset: paper/regrok.pdf (SCALE=smoke, laptop or paper; STUDY=one alone)
 	@$(SNAKEMAKE)
 
 verify: install ## check the released bundle: checksums, schemas, every verdict judged again (a minute)

@@ -138,7 +138,7 @@ print(
 # %% [markdown]
 # ## Frozen
 #
-# `config.yaml` has width 64, η × 3 and a budget of 22,000 steps: what this rule gave on the machine on which the study
-# was designed. The cost in step 4 is a wall time, and the two cheapest candidates are close: on another machine width
-# 32 took 4.1 s a run against 4.8 s for width 64, so it came first there, and passed with four of five further seeds.
-# The regime was not changed then, because contrasts had been looked at in the meantime.
+# `studies/depth_and_decay/study.yaml` has width 64, η × 3 and a budget of 22,000 steps: what this rule gave on the
+# machine on which the study was designed. The cost in step 4 is a wall time, and the two cheapest candidates are close:
+# on another machine width 32 took 4.1 s a run against 4.8 s for width 64, so it came first there, and passed with four
+# of five further seeds. The regime was not changed then, because contrasts had been looked at in the meantime.

@@ -45,9 +45,9 @@ builds = [Path("results") / scale for scale in ("paper", "laptop", "smoke")]
 found = [folder for folder in (*released, *builds) if (folder / "runs.parquet").exists()]
 RESULTS = Path(os.environ.get("REGROK_RESULTS") or (found or ["results/laptop"])[0])
 config = (
-    written_config(RESULTS)
-    if (RESULTS / "config.json").exists()
-    else load_config("config.yaml", {"scale": RESULTS.name})
+    load_config("config.yaml", {"scale": RESULTS.name})
+    if RESULTS in released or not (RESULTS / "config.json").exists()
+    else written_config(RESULTS)
 )
 published = frames.load(RESULTS)
 print(f"{RESULTS}: {len(published.runs)} runs, {len(published.curves):,} logged points")
@@ -70,7 +70,7 @@ published.runs[columns].merge(
 # %% [markdown]
 # ## The laws again
 #
-# The fits are those of `config.yaml`, with fewer bootstrap draws than the paper's 2,000.
+# The fits are those of `studies/`, with fewer bootstrap draws than the paper's 2,000.
 
 # %%
 LAWS = ("scaling", "contraction", "regimes", "escape")
@@ -97,7 +97,7 @@ readings = {".99": refit(published), ".95": refit(changed)}
 # Each claim's predicate, applied to both readings.
 
 # %%
-claims = [c for c in load_claims("paper/claims.yaml", config).claims if c.fit in chosen]
+claims = [c for c in load_claims(config).claims if c.fit in chosen]
 rows = []
 for claim in claims:
     judged = {q: judge(claim, found, config.scale, here) for q, found in readings.items()}

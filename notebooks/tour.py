@@ -37,8 +37,8 @@ ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").
 # %% [markdown]
 # ## Settings
 #
-# `config.yaml` holds every setting of the study. We start from paper A's default point (modular addition, a one-layer
-# transformer, AdamW) and make it smaller: fewer residues, half the width, a larger step.
+# `studies/norm_delay/study.yaml` holds every setting of paper A's audit. We start from its default point (modular
+# addition, a one-layer transformer, AdamW) and make it smaller: fewer residues, half the width, a larger step.
 
 # %%
 config = load_config(ROOT / "config.yaml")

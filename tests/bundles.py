@@ -41,30 +41,44 @@ def small_config(scale: str = "smoke", experiments: tuple[str, ...] = ()) -> Con
     return config.model_copy(update=changed)
 
 
-def small_paper(folder: Path, config: Config) -> Path:
-    """claims.yaml with the claims that the study's fits decide, and the two other files of constants."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("published.yaml", "deviations.yaml"):
-        shutil.copyfile(ROOT / "paper" / name, folder / name)
-    stated = yaml.safe_load((ROOT / "paper/claims.yaml").read_text(encoding="utf-8"))
+def small_studies(folder: Path, config: Config) -> Path:
+    """The project's studies, with the claims that the small study's fits decide and the constants that these print.
+
+    Returns the folder of the studies; config.yaml lies beside it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "studies", folder)
+    shutil.copy(ROOT / "config.yaml", folder.parent)
 
     def decided(key: str) -> bool:
         return key.partition(".")[0] in config.fits
 
-    def decidable(claim: dict) -> bool:
-        keys = [claim["estimand"], *claim.get("alternatives", {}).values()]
-        if claim.get("direction"):
-            keys.append(claim["direction"]["estimand"])
-        return all(map(decided, keys))
-
-    stated["claims"] = [
-        {**claim, "alternatives": {}} if decided(claim["estimand"]) else claim
-        for claim in stated["claims"]
-        if decidable({**claim, "alternatives": {}})
-    ]
-    text = yaml.safe_dump(stated, allow_unicode=True, sort_keys=False)
-    (folder / "claims.yaml").write_text(text, encoding="utf-8")
+    for path in folder.glob("*/claims.yaml"):
+        stated = yaml.safe_load(path.read_text(encoding="utf-8"))
+        stated["claims"] = [
+            {**claim, "alternatives": {}}
+            for claim in stated["claims"]
+            if decided(claim["estimand"])
+            and (not claim.get("direction") or decided(claim["direction"]["estimand"]))
+        ]
+        printed = {claim["id"] for claim in stated["claims"]}
+        if printed:
+            write_yaml(path, stated)
+        else:
+            path.unlink()
+        published = path.with_name("published.yaml")
+        reported = yaml.safe_load(published.read_text(encoding="utf-8"))
+        reported["constants"] = {
+            key: constant
+            for key, constant in reported.get("constants", {}).items()
+            if constant.get("claim", None) is None or constant["claim"] in printed
+        }
+        write_yaml(published, reported)
     return folder
+
+
+def write_yaml(path: Path, content: dict) -> None:
+    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 def write_results(folder: Path, config: Config, frames: Frames) -> Path:
@@ -79,7 +93,7 @@ def write_results(folder: Path, config: Config, frames: Frames) -> Path:
     return folder
 
 
-def release(results: Path, bundle: Path, paper: Path, **options) -> Path:
+def release(results: Path, bundle: Path, studies: Path, **options) -> Path:
     """`fill.release` without asking git (tests/test_commits.py does) and without processes of its own."""
 
     def here(made, config, workers=None):
@@ -91,19 +105,19 @@ def release(results: Path, bundle: Path, paper: Path, **options) -> Path:
         mock.patch.object(fill, "commit_of", return_value=COMMIT),
         mock.patch.object(fill, "refit", here),
     ):
-        return fill.release(results, bundle, paper, **options)
+        return fill.release(results, bundle, studies, **options)
 
 
 def planted(folder: Path) -> SimpleNamespace:
-    """config, frames, and the folders of results, paper and the bundle made from them."""
+    """config, frames, and the folders of results, studies and the bundle made from them."""
     config = small_config()
     frames = synthetic.make_frames(config)
     results = write_results(folder / "results/smoke", config, frames)
-    paper = small_paper(folder / "paper", config)
+    studies = small_studies(folder / "studies", config)
     bundle = folder / "results" / "released"
-    release(results, bundle, paper)
+    release(results, bundle, studies)
     return SimpleNamespace(
-        config=config, frames=frames, results=results, paper=paper, bundle=bundle, folder=folder
+        config=config, frames=frames, results=results, studies=studies, bundle=bundle, folder=folder
     )
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from configurations import ROOT
 from regrok.pipeline.graph import Graph
-from regrok.study.read import load_config
+from regrok.study.read import SECTIONS, load_config
 from small import small_run
 
 SOURCES = ("Snakefile", "environment.yml", "workflow", "src", "paper")
@@ -48,7 +48,7 @@ def small_study(
     sweep = {
         "title": "A small sweep",
         "question": "Do the bytes survive?",
-        "paper": "ours",
+        "ours": "a test",
         "settings": "small",
         "grid": {"optimiser.weight_decay": list(decays)},
         "seeds": list(range(seeds)),
@@ -68,7 +68,20 @@ def small_study(
 
 
 def write_study(folder: Path, study: dict[str, Any]) -> None:
-    (folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    """A merged study as plain values, as the control panel and one study's folder `own`."""
+    panel = {
+        key: study[key]
+        for key in ("scale", "source", "anonymous", "only", "trainer")
+        if key in study
+    }
+    own = {key: study[key] for key in SECTIONS if key in study}
+    paper = {"letter": "Z", "arxiv": "0000.00000", "short": "a test", "cite": "test"}
+    for path, content in (
+        (folder / "config.yaml", {**panel, "studies": ["own"]}),
+        (folder / "studies/own/study.yaml", {"paper": paper, **own}),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def copy_project(folder: Path, *names: str) -> Path:

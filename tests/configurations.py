@@ -10,7 +10,7 @@ from typing import Any
 from regrok.study.blocks import Config
 from regrok.study.expand import complete, settings_block
 from regrok.study.plan import Plan, make_plan
-from regrok.study.read import check, read_yaml
+from regrok.study.read import check, load_config
 from regrok.study.run import Run
 
 ROOT = Path(__file__).parents[1]
@@ -19,11 +19,11 @@ CONFIG = ROOT / "config.yaml"
 
 @cache
 def _whole() -> dict[str, Any]:
-    return read_yaml(CONFIG)
+    return load_config(CONFIG).model_dump(mode="json", exclude_unset=True)
 
 
 def whole() -> dict[str, Any]:
-    """The content of config.yaml, a fresh copy."""
+    """The project's own studies, merged, as plain values; a fresh copy."""
     return copy.deepcopy(_whole())
 
 

@@ -5,24 +5,28 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+from matplotlib.figure import Figure
+
 from regrok import figures, tables
 from regrok.paper import texts
 from regrok.paper.assemble import assemble
 from regrok.paper.lint import lint_sources
 from regrok.paper.numbers import write_numbers
 from regrok.paper.typeset import typeset
-from studies import ROOT, material, paper_data
+from studies import ROOT, material, published
 
 
-def results(made, folder, only=None):
-    """What the workflow leaves in results/<scale>: numbers, figures (or those of `only`), tables."""
-    published, _ = paper_data()
+def results(made, folder, only=None, drawn=True):
+    """What the workflow leaves in results/<scale>: numbers, figures (or those of `only`), tables.
+
+    drawn: false for the same grey box and caption in place of every figure, where the text alone is asked.
+    """
     write_numbers(
         made.fits,
         made.ledger,
         made.config,
         made.frames,
-        published,
+        published(made.config).constants,
         folder / "numbers.tex",
         folder / "numbers.json",
     )
@@ -31,10 +35,20 @@ def results(made, folder, only=None):
         tables.write_table(name, made.config.tables[name], material(made), *paths)
     for name in figures.drawable(made.config) if only is None else only:
         paths = [folder / f"figures/{name}.{kind}" for kind in ("pdf", "png", "tex")]
+        if not drawn:
+            _stand_in(name, paths)
+            continue
         figures.write_figure(
             name, made.config.figures[name], made.frames, made.fits, made.config, *paths
         )
     return folder
+
+
+def _stand_in(name, paths):
+    pdf, _, tex = paths
+    pdf.parent.mkdir(parents=True, exist_ok=True)
+    Figure(figsize=(4, 1), facecolor="0.8").savefig(pdf)
+    tex.write_text(f"\\regrokcaption{{{name}}}{{A stand-in.}}\n", encoding="utf-8")
 
 
 def checkout(folder):
@@ -53,10 +67,11 @@ class Build:
         self.config = made.config.model_copy(update={"anonymous": anonymous})
         self.folder = root / "paper/generated/regrok"
         self.sources = texts.files(root, self.config)
-        assemble(root, self.folder, results, self.config, made.ledger, repository)
+        explanations = {claim.id: claim.explanation for claim in made.claims.claims}
+        assemble(root, self.folder, results, self.config, made.ledger, explanations, repository)
 
     def findings(self):
-        return lint_sources(self.root, self.folder, self.config, self.made.ledger)
+        return lint_sources(self.root, self.folder, self.config, self.made.claims)
 
     def typeset(self, pdf):
         return typeset(self.folder, pdf, self.sources)

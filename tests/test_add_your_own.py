@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,11 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
-from checkouts import build, make_checkout
+from checkouts import FRAMES, SOURCES, build, copy_project
 from configurations import ROOT
-from regrok.study.read import parse_yaml
 
 PAGE = ROOT / "docs" / "add-your-own.md"
 ADDED = {"small_modulus": 4, "majority": 2, "signs": 2}
@@ -29,32 +28,40 @@ def blocks(kind: str) -> list[str]:
 
 def follow(folder: Path) -> None:
     """Make every change that the page shows, as it says."""
-    for block in blocks("python"):
-        first, _, content = block.partition("\n")
-        path = folder / first.removeprefix("# ")
-        assert not path.exists(), "the page says that the file is new"
-        path.write_text(content, encoding="utf-8")
+    command, *_ = blocks("bash")
+    assert command.startswith("regrok new-study ")
+    regrok(folder, *command.split()[1:])
+    for kind, mark in (("python", "# "), ("tex", "% ")):
+        for block in blocks(kind):
+            first, _, content = block.partition("\n")
+            path = folder / first.removeprefix(mark)
+            assert kind == "tex" or not path.exists(), "the page says that the file is new"
+            path.write_text(content, encoding="utf-8")
     for block in blocks("diff"):
         done = subprocess.run(
             ["git", "apply", "-"], cwd=folder, input=block, text=True, capture_output=True
         )
         assert done.returncode == 0, done.stderr
-    config = folder / "config.yaml"
-    text = config.read_text(encoding="utf-8")
     for block in blocks("yaml"):
         first, _, lines = block.partition("\n")
-        place = re.fullmatch(r'# config\.yaml, below "(\w+:)"', first)
+        place = re.fullmatch(r'# (studies/[\w/.]+)(?:, below "(\w+:)")?', first)
         assert place is not None, first
-        assert len(re.findall(rf"^{place[1]}$", text, re.MULTILINE)) == 1
-        text = re.sub(rf"^{place[1]}$", lambda at, add=lines: f"{at[0]}\n{add}", text, flags=re.M)
-    config.write_text(text, encoding="utf-8")
+        path = folder / place[1]
+        if place[2] is None:
+            path.write_text(lines, encoding="utf-8")
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert len(re.findall(rf"^{place[2]}$", text, re.MULTILINE)) == 1
+        added = re.sub(rf"^{place[2]}$", lambda at, add=lines: f"{at[0]}\n{add}", text, flags=re.M)
+        path.write_text(added, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the page was followed."""
-    folder = make_checkout(tmp_path_factory.mktemp("added") / "checkout", {})
-    shutil.copy(ROOT / "config.yaml", folder)
+    folder = copy_project(
+        tmp_path_factory.mktemp("added") / "checkout", *SOURCES, "studies", "config.yaml"
+    )
     # So that `git apply` takes the copy for the repository, not one above it.
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     follow(folder)
@@ -80,7 +87,7 @@ def test_the_page_s_blocks_apply_and_its_experiments_are_planned(followed):
     runs = pd.read_csv(pd.io.common.StringIO(listed))
     assert runs.groupby("experiments").size().to_dict() == ADDED
     # The page's command is this one with one experiment.
-    assert blocks("bash") == ["regrok plan --scale smoke --experiment small_modulus\n"]
+    assert blocks("bash")[-1] == "regrok plan --scale smoke --experiment small_modulus\n"
 
 
 @pytest.mark.long
@@ -88,12 +95,7 @@ def test_the_page_s_blocks_apply_and_its_experiments_are_planned(followed):
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_what_the_page_adds_is_trained_and_in_the_runs(followed):
     """The page's own experiments alone, from the configuration that the page made."""
-    config = followed / "config.yaml"
-    study = parse_yaml(config.read_text(encoding="utf-8"), "config.yaml")
-    study |= {"scale": "smoke", "fits": {}, "figures": {}, "tables": {}}
-    study["experiments"] = {name: study["experiments"][name] for name in ADDED}
-    config.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-    status, said = build(followed)
+    status, said = build(followed, *FRAMES, "--config", "scale=smoke", f"only=[{','.join(ADDED)}]")
     assert status == 0, said
     runs = pd.read_parquet(followed / "results/smoke/runs.parquet").set_index("run_id")
     members = pd.read_parquet(followed / "results/smoke/experiments.parquet")
@@ -107,3 +109,25 @@ def test_what_the_page_adds_is_trained_and_in_the_runs(followed):
         assert (mine[column] == value).all()
         assert (mine["steps"] > 0).all()
         assert mine["outcome"].notna().all() and not (mine["outcome"] == "diverged").any()
+
+
+@pytest.mark.snakemake
+@pytest.mark.tex
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_page_s_paper_is_trained_judged_and_typeset_alone(followed):
+    """`make paper STUDY=first_look SCALE=smoke`, without make: it would install."""
+    assert blocks("bash")[1] == "make paper STUDY=first_look SCALE=smoke\n"
+    status, said = build(followed, "--config", "scale=smoke", "studies=[first_look]")
+    assert status == 0, said
+    [pdf] = (followed / "paper").glob("*first_look*.pdf")
+    assert str(pdf.relative_to(followed)) in said
+    text = subprocess.run(
+        ["pdftotext", pdf, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "A first look" in text
+    [results] = (followed / "results").glob("smoke*first_look*")
+    runs = pd.read_parquet(results / "runs.parquet")
+    assert len(runs) == 6 and (runs["p"] == 23).all()
+    [claim] = json.loads((results / "ledger.json").read_text(encoding="utf-8"))["claims"]
+    assert claim["id"] == "Z1" and claim["runs"] == 6
+    assert claim["verdict"] in text.replace("\n", " ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from regrok.study.claims import VERDICTS, Claims, load_claims
 from regrok.study.read import load_config
 
 ROOT = Path(__file__).parents[1]
-CLAIMS = ROOT / "paper" / "claims.yaml"
+STUDIES = ROOT / "studies"
 
 WITHIN = {"kind": "within", "target": 1.0, "tolerance": 0.1}
 UP = {"estimand": "law.slope", "sign": "positive"}
@@ -29,16 +30,14 @@ UNCLEAR = estimate(0.1, -1.0, 1.0, 5, "")
 def claims_of(**changes) -> Claims:
     claim = {
         "id": "X1",
-        "paper": "X",
         "place": "abstract",
         "statement": "It is so.",
         "published": {"value": 1.0, "text": "1"},
         "estimand": "law.value",
         "experiments": ["S1"],
         "predicate": {"laptop": WITHIN},
-        "command": "snakemake --config scale={scale}",
     } | changes
-    papers = {"X": {"arxiv": "0000.00000", "short": "x"}}
+    papers = {"X": {"letter": "X", "arxiv": "0000.00000", "short": "x", "cite": "x"}}
     return Claims.model_validate({"papers": papers, "claims": [claim]})
 
 
@@ -219,19 +218,19 @@ def test_criteria_in_words():
 
 @pytest.fixture(scope="module")
 def claims() -> Claims:
-    return load_claims(CLAIMS, load_config(ROOT / "config.yaml"))
+    return load_claims(load_config(ROOT / "config.yaml"), STUDIES)
 
 
 def test_the_file_holds_every_printed_claim_of_paper_a(claims):
-    printed = {claim.id.partition("-")[0] for claim in claims.claims if claim.paper == "A"}
+    printed = {claim.id.partition("-")[0] for claim in claims.claims if claim.letter == "A"}
     assert {f"A{i}" for i in range(1, 13)} <= printed
     assert len(claims.claims) >= 30
 
 
 def test_commands_name_the_fit_that_the_estimand_comes_from(claims):
     for claim in claims.claims:
-        assert f"fits/{claim.fit}.json" in claim.command, claim.id
         command = claim.command_at("laptop", ["S2", "S3"])
+        assert command.startswith(f"snakemake results/laptop/fits/{claim.fit}.json "), claim.id
         assert command.endswith("--config scale=laptop 'only=[S2,S3]'"), claim.id
         assert f"'only=[{','.join(claim.experiments)}]'" in claim.command_at("paper", [])
 
@@ -254,21 +253,42 @@ def test_published_value_meets_its_own_predicate(claims):
 
 
 def changed(tmp_path, change) -> Path:
-    data = yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))
+    """The studies, with something changed in paper A's claims."""
+    path = shutil.copytree(STUDIES, tmp_path / "studies") / "norm_delay/claims.yaml"
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
     change(data)
-    path = tmp_path / "claims.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
-    return path
+    return tmp_path / "studies"
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["claims"][3].update(id="A1"), "A1: this id is given twice"),
-        (lambda d: d["claims"][0].update(paper="C"), "paper = 'C'"),
+        (
+            lambda d: d["claims"][3].update(id="A1"),
+            r"A1: this id is given twice, in \S+, line \d+ and \S+norm_delay/claims.yaml, line \d",
+        ),
+        (
+            lambda d: d["claims"][3].update(id="B1"),
+            r"B1: this id is given twice, in \S+norm_delay\S+ line \d+ and \S+depth_and_decay",
+        ),
+        (lambda d: d["claims"][0].update(id="C1"), "C1: this paper's letter is A"),
+        (
+            lambda d: d["claims"][0].update(estimand="sumary.runs"),
+            "'sumary'.*Did you mean 'summary'",
+        ),
+        (
+            lambda d: d["claims"][0].update(alternatives={"x": "nofit.key"}),
+            r"alternatives\.x = 'nofit.key'",
+        ),
+        (
+            lambda d: d["claims"][0].update(published={"value": None, "text": "many"}),
+            "A1: predicate.*target: missing",
+        ),
         (lambda d: d["claims"][0].update(experiments=["S22"]), "'S22'.*Did you mean 'S2'"),
         (lambda d: d["claims"][0].update(statment="x"), "statment.*statement"),
-        (lambda d: d["claims"][0].pop("command"), "A1: command: missing"),
+        (lambda d: d["claims"][0].pop("place"), "A1: place: missing"),
+        (lambda d: d["claims"][0].update(command="x"), "A1: command = 'x': unknown key"),
         (lambda d: d["claims"][0].update(estimand="r_squared"), "estimand"),
         (
             lambda d: d["claims"][0]["predicate"]["paper"].update(tolerance_relative=0.1),
@@ -289,7 +309,7 @@ def changed(tmp_path, change) -> Path:
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path, change, message):
     with pytest.raises(RegrokError, match=f"(?s){message}"):
-        load_claims(changed(tmp_path, change), load_config(ROOT / "config.yaml"))
+        load_claims(load_config(ROOT / "config.yaml"), changed(tmp_path, change))
 
 
 # The command ---------------------------------------------------------------------------------------
@@ -320,9 +340,7 @@ def ledger_path(tmp_path, claims):
 
 
 def called(capsys, *arguments):
-    status = main(
-        ["claims", *arguments, "--config", str(ROOT / "config.yaml"), "--claims", str(CLAIMS)]
-    )
+    status = main(["claims", *arguments, "--config", str(ROOT / "config.yaml")])
     return status, capsys.readouterr()
 
 

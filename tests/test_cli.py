@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -75,13 +76,15 @@ def test_what_the_user_can_mend_is_a_message(
         assert word in captured.err
 
 
-def test_schema_is_written_and_printed(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["schema", "--output", "-"]) == 0
-    printed = capsys.readouterr().out
-    assert main(["schema"]) == 0
-    assert (tmp_path / "config.schema.json").read_text(encoding="utf-8") == printed
-    assert main(["schema", "--output", str(tmp_path / "no" / "folder.json")]) == 2
-    assert "folder.json" in capsys.readouterr().err
+def test_schemas_are_written_where_they_are_asked_for(tmp_path, capsys) -> None:
+    assert main(["schema", "--output", str(tmp_path / "schemas")]) == 0
+    written = capsys.readouterr().out.split()
+    assert sorted(map(Path, written)) == sorted((tmp_path / "schemas").iterdir())
+    for path in (tmp_path / "schemas").iterdir():
+        assert path.read_bytes() == (ROOT / "workflow/schemas" / path.name).read_bytes()
+    (tmp_path / "file").touch()
+    assert main(["schema", "--output", str(tmp_path / "file")]) == 2
+    assert "file" in capsys.readouterr().err
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,14 +31,14 @@ def study(tmp_path_factory):
     """Part of the laptop scale: enough cells and seeds to know the spread between seeds."""
     config = bundles.small_config("laptop", EXPERIMENTS)
     frames = synthetic.make_frames(config)
-    paper = bundles.small_paper(tmp_path_factory.mktemp("compared") / "paper", config)
-    return SimpleNamespace(config=config, frames=frames, paper=paper)
+    studies = bundles.small_studies(tmp_path_factory.mktemp("compared") / "studies", config)
+    return SimpleNamespace(config=config, frames=frames, studies=studies)
 
 
 def judged(study, frames):
     """The ledger of these runs, fitted anew."""
     fits = {name: run_fit(name, entry, frames) for name, entry in study.config.fits.items()}
-    claims = load_claims(study.paper / "claims.yaml")
+    claims = load_claims(study.config, study.studies)
     return json.loads(json.dumps(ledger(claims, fits, frames, study.config.scale)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,9 +16,10 @@ from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.study.expand import cells
 from regrok.study.plan import make_plan
-from regrok.study.read import load_config, parse_yaml
-from regrok.study.schema import schema_text
+from regrok.study.read import load_config
+from regrok.study.schema import FILES, schema_text
 from regrok.study.task import Modular
+from regrok.study.yaml import parse_yaml, read_yaml
 
 # ---------------------------------------------------------------- types
 
@@ -187,32 +189,61 @@ def test_only_refuses_what_does_not_exist_or_does_not_run() -> None:
 # ---------------------------------------------------------------- schema
 
 
-def test_the_schema_file_is_that_of_the_types() -> None:
-    stored = (ROOT / "config.schema.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", FILES)
+def test_the_schema_file_is_that_of_the_types(name: str) -> None:
+    path = ROOT / "workflow/schemas" / f"{name}.schema.json"
+    stored = path.read_text(encoding="utf-8")
     diff = difflib.unified_diff(
         stored.splitlines(),
-        schema_text().splitlines(),
-        "config.schema.json",
+        schema_text(name).splitlines(),
+        path.name,
         "the types",
         lineterm="",
     )
-    assert stored == schema_text(), "run `regrok schema`:\n" + "\n".join(diff)
+    assert stored == schema_text(name), "run `regrok schema`:\n" + "\n".join(diff)
 
 
-def test_config_yaml_satisfies_the_schema_and_a_typo_does_not() -> None:
-    validator = jsonschema.Draft202012Validator(json.loads(schema_text()))
-    assert list(validator.iter_errors(whole())) == []
-    for path in ("trainer/slotz", "experiments/S2/gird", "settings/addition/optimiser/beta3"):
-        data = whole()
-        put(data, path, 1)
-        assert list(validator.iter_errors(data))
-    data = whole()
-    put(data, "experiments/S3/grid", {"task.q": [97]})
-    assert list(validator.iter_errors(data))
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads(schema_text(name)))
 
 
-def test_every_field_says_what_it_is() -> None:
-    schema = json.loads(schema_text())
+OF_THE_PROJECT = [
+    ("config", ROOT / "config.yaml"),
+    ("whole", ROOT / "studies/whole.yaml"),
+    *(
+        (kind, path)
+        for kind in ("study", "claims", "published")
+        for path in sorted((ROOT / "studies").glob(f"*/{kind}.yaml"))
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "path"), OF_THE_PROJECT, ids=lambda each: str(each)[-30:])
+def test_the_project_s_files_satisfy_their_schemas(name: str, path: Path) -> None:
+    assert list(validator(name).iter_errors(read_yaml(path))) == []
+    first, *_ = path.read_text(encoding="utf-8").splitlines()
+    schema = path.parent / first.partition("$schema=")[2]
+    assert schema.resolve() == (ROOT / "workflow/schemas" / f"{name}.schema.json").resolve()
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "path", "value"),
+    [
+        ("config", "config.yaml", "trainer/slotz", 1),
+        ("study", "studies/norm_delay/study.yaml", "experiments/S2/gird", 1),
+        ("study", "studies/norm_delay/study.yaml", "settings/addition/optimiser/beta3", 1),
+        ("study", "studies/norm_delay/study.yaml", "experiments/S3/grid", {"task.q": [97]}),
+    ],
+)
+def test_a_typo_does_not_satisfy_the_schema(name: str, file: str, path: str, value: Any) -> None:
+    data = read_yaml(ROOT / file)
+    put(data, path, value)
+    assert list(validator(name).iter_errors(data))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_field_says_what_it_is(file: str) -> None:
+    schema = json.loads(schema_text(file))
     bare = [
         f"{name}.{key}"
         for name, definition in schema["$defs"].items()

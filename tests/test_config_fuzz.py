@@ -13,12 +13,14 @@ import pytest
 import yaml
 from hypothesis import given, settings
 
+from checkouts import write_study
 from configurations import checked, part
 from regrok.errors import RegrokError
 from regrok.study.blocks import SCALES, Config, Scale
 from regrok.study.changes import known_keys
 from regrok.study.plan import make_plan
-from regrok.study.read import load_config, parse_yaml
+from regrok.study.read import load_config
+from regrok.study.yaml import parse_yaml
 
 JUNK = st.one_of(
     st.none(),
@@ -241,6 +243,6 @@ def test_any_override_ends_in_a_plan_or_a_refusal(
 
 @pytest.fixture(scope="module")
 def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("study") / "config.yaml"
-    path.write_text(yaml.safe_dump(part("S10"), sort_keys=False), encoding="utf-8")
-    return path
+    folder = tmp_path_factory.mktemp("study")
+    write_study(folder, part("S10"))
+    return folder / "config.yaml"

@@ -34,7 +34,7 @@ def fits(config, frames):
 
 @pytest.fixture(scope="module")
 def claims(config):
-    return load_claims(ROOT / "paper" / "claims.yaml", config)
+    return load_claims(config, ROOT / "studies")
 
 
 def test_every_fit_is_json_and_every_missing_value_has_a_reason(fits):

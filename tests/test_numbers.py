@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from regrok import latex
 from regrok.paper.numbers import NOT_ESTIMATED, PHRASES, numbers, write_numbers
 from regrok.study.claims import VERDICTS
-from studies import paper_data, study
+from studies import published, study
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,9 @@ def test_escape_sets_signs_as_mathematics():
 
 def test_every_estimate_verdict_and_setting_has_its_key():
     made = study("laptop")
-    found = numbers(made.fits, made.ledger, made.config, made.frames, paper_data()[0])
+    found = numbers(
+        made.fits, made.ledger, made.config, made.frames, published(made.config).constants
+    )
     slope = made.fits["weight_decay"]["estimates"]["weight_decay.T_grok.slope"]
     assert found["result"]["weight_decay.T_grok.slope"] == latex.estimate(slope, bounds=False)
     assert found["nruns"]["weight_decay.T_grok.slope"] == str(slope["n"])
@@ -102,7 +104,9 @@ def test_every_estimate_verdict_and_setting_has_its_key():
 
 def test_what_could_not_be_estimated_says_so():
     made = study("smoke")
-    found = numbers(made.fits, made.ledger, made.config, made.frames, paper_data()[0])
+    found = numbers(
+        made.fits, made.ledger, made.config, made.frames, published(made.config).constants
+    )
     assert found["result"]["learning_rate.T_grok.slope"] == NOT_ESTIMATED
     assert found["setting"]["S5A.learning_rate"] == latex.NOTHING
 
@@ -114,7 +118,9 @@ def test_every_verdict_has_a_phrase():
 def test_both_files_hold_the_same_values(tmp_path):
     made = study("smoke")
     tex, js = tmp_path / "numbers.tex", tmp_path / "numbers.json"
-    write_numbers(made.fits, made.ledger, made.config, made.frames, paper_data()[0], tex, js)
+    write_numbers(
+        made.fits, made.ledger, made.config, made.frames, published(made.config).constants, tex, js
+    )
     lines = set(tex.read_text(encoding="utf-8").splitlines())
     for kind, keys in json.loads(js.read_text(encoding="utf-8")).items():
         for key, text in keys.items():

@@ -199,7 +199,7 @@ def test_paths_in_the_readme_exist():
     text = (ROOT / "README.md").read_text()
     made = ("results/", "paper/regrok", "paper/artifact.pdf", "paper/generated")
     for path in re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(
-        r"`((?:src|workflow|tests|paper|notebooks|benchmarks|scripts)/[\w./-]*)`", text
+        r"`((?:src|workflow|tests|studies|paper|notebooks|benchmarks|scripts)/[\w./-]*)`", text
     ):
         if not path.startswith(made):
             assert (ROOT / path).exists(), f"README names {path}, which does not exist"
@@ -229,7 +229,7 @@ def test_the_readme_trains_for_each_claim_an_experiment_of_its_fit():
 
 
 def test_fits_in_the_readme_are_in_the_config():
-    fits = yaml.safe_load((ROOT / "config.yaml").read_text())["fits"]
+    fits = load_config(ROOT / "config.yaml").fits
     named = set(re.findall(r"results/laptop/fits/(\w+)\.json", (ROOT / "README.md").read_text()))
     assert named
-    assert named <= set(fits), f"README names fits that config.yaml lacks: {named - set(fits)}"
+    assert named <= set(fits), f"README names fits that no study has: {named - set(fits)}"

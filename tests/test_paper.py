@@ -16,7 +16,11 @@ from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
 from regrok.paper import assemble, lint, texts, typeset
 from regrok.study.claims import VERDICTS
-from studies import EVERY, study
+from regrok.study.read import load_config
+from studies import ROOT, study
+
+WHOLE = load_config(ROOT / "config.yaml", {"scale": "laptop"})
+"""Every study."""
 
 
 @pytest.fixture(scope="session")
@@ -105,12 +109,8 @@ def test_the_laptop_paper_builds_and_no_section_outgrows_a_paper(tmp_path):
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     text = text_of(tmp_path / "regrok.pdf")
     pages = text.split("\f")
-    titles = [
-        re.search(r"\\section\{(.*?)\}", build.sources[f"studies/{name}/section.tex"].read_text())[
-            1
-        ]
-        for name in EVERY
-    ]
+    sections = [build.sources[f"studies/{name}/section.tex"].read_text() for name in WHOLE.studies]
+    titles = [re.search(r"\\section\{(.*?)\}", section)[1] for section in sections]
     headings = [rf"\d+\s+{title}" for title in (*titles, "The ledger")]
     starts = [page_of(pages, heading) for heading in headings]
     assert all(1 <= after - at <= LONGEST for at, after in pairwise(starts))
@@ -130,8 +130,7 @@ DEFAULT = ("S2", "B10")
 
 
 def _experiments():
-    known = study("laptop").config.experiments
-    every = [name for name, block in known.items() if "laptop" in block.scales]
+    every = [name for name in WHOLE.experiments if WHOLE.runs_here(name)]
     return [pytest.param(name, marks=[] if name in DEFAULT else pytest.mark.long) for name in every]
 
 
@@ -139,7 +138,7 @@ def _experiments():
 @pytest.mark.parametrize("experiment", _experiments())
 def test_a_single_experiment_builds_to_a_pdf(tmp_path, experiment):
     made = study("laptop", only=(experiment,))
-    build = Build(checkout(tmp_path), made, results(made, tmp_path / "results"))
+    build = Build(checkout(tmp_path), made, results(made, tmp_path / "results", drawn=False))
     assert build.findings() == []
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     text = " ".join(text_of(tmp_path / "regrok.pdf").split())
@@ -148,16 +147,16 @@ def test_a_single_experiment_builds_to_a_pdf(tmp_path, experiment):
 
 
 @pytest.mark.tex
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", list(WHOLE.studies))
 def test_a_single_study_builds_to_a_pdf_that_does_not_speak_of_the_others(tmp_path, name):
     made = study("laptop", studies=(name,))
-    build = Build(checkout(tmp_path), made, results(made, tmp_path / "results"))
+    build = Build(checkout(tmp_path), made, results(made, tmp_path / "results", drawn=False))
     assert build.findings() == []
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     text = " ".join(text_of(tmp_path / "regrok.pdf").split())
     assert "audit of one paper" in text
-    numbers = {"norm_delay": "2603.13331", "depth_and_decay": "2603.25009"}
-    assert [n for n, arxiv in numbers.items() if arxiv in text] == [name]
+    spoken = [other for other, each in WHOLE.studies.items() if each.paper.arxiv in text]
+    assert spoken == [name]
 
 
 @pytest.mark.tex
@@ -215,9 +214,10 @@ def test_the_lint_allows_references_definitions_and_generated_values(allowed):
 
 
 def test_the_lint_finds_a_fault_in_an_explanation(paper):
-    claim = next(c for c in paper.made.ledger["claims"] if c["id"] == "A3")
-    claim = {**claim, "explanation": "It is 1182; see \\verdict{A33}."}
-    found = lint.explanations(paper.root, _known(paper), paper.config, {"claims": [claim]})
+    claims = paper.made.claims
+    claim = claims.find("A3").model_copy(update={"explanation": "It is 1182; see \\verdict{A33}."})
+    claims = claims.model_copy(update={"claims": [claim]})
+    found = lint.explanations(paper.root, _known(paper), paper.config, claims)
     assert len(found) == 2
     assert all(f"{paper.root}/studies/norm_delay/claims.yaml: A3: expl" in one for one in found)
     assert "'1182' is typed by hand" in found[0]
@@ -230,8 +230,8 @@ def _known(paper):
 def test_a_study_without_its_label_or_its_section_is_found(paper):
     path = paper.root / "studies/norm_delay/section.tex"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("\\label{study:norm_delay}", ""), encoding="utf-8")
-    assert [f for f in paper.findings() if "put \\label{study:norm_delay} after" in f]
+    path.write_text(text.replace("\\label{sec:norm_delay}", ""), encoding="utf-8")
+    assert [f for f in paper.findings() if "put \\label{sec:norm_delay} after" in f]
     path.write_text("\\studysummary{Nothing.} Some text.\n", encoding="utf-8")
     assert [f for f in paper.findings() if f.startswith(f"{path}:1: has no \\section")]
     path.unlink()
@@ -261,7 +261,7 @@ def test_a_study_of_which_nothing_runs_has_a_row_and_no_section(paper):
     table = (paper.folder / "overview.tex").read_text(encoding="utf-8")
     row = next(line for line in table.splitlines() if line.startswith("B &"))
     assert r"\citep{manir2026systematic} & -- & 28 & 0 & 0 & 0 & 0 & 28" in row
-    assert r"\ref{study:norm_delay}" in table
+    assert r"\ref{sec:norm_delay}" in table
 
 
 def test_two_bibliographies_may_share_an_entry_and_not_a_key(tmp_path):

@@ -52,9 +52,9 @@ def test_the_bundle_holds_what_a_reader_needs(study):
 
 def test_two_releases_of_one_build_are_the_same_bytes(study, tmp_path):
     before = contents(study.bundle)
-    again = bundles.release(study.results, tmp_path / "released", study.paper)
+    again = bundles.release(study.results, tmp_path / "released", study.studies)
     assert contents(again.parent) == before
-    bundles.release(study.results, tmp_path / "released", study.paper)
+    bundles.release(study.results, tmp_path / "released", study.studies)
     assert contents(again.parent) == before
 
 
@@ -70,7 +70,7 @@ def test_a_second_scale_leaves_the_first_as_it_is(study, tmp_path):
     folder = tmp_path / "released"
     shutil.copytree(study.bundle, folder)
     shutil.copytree(folder / "smoke", folder / "paper")  # another scale's place is enough here
-    bundles.release(study.results, folder, study.paper)
+    bundles.release(study.results, folder, study.studies)
     assert bundle.scales(folder) == ["paper", "smoke"]
     assert bundle.damage(folder) == []
     assert "| paper |" in (folder / "README.md").read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ def test_what_describes_the_bundle_is_summed_too(study, tmp_path, monkeypatch):
         (folder / "ro-crate-metadata.json").write_text("{}\n")
 
     monkeypatch.setattr(fill, "METADATA", [describe])
-    bundles.release(study.results, tmp_path / "released", study.paper)
+    bundles.release(study.results, tmp_path / "released", study.studies)
     assert "ro-crate-metadata.json" in bundle.checksums(tmp_path / "released")
 
 
@@ -116,7 +116,7 @@ def test_a_column_without_a_meaning_is_not_released(study, tmp_path):
     runs = study.frames.runs.assign(mood="good")
     write_parquet(runs, results / "runs.parquet")
     with pytest.raises(RegrokError, match=r"not in the data dictionary: runs.parquet: mood"):
-        bundles.release(results, tmp_path / "released", study.paper)
+        bundles.release(results, tmp_path / "released", study.studies)
     assert not (tmp_path / "released").exists()
 
 
@@ -179,7 +179,7 @@ def build(study, tmp_path):
 def refused(study, build, message, **options):
     before = contents(build / "released")
     with pytest.raises(RegrokError, match=message):
-        bundles.release(build / "smoke", build / "released", study.paper, **options)
+        bundles.release(build / "smoke", build / "released", study.studies, **options)
     assert contents(build / "released") == before
     assert [p.name for p in build.iterdir() if p.name.startswith(".release")] == []
 

@@ -18,7 +18,16 @@ from regrok.study.read import load_config
 pytestmark = [pytest.mark.snakemake, pytest.mark.long]
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("Snakefile", "config.yaml", "environment.yml", "workflow", "src", "paper", "notebooks")
+SOURCES = (
+    "Snakefile",
+    "config.yaml",
+    "environment.yml",
+    "workflow",
+    "src",
+    "studies",
+    "paper",
+    "notebooks",
+)
 RELEASED = ("--config", "scale=smoke", "source=released")
 
 
@@ -70,7 +79,7 @@ def bundle(tmp_path_factory):
     results = bundles.write_results(folder / "smoke", config, synthetic.make_frames(config))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bundles.fill, "commit_of", lambda *_: bundles.COMMIT)
-        bundles.fill.release(results, folder / "released", ROOT / "paper")
+        bundles.fill.release(results, folder / "released", ROOT / "studies")
     return folder / "released"
 
 
@@ -122,14 +131,14 @@ def test_a_missing_scale_is_one_message_before_any_job(first):
 
 def test_an_experiment_that_the_bundle_lacks_is_one_message(first, bundle, tmp_path):
     folder = checkout(tmp_path / "checkout", bundle)
-    config = folder / "config.yaml"
+    config = folder / "studies/norm_delay/study.yaml"
     text = config.read_text(encoding="utf-8")
     added = """experiments:
 
   my_sweep:
     title: Weight decay at a smaller training share
     question: Does 1/λ still hold when fewer pairs are seen?
-    paper: ours
+    ours: a smaller share
     settings: addition
     change: {task: {train_fraction: 0.4}}
     grid: {optimiser.weight_decay: [0.3, 1.0]}

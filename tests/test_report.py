@@ -163,7 +163,7 @@ def test_labels_do_not_turn_into_switches(two_figures):
     for item in items(made.config, folder):
         by_place.setdefault((item.category, item.subcategory), []).append(labels(item, folder))
     for found in by_place.values():
-        for column in ("item", "config.yaml", "file"):
+        for column in ("item", "block", "file"):
             assert len({each[column] for each in found}) == len(found)
 
 

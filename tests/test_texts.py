@@ -23,7 +23,7 @@ HOLDS = {
         (r"\ifexperiment{S2}{yes}{no}", r"\ifexperiment{S2}{   }{no}"),
         (r"\ifexperiment {S1} {yes} {no}", r"\ifexperiment {S1} {yes} {  }"),
         (r"\iftable{x}{b}{\ifpart{y}{c}{d}}", r"\iftable{x}{ }{\ifpart{y}{ }{d}}"),
-        (r"\iftable{x}{\iffigure{y}{b}{c}}{d}", r"\iftable{x}{                 }{d}"),
+        (r"\iftable{x}{\iffigure{y}{b}{c}}{d}", r"\iftable{x}{                  }{d}"),
         (r"\ifanonymous{nobody}{us {all} \}}", r"\ifanonymous{      }{us {all} \}}"),
         ("\\iftable{x}{a\nb}\n{c}", "\\iftable{x}{ \n }\n{c}"),
         (r"\iftable{x}{a}", r"\iftable{x}{a}"),  # LaTeX says what is missing

@@ -16,6 +16,7 @@ from regrok.files import write_parquet
 from regrok.pipeline.graph import Graph
 from regrok.released import bundle, verify
 from regrok.runs.frames import load
+from regrok.study.claims import load_claims
 from regrok.study.plan import make_plan
 from regrok.study.read import load_config
 
@@ -34,14 +35,14 @@ def copy(study, tmp_path):
 
 def told(study, folder, capsys):
     """Exit status and stderr of `regrok verify`."""
-    claims = study.paper / "claims.yaml"
-    status = cli.main(["verify", "--bundle", str(folder), "--claims", str(claims)])
+    config = study.folder / "config.yaml"
+    status = cli.main(["verify", "--bundle", str(folder), "--config", str(config)])
     return status, capsys.readouterr().err
 
 
 def test_a_whole_bundle_is_verified(study, capsys):
-    claims = study.paper / "claims.yaml"
-    assert cli.main(["verify", "--bundle", str(study.bundle), "--claims", str(claims)]) == 0
+    config = study.folder / "config.yaml"
+    assert cli.main(["verify", "--bundle", str(study.bundle), "--config", str(config)]) == 0
     out = capsys.readouterr().out
     shipped = bundles.read(study.bundle / "smoke/ledger.json")["claims"]
     assert f"{len(study.frames.runs)} runs" in out
@@ -119,7 +120,7 @@ def rewritten(path, change):
 def refused(study, copy, message):
     bundle.seal(copy)
     with pytest.raises(RegrokError, match=message):
-        verify.verify(copy, study.paper / "claims.yaml")
+        verify.verify(copy, load_claims(study.config, study.studies))
 
 
 def judged_claim(folder):
@@ -153,14 +154,16 @@ def test_an_estimate_that_the_fit_does_not_give_is_named(study, copy):
 
 def test_a_rule_that_was_changed_after_the_release_is_named(study, copy, tmp_path):
     name = judged_claim(copy)["id"]
-    stated = yaml.safe_load((study.paper / "claims.yaml").read_text(encoding="utf-8"))
+    studies = tmp_path / "studies"
+    shutil.copytree(study.studies, studies)
+    path = studies / "norm_delay/claims.yaml"
+    stated = yaml.safe_load(path.read_text(encoding="utf-8"))
     claim = next(claim for claim in stated["claims"] if claim["id"] == name)
     claim["predicate"]["smoke"] = {"kind": "at_least", "bound": 1e99}
     claim.pop("direction", None)
-    paper = tmp_path / "claims.yaml"
-    paper.write_text(yaml.safe_dump(stated, allow_unicode=True), encoding="utf-8")
+    bundles.write_yaml(path, stated)
     with pytest.raises(RegrokError, match=rf"claim {name}: verdict is .*release again"):
-        verify.verify(copy, paper)
+        verify.verify(copy, load_claims(study.config, studies))
 
 
 def test_a_claim_stated_after_the_release_is_told_and_no_fault(study, copy):
@@ -170,7 +173,7 @@ def test_a_claim_stated_after_the_release_is_told_and_no_fault(study, copy):
     last = bundles.read(copy / "smoke/ledger.json")["claims"][-1]["id"]
     rewritten(copy / "smoke/ledger.json", change)
     bundle.seal(copy)
-    lines = verify.verify(copy, study.paper / "claims.yaml")
+    lines = verify.verify(copy, load_claims(study.config, study.studies))
     assert lines[-1].endswith(f"stated since the release, so not judged here: {last}")
 
 

@@ -24,7 +24,7 @@ rule fit:
 rule ledger:
     input:
         fits=graph.fits(),
-        claims="paper/claims.yaml",
+        claims=graph.claims_files,
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
         code=graph.sources(

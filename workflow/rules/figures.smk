@@ -27,8 +27,8 @@ rule table:
         ledger=f"{R}/ledger.json",
         benchmarks=lambda wildcards: graph.timed(block("tables", wildcards.table)),
         elsewhere=lambda wildcards: graph.elsewhere(block("tables", wildcards.table)),
-        published="paper/published.yaml",
-        deviations="paper/deviations.yaml",
+        published=graph.published_files,
+        claims=graph.claims_files,
         code=lambda wildcards: graph.table_sources(wildcards.table),
     output:
         tex=f"{R}/tables/{{table}}.tex",
@@ -50,7 +50,8 @@ rule numbers:
         **FRAMES,
         fits=graph.fits(),
         ledger=f"{R}/ledger.json",
-        published="paper/published.yaml",
+        published=graph.published_files,
+        claims=graph.claims_files,
         code=graph.sources(
             "paper/numbers.py",
             "latex.py",

@@ -6,7 +6,7 @@ rule notebook:
     input:
         notebook="notebooks/{notebook}.py",
         results=lambda wildcards: (
-            [*FRAMES.values(), "paper/claims.yaml"]
+            [*FRAMES.values(), *graph.claims_files]
             if wildcards.notebook == "reanalyse"
             else []
         ),

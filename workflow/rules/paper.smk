@@ -17,6 +17,7 @@ rule paper:
         numbers=f"{R}/numbers.tex",
         ledger=f"{R}/ledger.json",
         checks=f"{R}/checks.json",
+        claims=graph.claims_files,
         text=PAPER_TEXT,
         code=graph.sources("paper/typeset.py", "latex.py", "paper/lint.py"),
     output:

@@ -12,6 +12,6 @@ from regrok.study.claims import load_claims
 with job(snakemake.log[0]):
     results = Path(snakemake.output[0]).parent
     config = written_config(results)
-    claims = load_claims(snakemake.input.claims, config)
+    claims = load_claims(config)
     fits = read_fits(snakemake.input.fits)
     write_json(ledger(claims, fits, frames.load(results), config.scale), snakemake.output[0])

@@ -8,15 +8,16 @@ from regrok.paper.numbers import write_numbers
 from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
 from regrok.runs import frames
-from regrok.study.read import read_yaml
+from regrok.study.published import load_published
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent
+    config = written_config(results)
     write_numbers(
         read_fits(snakemake.input.fits),
         json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
-        written_config(results),
+        config,
         frames.load(results),
-        read_yaml(Path(snakemake.input.published)),
+        load_published(config).constants,
         *snakemake.output,
     )

@@ -10,14 +10,19 @@ from regrok.paper.names import folder
 from regrok.paper.typeset import typeset
 from regrok.pipeline.graph import written_config
 from regrok.pipeline.script import job
+from regrok.study.claims import load_claims
 
 with job(snakemake.log[0]):
     ledger = json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8"))
     results = Path(snakemake.input.ledger).parent
     config = written_config(results)
     made = Path(snakemake.output[0])
-    here = assemble(".", folder(made), results, config, ledger, snakemake.params.repository)
-    check(lint_sources(".", here, config, ledger))
+    claims = load_claims(config)
+    explanations = {claim.id: claim.explanation for claim in claims.claims}
+    here = assemble(
+        ".", folder(made), results, config, ledger, explanations, snakemake.params.repository
+    )
+    check(lint_sources(".", here, config, claims))
     try:
         check(lint_log(typeset(here, made, texts.files(".", config))))
     except BaseException:

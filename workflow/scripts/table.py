@@ -9,18 +9,18 @@ from regrok.pipeline.script import job
 from regrok.released import bundle
 from regrok.runs import frames
 from regrok.study.blocks import Table
-from regrok.study.read import read_yaml
+from regrok.study.published import load_published
 from regrok.tables import Material, write_table
 
 with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent
+    config = written_config(results)
     material = Material(
         frames=frames.load(results),
         fits=read_fits(snakemake.input.fits),
         ledger=json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
-        config=written_config(results),
-        published=read_yaml(Path(snakemake.input.published)),
-        deviations=read_yaml(Path(snakemake.input.deviations))["deviations"],
+        config=config,
+        published=load_published(config),
         benchmarks=[Path(path) for path in snakemake.input.benchmarks],
         elsewhere=bundle.ledgers(snakemake.input.elsewhere),
     )

@@ -32,12 +32,6 @@ def add_parser(sub: Any) -> None:
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="table or json"
     )
-    parser.add_argument(
-        "--claims",
-        type=Path,
-        default=Path("paper/claims.yaml"),
-        help="the claims (paper/claims.yaml)",
-    )
     parser.add_argument("--ledger", type=Path, help="instead of results/SCALE/ledger.json")
     add_config_options(parser)
     parser.set_defaults(run=run)
@@ -48,9 +42,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     from regrok.pipeline.graph import results_folder
     from regrok.study.claims import load_claims
+    from regrok.study.read import STUDIES
 
     config = chosen_config(arguments)
-    claims = load_claims(arguments.claims, config)
+    claims = load_claims(config, arguments.config.parent / STUDIES)
     path = arguments.ledger or results_folder(config) / "ledger.json"
     entries, readings = read_entries(claims, path, config)
     if arguments.id:
@@ -101,7 +96,7 @@ def read_entries(
         claim.id: judged.get(claim.id)
         or {
             "id": claim.id,
-            "paper": claim.paper,
+            "paper": claim.letter,
             "place": claim.place,
             "statement": claim.statement,
             "published_value": claim.published.value,

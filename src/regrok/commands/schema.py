@@ -1,7 +1,6 @@
-"""`regrok schema`: write the JSON Schema of config.yaml."""
+"""`regrok schema`: write the JSON Schemas of the YAML files."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,24 @@ from regrok.errors import RegrokError
 
 
 def add_parser(sub: Any) -> None:
-    parser = sub.add_parser("schema", help="write config.schema.json from the study's types")
+    parser = sub.add_parser(
+        "schema", help="write workflow/schemas from the types of the YAML files"
+    )
     parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("config.schema.json"),
-        help="file to write, or - to print",
+        "--output", type=Path, help="folder to write to (default: workflow/schemas)"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from regrok.study.schema import schema_text
+    from regrok.study.schema import FILES, FOLDER, schema_text
 
-    if str(arguments.output) == "-":
-        sys.stdout.write(schema_text())
-        return
-    try:
-        arguments.output.write_text(schema_text(), encoding="utf-8")
-    except OSError as error:
-        raise RegrokError(f"{arguments.output}: cannot be written ({error.strerror})") from None
-    print(arguments.output)
+    folder = arguments.output or FOLDER
+    for name in FILES:
+        path = folder / f"{name}.schema.json"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(schema_text(name), encoding="utf-8")
+        except OSError as error:
+            raise RegrokError(f"{path}: cannot be written ({error.strerror})") from None
+        print(path)

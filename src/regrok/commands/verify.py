@@ -18,7 +18,10 @@ def add_parser(sub: Any) -> None:
     )
     add_bundle_option(parser)
     parser.add_argument(
-        "--claims", type=Path, default=Path("paper/claims.yaml"), help="paper/claims.yaml"
+        "--config",
+        type=Path,
+        default=Path("config.yaml"),
+        help="the control panel; the rules are those of the studies beside it (config.yaml)",
     )
     parser.add_argument(
         "--reanalysed",
@@ -31,6 +34,8 @@ def add_parser(sub: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from regrok.released import bundle, verify
+    from regrok.study.claims import load_claims
+    from regrok.study.read import STUDIES, load_config
 
     began = time.monotonic()
     if arguments.reanalysed:
@@ -39,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         results = Path("results") / f"{scale}-released"
         lines = verify.reanalysed(results, arguments.bundle / scale)
     else:
-        lines = verify.verify(arguments.bundle, arguments.claims)
+        claims = load_claims(load_config(arguments.config), arguments.config.parent / STUDIES)
+        lines = verify.verify(arguments.bundle, claims)
     print("\n".join(lines))
     print(f"verified in {time.monotonic() - began:.0f} s")

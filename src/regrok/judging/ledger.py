@@ -54,8 +54,8 @@ def ledger(
         entries.append(
             {
                 "id": claim.id,
-                "paper": claim.paper,
-                "arxiv": claims.papers[claim.paper].arxiv,
+                "paper": claim.letter,
+                "arxiv": claims.papers[claim.letter].arxiv,
                 "place": claim.place,
                 "statement": claim.statement,
                 "published_value": claim.published.value,

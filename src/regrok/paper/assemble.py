@@ -35,13 +35,15 @@ def assemble(
     results: Path | str,
     config: Any,
     ledger: Mapping[str, Any],
+    explanations: Mapping[str, str | None],
     repository: str | None = None,
 ) -> Path:
     """Fill `folder` with all that main.tex includes in this build, and nothing of another; returns it.
 
-    root: the checkout, with paper/ and studies/. results: the build's numbers.tex, figures and tables. repository:
-    address of the sources for the figures' links; without one they point beside the PDF. LaTeX's own files below
-    `folder` are kept. Raises RegrokError naming a file that should be there and is not.
+    root: the checkout, with paper/ and studies/. results: the build's numbers.tex, figures and tables.
+    explanations: see `unreproduced`. repository: address of the sources for the figures' links; without one they point
+    beside the PDF. LaTeX's own files below `folder` are kept. Raises RegrokError naming a file that should be there and
+    is not.
     """
     root, folder, results = Path(root), Path(folder), Path(results)
     figures, tables = drawable(config), buildable(config)
@@ -68,7 +70,7 @@ def assemble(
         "studies.tex": "".join(f"{SECTION.format(name)}\n" for name in here),
         "abstract.tex": abstract(sources, here),
         "overview.tex": overview(config, ledger),
-        "unreproduced.tex": unreproduced(ledger),
+        "unreproduced.tex": unreproduced(ledger, explanations),
         texts.REFERENCES: references(texts.bibliographies(root, config)),
     }
     for part, names in rest.items():
@@ -156,7 +158,7 @@ def overview(config: Any, ledger: Mapping[str, Any]) -> str:
             [
                 study.paper.letter,
                 rf"{latex.escape(study.paper.short)}~\citep{{{study.paper.cite}}}",
-                rf"\ref{{study:{name}}}" if name in here else latex.NOTHING,
+                rf"\ref{{sec:{name}}}" if name in here else latex.NOTHING,
                 latex.exact(len(own)),
                 *(latex.exact(own.count(verdict)) for verdict in VERDICTS),
             ]
@@ -173,10 +175,10 @@ def overview(config: Any, ledger: Mapping[str, Any]) -> str:
     return table("studies", columns, header, rows, caption)
 
 
-def unreproduced(ledger: Mapping[str, Any]) -> str:
+def unreproduced(ledger: Mapping[str, Any], explanations: Mapping[str, str | None]) -> str:
     """A list of the claims that did not come out: statement, published, ours, why the predicate says so.
 
-    An entry's `explanation`, TeX or null, is what its author knows about why the claim may fail.
+    explanations: id of a claim → what is known about why it may fail, in TeX, or None.
     """
     lines = []
     for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE):
@@ -188,7 +190,7 @@ def unreproduced(ledger: Mapping[str, Any]) -> str:
             said = (
                 rf"\item[{latex.escape(claim['id'])}] {latex.escape(claim['statement'])} "
                 rf"Published: {latex.escape(claim['published_text'])}. Here: {latex.estimate(claim)}; "
-                rf"{latex.escape(claim['reason'])}. {claim['explanation'] or ''}"
+                rf"{latex.escape(claim['reason'])}. {explanations.get(claim['id']) or ''}"
             )
             lines.append(said.rstrip())
         lines.append(r"\end{description}")

@@ -20,6 +20,7 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.paper import texts
 from regrok.paper.numbers import KINDS
+from regrok.study.claims import Claims
 from regrok.tables.hyperparameters import GROUPS
 
 KEYED = (*KINDS, "evidence")
@@ -43,9 +44,7 @@ OVERFULL_LIMIT = 1.0
 """Points by which a box may stick out unseen."""
 
 
-def lint_sources(
-    root: Path | str, folder: Path | str, config: Any, ledger: Mapping[str, Any]
-) -> list[str]:
+def lint_sources(root: Path | str, folder: Path | str, config: Any, claims: Claims) -> list[str]:
     """Findings in the common text, the chosen studies' sections and their explanations. Empty when all is well.
 
     root: the checkout. folder: the assembled one, for the keys of its numbers.json and the parts of its appendix.
@@ -72,7 +71,7 @@ def lint_sources(
         findings += [f"{path}:{line}: {what}" for line, what in found]
     for name in config.studies:
         findings += _labelled(name, Path(root) / "studies" / name / "section.tex", sources)
-    findings += explanations(root, known, config, ledger)
+    findings += explanations(root, known, config, claims)
     every = Path(root).glob("studies/*/section.tex")
     others = [path.read_text(encoding="utf-8") for path in sorted(every) if path not in sources]
     return findings + unused_macros(sources, others)
@@ -83,9 +82,9 @@ def _labelled(study: str, path: Path, sources: Mapping[Path, str]) -> list[str]:
     start = sources[path].find(r"\section")
     if start < 0:
         return [f"{path}:1: has no \\section; a study is a section of the paper, in \\subsections"]
-    if f"\\label{{study:{study}}}" not in sources[path]:
+    if f"\\label{{sec:{study}}}" not in sources[path]:
         line = texts.line_of(sources[path], start)
-        return [f"{path}:{line}: put \\label{{study:{study}}} after the \\section"]
+        return [f"{path}:{line}: put \\label{{sec:{study}}} after the \\section"]
     return []
 
 
@@ -93,16 +92,16 @@ def explanations(
     root: Path | str,
     known: Mapping[str, Mapping[str, str]],
     config: Any,
-    ledger: Mapping[str, Any],
+    claims: Claims,
 ) -> list[str]:
-    """Findings in the explanations of claims, which the ledger carries from the studies' claims.yaml."""
+    """Findings in the explanations of claims, which stand in the studies' claims.yaml."""
     folders = {study.paper.letter: name for name, study in config.studies.items()}
     findings = []
-    for claim in ledger["claims"]:
-        text = claim["explanation"] or ""
+    for claim in claims.claims:
+        text = claim.explanation or ""
         found = [*digits(text), *undefined_keys(text, known, config, texts.conditions(config))]
-        path = Path(root) / "studies" / folders[claim["paper"]] / "claims.yaml"
-        findings += [f"{path}: {claim['id']}: explanation: {what}" for _, what in found]
+        path = Path(root) / "studies" / folders[claim.letter] / "claims.yaml"
+        findings += [f"{path}: {claim.id}: explanation: {what}" for _, what in found]
     return findings
 
 

@@ -23,12 +23,11 @@ LONGEST = 60
 def suffix(config: Any) -> str:
     """What the build's documents have after their own name: empty, or `-` and what sets the build apart.
 
-    config.listed: the studies that config.yaml lists; a build of all of them does not name them.
+    config.whole: whether it is a build of every study that config.yaml lists; else the name has those of the chosen.
     """
     parts = [] if config.scale == PLAIN_SCALE else [config.scale]
-    studies = list(config.studies)
-    if set(studies) != set(config.listed):
-        parts.append(_joined(studies))
+    if not config.whole:
+        parts.append(_joined(list(config.studies)))
     if config.only:
         parts.append(_joined(config.only))
     if config.source == "released":

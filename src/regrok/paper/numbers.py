@@ -55,7 +55,7 @@ def numbers(
     ledger: Mapping[str, Any],
     config: Any,
     frames: Any,
-    published: Mapping[str, Any],
+    constants: Mapping[str, str | float | int],
 ) -> dict[str, dict[str, str]]:
     """Kind → key → TeX, for every kind of `KINDS`."""
     made: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
@@ -78,8 +78,8 @@ def numbers(
         for column in columns:
             made["setting"][f"{experiment}.{column}"] = found.get(column, latex.NOTHING)
         made["counted"][f"runs.{experiment}"] = latex.exact(len(runs))
-    for key, constant in published.get("constants", {}).items():
-        made["given"][key] = constant.get("text") or latex.exact(constant["value"])
+    for key, constant in constants.items():
+        made["given"][key] = constant if isinstance(constant, str) else latex.exact(constant)
     made["counted"] |= counts(ledger, frames)
     return made
 
@@ -127,12 +127,12 @@ def write_numbers(
     ledger: Mapping[str, Any],
     config: Any,
     frames: Any,
-    published: Mapping[str, Any],
+    constants: Mapping[str, str | float | int],
     out_tex: Path | str,
     out_json: Path | str,
 ) -> None:
     """Write numbers.tex (for LaTeX) and numbers.json (for the lint, and for a reader with jq)."""
-    made = numbers(fits, ledger, config, frames, published)
+    made = numbers(fits, ledger, config, frames, constants)
     lines = [
         f"\\regrokset{{{kind}}}{{{key}}}{{{text}}}"
         for kind, keys in made.items()

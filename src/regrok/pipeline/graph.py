@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from regrok.pipeline import locks
 from regrok.released import bundle
 from regrok.runs.store import present
 from regrok.study.blocks import Config
+from regrok.study.claims import claims_file
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.plan import Job, Plan, make_plan
-from regrok.study.read import load_config
+from regrok.study.published import load_published, published_file
+from regrok.study.read import STUDIES, load_config
 from regrok.tables import buildable
 from regrok.training.fingerprint import PACKAGE, fingerprint, training_sources
 
@@ -157,6 +159,22 @@ class Graph:
     def _built(self, job: str) -> bool:
         return (self.results / "trained" / f"{job}.runs.parquet").exists()
 
+    # What the studies say ------------------------------------------------------------------------------
+
+    @property
+    def claims_files(self) -> list[str]:
+        """The chosen studies' claims."""
+        return self._files(claims_file)
+
+    @property
+    def published_files(self) -> list[str]:
+        """What the chosen studies' papers report, and what the common text quotes."""
+        return [*self._files(published_file), f"{STUDIES}/whole.yaml"]
+
+    def _files(self, of: Callable[[Path, str], Path]) -> list[str]:
+        paths = [of(Path(STUDIES), study) for study in self.config.studies]
+        return [path.as_posix() for path in paths if path.exists()]
+
     # Analysis ----------------------------------------------------------------------------------------
 
     def sources(self, *names: str) -> list[str]:
@@ -241,8 +259,10 @@ def latex_command() -> str | None:
 
 
 def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
-    """The study of a configuration file; raises RegrokError before any job starts if it is refused."""
-    return Graph(load_config(path, overrides))
+    """What a control panel asks for; raises RegrokError before any job starts where a study's file is refused."""
+    config = load_config(path, overrides)
+    load_published(config, Path(path).parent / STUDIES)  # reads the claims too
+    return Graph(config)
 
 
 def _repairs(path: Path) -> int:

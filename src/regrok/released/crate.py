@@ -18,7 +18,7 @@ from typing import Any
 
 from regrok.errors import RegrokError
 from regrok.files import write_atomically
-from regrok.study.read import read_yaml
+from regrok.study.yaml import read_yaml
 
 METADATA = "ro-crate-metadata.json"
 """The name that the specification fixes."""

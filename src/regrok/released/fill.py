@@ -35,7 +35,8 @@ from regrok.runs.frames import Frames
 from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
 from regrok.study.plan import make_plan
-from regrok.study.read import read_yaml
+from regrok.study.published import load_published
+from regrok.study.read import STUDIES
 from regrok.tables import Material, buildable, write_table
 
 LIMIT = 20_000_000
@@ -54,7 +55,7 @@ FAILED = ("never memorised", "collapsed", "diverged")
 def release(
     results: Path | str,
     folder: Path | str = bundle.RELEASED,
-    paper: Path | str = "paper",
+    studies: Path | str = STUDIES,
     points: int = POINTS,
     workers: int | None = None,
 ) -> Path:
@@ -65,7 +66,7 @@ def release(
     when a run was not trained by committed code, when the results contradict themselves or a column is not in the
     data dictionary, and when the bundle would be larger than 20 MB.
     """
-    results, folder, paper = Path(results), Path(folder), Path(paper)
+    results, folder, studies = Path(results), Path(folder), Path(studies)
     config = written_config(results)
     measured = frame_files.load(results)
     refuse_unfinished(measured, config, results)
@@ -89,7 +90,7 @@ def release(
             "rows": {name: len(getattr(thinned, name)) for name in frame_files.NAMES},
         }
         write_json(record, made / "provenance.json")
-        analyse(made, config, paper, folder, workers)
+        analyse(made, config, studies, folder, workers)
         put_in_place(made, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -157,16 +158,16 @@ def provenance(frames: Frames, results: Path) -> dict[str, Any]:
 
 
 def analyse(
-    made: Path, config: Config, paper: Path, folder: Path, workers: int | None = None
+    made: Path, config: Config, studies: Path, folder: Path, workers: int | None = None
 ) -> None:
     """Fit, judge and tabulate from the frames in `made`, as a build does, and check what came out.
 
-    folder: the bundle, whose other scales one of the tables shows.
+    studies: the folder of the studies. folder: the bundle, whose other scales one of the tables shows.
     """
     refit(made, config, workers)
     loaded = frame_files.load(made)
     fits = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
-    claims = load_claims(paper / "claims.yaml", config)
+    claims = load_claims(config, studies)
     write_json(ledger(claims, fits, loaded, config.scale), made / "ledger.json")
     judged = json.loads((made / "ledger.json").read_text(encoding="utf-8"))
     check(loaded, fits, judged["claims"])
@@ -175,10 +176,16 @@ def analyse(
             f"not in the data dictionary: {', '.join(unknown[:5])}; explain it in "
             "src/regrok/released/dictionary.py, then release again"
         )
-    published = read_yaml(paper / "published.yaml")
+    published = load_published(config, studies, claims)
     scrap = made.with_name("tex")
     write_numbers(
-        fits, judged, config, loaded, published, scrap / "numbers.tex", made / "numbers.json"
+        fits,
+        judged,
+        config,
+        loaded,
+        published.constants,
+        scrap / "numbers.tex",
+        made / "numbers.json",
     )
     material = Material(
         frames=loaded,
@@ -186,7 +193,6 @@ def analyse(
         ledger=judged,
         config=config,
         published=published,
-        deviations=read_yaml(paper / "deviations.yaml")["deviations"],
         elsewhere=bundle.ledgers(bundle.other_ledgers(folder, config.scale)),
     )
     for name in buildable(config):

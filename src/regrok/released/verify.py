@@ -1,8 +1,8 @@
 """Whether the bundle is whole and says what its own runs and rules say; and whether a refit says the same.
 
 `verify` reads the bundle alone: checksums, schemas, counts, data dictionary, and every verdict judged again from
-the bundle's fits by the rules of paper/claims.yaml. `reanalysed` compares with a build from the released runs, in
-which every law was fitted again.
+the bundle's fits by the rules of the studies' claims.yaml. `reanalysed` compares with a build from the released runs,
+in which every law was fitted again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from regrok.released import bundle
 from regrok.released.dictionary import read_dictionary, unexplained
 from regrok.runs import frames as frame_files
 from regrok.runs.checks import check
-from regrok.study.claims import Claims, load_claims
+from regrok.study.claims import Claims
 
 SAME = 1e-5
 """Two fits of the same runs agree when they differ by at most this share of the larger or of the interval's width:
@@ -30,16 +30,16 @@ JUDGED = ("estimand", "published_value", "verdict", "value", "low", "high", "lev
 """What of a ledger's entry a rule and its fit decide; the rest is words."""
 
 
-def verify(
-    folder: Path | str = bundle.RELEASED, claims_file: Path | str = "paper/claims.yaml"
-) -> list[str]:
-    """Check the whole bundle; lines that say what was checked. Raises RegrokError naming what is wrong."""
+def verify(folder: Path | str, claims: Claims) -> list[str]:
+    """Check the whole bundle by the rules of these claims; lines that say what was checked.
+
+    Raises RegrokError naming what is wrong.
+    """
     folder = Path(folder)
     lines = [f"{folder}: {bundle.refuse_damage(folder)} files match their checksums"]
     held = bundle.scales(folder)
     if not held:
         raise RegrokError(f"{folder}: no scale has been released")
-    claims = load_claims(claims_file)
     for scale in held:
         lines += verify_scale(folder, scale, claims)
     return lines
@@ -92,7 +92,7 @@ def judge_again(
     later = [claim.id for claim in claims.claims if claim.id not in said]
     if gone := sorted(set(said) - {claim.id for claim in stated}):
         raise RegrokError(
-            f"{part}/ledger.json: claim {gone[0]} is not in claims.yaml; release again"
+            f"{part}/ledger.json: claim {gone[0]} is not in any study's claims.yaml; release again"
         )
     old = claims.model_copy(update={"claims": stated})
     again = ledger(old, fits, frames, shipped["scale"])

@@ -5,20 +5,15 @@ No torch and no matplotlib here: Snakemake asks for the items once per job.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from regrok.figures import drawable
 from regrok.tables import buildable
 
 OWN = "Our own experiments"
 WHOLE = "The audit as a whole"
-ARXIV = re.compile(r"\d{4}\.\d{5}")
 
 
 @dataclass(frozen=True)
@@ -51,26 +46,27 @@ class Item:
         return f"{self.folder}/captions/{self.kind}_{self.name}.rst"
 
 
-CLAIMS = Path("paper/claims.yaml")
-
-
-@cache
-def papers(path: Path = CLAIMS) -> dict[str, str]:
-    """arXiv number → what the report calls the paper, from the head of claims.yaml (all of it takes long to parse)."""
-    head, _, _ = path.read_text(encoding="utf-8").partition("\nclaims:")
-    found = yaml.safe_load(head)["papers"]
-    return {
-        each["arxiv"]: f"Paper {letter}, {each['short']}, arXiv {each['arxiv']}"
-        for letter, each in found.items()
-    }
-
-
-def study_of(experiment: Any) -> str:
+def study_of(config: Any, name: str) -> str:
     """The paper that an experiment repeats, or that it is ours."""
-    arxiv = ARXIV.search(experiment.paper)
-    if experiment.paper.startswith("ours") or arxiv is None:
+    study = config.study_of(name)
+    if study is None or config.experiments[name].ours is not None:
         return OWN
-    return papers().get(arxiv[0], f"arXiv {arxiv[0]}")
+    paper = study.paper
+    return f"Paper {paper.letter}, {paper.short}, arXiv {paper.arxiv}"
+
+
+def origin(config: Any, name: str) -> str:
+    """Where the experiment is published (`arXiv 2603.13331, S1`), or why it is ours."""
+    experiment, study = config.experiments[name], config.study_of(name)
+    if experiment.ours is not None:
+        return f"ours; {experiment.ours}"
+    return f"arXiv {study.paper.arxiv}, {experiment.place}" if study else str(experiment.place)
+
+
+def file_of(config: Any, name: str) -> str:
+    """The file that holds the experiment's block."""
+    studies = (each for each, study in config.studies.items() if name in study.experiments)
+    return next((f"studies/{each}/study.yaml" for each in studies), "config.yaml")
 
 
 def categories(config: Any) -> dict[str, str]:
@@ -79,12 +75,10 @@ def categories(config: Any) -> dict[str, str]:
     Snakemake sorts categories by name, hence the numbers: the whole, papers as in config.yaml, then ours.
     """
     here = [name for name in config.experiments if config.runs_here(name)]
-    studies = list(dict.fromkeys(study_of(config.experiments[name]) for name in here))
+    studies = list(dict.fromkeys(study_of(config, name) for name in here))
     studies = [WHOLE, *(s for s in studies if s != OWN), OWN]
     numbered = {study: f"{i} · {study}" for i, study in enumerate(studies)}
-    return {name: numbered[study_of(config.experiments[name])] for name in here} | {
-        "": numbered[WHOLE]
-    }
+    return {name: numbered[study_of(config, name)] for name in here} | {"": numbered[WHOLE]}
 
 
 def items(config: Any, results: Path | str) -> list[Item]:
@@ -129,7 +123,7 @@ def labels(item: Item, results: Path | str) -> dict[str, str]:
     """
     return {
         "item": heading(item, results),
-        "config.yaml": f"{PLURAL[item.kind]}.{item.name}",
+        "block": f"{PLURAL[item.kind]}.{item.name}",
         "file": Path(item.data).name,
     }
 

@@ -20,7 +20,7 @@ from regrok.errors import RegrokError
 from regrok.figures import source as drawn_by
 from regrok.measures.events import OUTCOMES
 from regrok.report import tex
-from regrok.report.items import Item, figure_caption, heading, items
+from regrok.report.items import Item, figure_caption, file_of, heading, items, origin
 from regrok.report.tabular import read_table
 from regrok.study.claims import OUT_OF_SCOPE, VERDICTS
 
@@ -131,6 +131,8 @@ class Writer:
         mine = self.runs[self.runs["experiment"] == item.name]
         return {
             "experiment": self.config.experiments[item.name],
+            "file": file_of(self.config, item.name),
+            "origin": origin(self.config, item.name),
             "claims": self._claims(item.name),
             "readings": self.ledger["readings"],
             "runs": mine["run_id"].nunique(),

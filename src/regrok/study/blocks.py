@@ -1,8 +1,8 @@
-"""A study: settings, the experiments that vary them, and what is made of the results."""
+"""What the files of the audit hold: the control panel, a study, what is made of the whole, and all of it merged."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from regrok.study.base import Count, Seed, Strict
 from regrok.study.changes import Change
@@ -73,8 +73,10 @@ class Experiment(Strict):
     """A few words for tables and headings."""
     question: str
     """What the experiment decides, in a sentence."""
-    paper: str
-    """arXiv number and the experiment's name there, or why it is ours."""
+    place: str | None = None
+    """What the study's paper calls it: S1, Table 2; null for an experiment of ours."""
+    ours: str | None = None
+    """Why we run it, where the paper does not."""
     settings: str
     """The settings block to start from."""
     change: Change = Field(default_factory=Change)
@@ -88,6 +90,14 @@ class Experiment(Strict):
     scales: dict[Scale, AtScale]
     """The scales at which it runs; one that is not listed does not run it."""
 
+    @model_validator(mode="after")
+    def _of_the_paper_or_ours(self) -> "Experiment":
+        if (self.place is None) == (self.ours is None):
+            raise ValueError(
+                "give one of place (what the paper calls the experiment) and ours (why we run it)"
+            )
+        return self
+
 
 class Fit(Strict):
     """A law fitted to some experiments' runs."""
@@ -95,8 +105,8 @@ class Fit(Strict):
     law: Name
     """Module of regrok.laws."""
     experiments: list[str]
-    """Experiments whose runs it reads."""
-    options: dict[str, Any]
+    """Experiments whose runs it reads; an empty list reads all runs."""
+    options: dict[str, Any] = Field(default_factory=dict)
     """What the module's `fit` is told."""
 
 
@@ -105,11 +115,11 @@ class Figure(Strict):
 
     draw: Name
     """Module of regrok.figures."""
-    experiments: list[str]
-    """Experiments whose runs it shows."""
-    fits: list[str]
+    experiments: list[str] = Field(default_factory=list)
+    """Experiments whose runs it shows; it is drawn where the first of them runs."""
+    fits: list[str] = Field(default_factory=list)
     """Fits that it shows."""
-    options: dict[str, Any]
+    options: dict[str, Any] = Field(default_factory=dict)
     """What the module's `draw` is told."""
 
 
@@ -117,17 +127,51 @@ class Table(Strict):
     """A table of the paper."""
 
     build: Name
-    """Function of regrok.tables."""
-    experiments: list[str]
-    """Experiments whose runs it shows."""
-    fits: list[str]
+    """Module of regrok.tables."""
+    experiments: list[str] = Field(default_factory=list)
+    """Experiments whose runs it shows; it is built where one of them runs."""
+    fits: list[str] = Field(default_factory=list)
     """Fits that it shows."""
-    options: dict[str, Any]
-    """What the function is told."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What the module's `build` is told."""
 
 
-class Config(Strict):
-    """The whole of config.yaml."""
+class Paper(Strict):
+    """The publication that a study audits."""
+
+    letter: Annotated[str, Field(pattern=r"^[A-Z]$")]
+    """What the ids of its claims begin with."""
+    arxiv: Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")]
+    """arXiv number."""
+    short: str
+    """A name of a few words."""
+    cite: str
+    """Key of paper/references.bib."""
+
+
+class Constant(Strict):
+    """A number that the text quotes by \\given{key}."""
+
+    value: float | int | None = None
+    """The number, or null where a claim prints it."""
+    claim: str | None = None
+    """The claim whose printed number it is."""
+    times: float | int = 1
+    """What the claim's number is multiplied by: 100 for per cent."""
+    text: str | None = None
+    """How it is written, in TeX, where that is not the number as it stands."""
+    where: str
+    """Where it is printed, or what it was computed from."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Constant":
+        if (self.value is None) == (self.claim is None):
+            raise ValueError("give one of value and claim (the claim that prints the number)")
+        return self
+
+
+class Panel(Strict):
+    """The whole of config.yaml: what is built, from where, on what machine."""
 
     scale: Scale
     """How much of each grid, how many seeds, which budgets."""
@@ -137,6 +181,77 @@ class Config(Strict):
     """Whether the paper hides its authors."""
     only: list[Name] = Field(default_factory=list)
     """Experiments to build; all that run at the scale where it is empty."""
+    studies: Annotated[list[Name], Field(min_length=1)]
+    """Folders of studies/, in the order in which the paper takes them."""
+    trainer: Trainer
+    """The machine's side of training."""
+
+
+class Whole(Strict):
+    """The whole of studies/whole.yaml: what is made of the audit, whichever studies are built."""
+
+    fits: dict[Name, Fit] = Field(default_factory=dict)
+    """What is fitted."""
+    figures: dict[Name, Figure] = Field(default_factory=dict)
+    """What is drawn."""
+    tables: dict[Name, Table] = Field(default_factory=dict)
+    """What is tabulated."""
+    constants: dict[Name, Constant] = Field(default_factory=dict)
+    """What the common text quotes."""
+
+
+class StudyFile(Strict):
+    """The whole of studies/<name>/study.yaml: all that one paper's audit runs and makes."""
+
+    paper: Paper
+    """What is audited."""
+    settings: dict[Name, SettingsBlock] = Field(default_factory=dict)
+    """Named settings of a run."""
+    experiments: dict[Name, Experiment] = Field(default_factory=dict)
+    """What is run."""
+    fits: dict[Name, Fit] = Field(default_factory=dict)
+    """What is fitted."""
+    figures: dict[Name, Figure] = Field(default_factory=dict)
+    """What is drawn."""
+    tables: dict[Name, Table] = Field(default_factory=dict)
+    """What is tabulated."""
+    extend: dict[str, Annotated[list[str], Field(min_length=1)]] = Field(default_factory=dict)
+    """Dotted key of a list in studies/whole.yaml → what this study adds to it."""
+
+
+class Study(Strict):
+    """One study as the merged configuration keeps it: its paper, and the names of what is its own."""
+
+    paper: Paper
+    """What is audited."""
+    experiments: list[str] = Field(default_factory=list)
+    """Its experiments, in the order of its file."""
+    fits: list[str] = Field(default_factory=list)
+    """Its fits."""
+    figures: list[str] = Field(default_factory=list)
+    """Its figures."""
+    tables: list[str] = Field(default_factory=list)
+    """Its tables."""
+
+
+class Config(Strict):
+    """What is built: the control panel and the chosen studies, merged in their order.
+
+    Names are global, so a run, a seed or a number does not depend on which studies are built beside it.
+    """
+
+    scale: Scale
+    """How much of each grid, how many seeds, which budgets."""
+    source: Literal["trained", "released"]
+    """Where the runs come from: trained here, or the bundle in results/released."""
+    anonymous: bool
+    """Whether the paper hides its authors."""
+    only: list[Name] = Field(default_factory=list)
+    """Experiments to build; all that run at the scale where it is empty."""
+    whole: bool = True
+    """Whether every study of config.yaml is built; a build of some has results and a PDF of its own."""
+    studies: dict[Name, Study] = Field(default_factory=dict)
+    """The chosen studies, in the order in which the paper takes them."""
     trainer: Trainer
     """The machine's side of training."""
     settings: dict[Name, SettingsBlock]
@@ -155,3 +270,7 @@ class Config(Strict):
         known = self.experiments.get(experiment)
         chosen = not self.only or experiment in self.only
         return known is not None and chosen and self.scale in known.scales
+
+    def study_of(self, experiment: str) -> Study | None:
+        """The study that the experiment belongs to."""
+        return next((s for s in self.studies.values() if experiment in s.experiments), None)

@@ -1,6 +1,7 @@
-"""The published claims: `paper/claims.yaml`, its types and its checks.
+"""The published claims: `studies/<name>/claims.yaml`, its types and its checks.
 
 Each claim is stated with its predicate before the runs that decide it exist; `regrok.judging.verdicts` applies it.
+A predicate without a target or bound means the number that the paper prints, which is typed once, in `published`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,9 +17,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from regrok.errors import RegrokError
 from regrok.study.base import Strict
-from regrok.study.blocks import Config, Scale
-from regrok.study.messages import SHOWN, explain
-from regrok.study.read import read_yaml
+from regrok.study.blocks import Config, Paper, Scale
+from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.read import STUDIES
+from regrok.study.yaml import places, read_yaml
 
 REPRODUCED = "reproduced"
 DIRECTION = "reproduced in direction only"
@@ -32,6 +34,20 @@ Estimand = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+
 ClaimId = Annotated[str, Field(pattern=r"^[A-Z][0-9]+(-[a-z0-9]+)*$")]
 MinimumRuns = Annotated[int, Field(ge=1)]
 
+COMMAND = (
+    "snakemake results/{scale}/fits/{fit}.json --cores all --config scale={scale} 'only=[{only}]'"
+)
+"""What brings a claim's evidence."""
+
+NUMBERED = {
+    "within": "target",
+    "all_equal": "target",
+    "proportion": "target",
+    "at_least": "bound",
+    "at_most": "bound",
+}
+"""Kind of predicate → its key for the number that is asked."""
+
 
 class Criterion(Strict):
     """What a claim's estimate has to satisfy."""
@@ -44,8 +60,9 @@ class Within(Criterion):
     """The interval lies in a band around the published value."""
 
     kind: Literal["within"]
+    """within: the interval lies inside the band."""
     target: float
-    """The published value."""
+    """The middle of the band; the published value where it is left out."""
     tolerance: Annotated[float, Field(ge=0)] | None = None
     """Half width of the band."""
     tolerance_relative: Annotated[float, Field(gt=0)] | None = None
@@ -74,8 +91,9 @@ class AtLeast(Criterion):
     """The interval lies at or above a bound."""
 
     kind: Literal["at_least"]
+    """at_least: it lies at or above the bound."""
     bound: float
-    """The least value."""
+    """The least value; the published one where it is left out."""
 
     def band(self) -> tuple[float, float]:
         return self.bound, math.inf
@@ -85,8 +103,9 @@ class AtMost(Criterion):
     """The interval lies at or below a bound."""
 
     kind: Literal["at_most"]
+    """at_most: it lies at or below the bound."""
     bound: float
-    """The largest value."""
+    """The largest value; the published one where it is left out."""
 
     def band(self) -> tuple[float, float]:
         return -math.inf, self.bound
@@ -96,6 +115,7 @@ class Sign(Criterion):
     """The interval lies on one side of zero."""
 
     kind: Literal["sign"]
+    """sign: it lies on one side of zero."""
     sign: Literal["positive", "negative"]
     """The side; zero itself is on neither."""
 
@@ -108,8 +128,9 @@ class AllEqual(Criterion):
     """A share of runs that is exactly 0 or exactly 1; one exception refutes it."""
 
     kind: Literal["all_equal"]
+    """all_equal: every run, or none."""
     target: Annotated[float, Field(ge=0, le=1)]
-    """0 or 1."""
+    """0 or 1; the published value where it is left out."""
     minimum_runs: MinimumRuns
     """With fewer runs, no exception is not enough."""
 
@@ -124,8 +145,9 @@ class Proportion(Criterion):
     """A share of runs that the Wilson interval has to hold."""
 
     kind: Literal["proportion"]
+    """proportion: the interval holds the share."""
     target: Annotated[float, Field(ge=0, le=1)]
-    """The published share."""
+    """The published share; the published value where it is left out."""
     minimum_runs: MinimumRuns
     """With fewer runs the interval holds almost anything."""
 
@@ -153,22 +175,11 @@ class Published(Strict):
     """As printed."""
 
 
-class Paper(Strict):
-    """A source of claims."""
-
-    arxiv: str
-    """arXiv number."""
-    short: str
-    """A name of a few words."""
-
-
 class Claim(Strict):
     """One published, checkable statement."""
 
     id: ClaimId
     """A letter for the paper, a number, and words for a part of the claim."""
-    paper: str
-    """Key of `papers`."""
     place: str
     """Where it is printed."""
     statement: str
@@ -185,26 +196,55 @@ class Claim(Strict):
     """The weaker reading, if there is one."""
     alternatives: dict[str, Estimand] = Field(default_factory=dict)
     """Other estimators of the same quantity, judged by the same predicate, for the robustness table."""
-    command: str
-    """What brings the evidence; {scale} stands for the scale, {only} for the experiments that its fit reads."""
+    explanation: str | None = None
+    """What is known about why it may fail, in TeX; shown beside it only when it does."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _printed_number(cls, given: Any) -> Any:
+        """Put the published value where a predicate names no number of its own."""
+        if not isinstance(given, dict) or not isinstance(given.get("predicate"), dict):
+            return given
+        printed = given.get("published")
+        value = printed.get("value") if isinstance(printed, dict) else None
+        filled = {}
+        for scale, predicate in given["predicate"].items():
+            kind = predicate.get("kind") if isinstance(predicate, dict) else None
+            key = NUMBERED.get(kind) if isinstance(kind, str) else None
+            if key is not None and key not in predicate and value is not None:
+                predicate = {**predicate, key: value}
+            filled[scale] = predicate
+        return {**given, "predicate": filled}
+
+    @property
+    def letter(self) -> str:
+        """What its id begins with: the paper."""
+        return self.id[0]
 
     @property
     def fit(self) -> str:
         return self.estimand.partition(".")[0]
 
     def command_at(self, scale: Scale, experiments: Iterable[str]) -> str:
-        """The command at a scale, where these of the fit's experiments run; the claim's own where none does."""
+        """What brings the evidence at a scale: the fit, trained on those of its experiments that run there."""
         only = ",".join(experiments) or ",".join(self.experiments)
-        return self.command.replace("{scale}", scale).replace("{only}", only)
+        return COMMAND.format(scale=scale, fit=self.fit, only=only)
+
+
+class ClaimsFile(Strict):
+    """The whole of a study's claims.yaml."""
+
+    claims: list[Claim]
+    """The claims, in the order in which they are shown; empty for a study that has only begun."""
 
 
 class Claims(Strict):
-    """The whole of claims.yaml."""
+    """The claims of the chosen studies."""
 
     papers: dict[str, Paper]
-    """Where the claims come from."""
-    claims: Annotated[list[Claim], Field(min_length=1)]
-    """The claims, in the order in which they are shown."""
+    """Letter → where the claims come from."""
+    claims: list[Claim]
+    """The claims, in the order of the studies and of their files."""
 
     def find(self, claim_id: str) -> Claim:
         """The claim with this id. Raises RegrokError with the nearest ids."""
@@ -216,36 +256,68 @@ class Claims(Strict):
         raise RegrokError(f"there is no claim '{claim_id}'.{hint} `regrok claims` lists them all.")
 
 
-def load_claims(path: Path | str, config: Config | None = None) -> Claims:
-    """Read and check claims.yaml, against a configuration where given.
+def claims_file(folder: Path, study: str) -> Path:
+    """The claims of a study, below the folder of all studies."""
+    return folder / study / "claims.yaml"
 
-    Raises RegrokError naming the claim and the key: wrong types or keys, an id given twice, an unknown paper,
-    an experiment that config.yaml does not hold.
+
+def load_claims(config: Config, folder: Path | str = STUDIES) -> Claims:
+    """Read and check the claims of the configuration's studies, below `folder`; a study may have none yet.
+
+    Raises RegrokError naming the file, the claim and the key: wrong types or keys, an id given twice or without the
+    paper's letter, an experiment or fit that the studies do not hold.
     """
-    data = read_yaml(Path(path))
+    paths = {name: claims_file(Path(folder), name) for name in config.studies}
+    read = {name: _read(path).claims for name, path in paths.items() if path.exists()}
+    _refuse_doubles({paths[name]: claims for name, claims in read.items()})
+    for name, claims in read.items():
+        letter = config.studies[name].paper.letter
+        problems = [each for claim in claims for each in _problems(claim, letter, config)]
+        if problems:
+            raise RegrokError("\n  ".join([f"{paths[name]} is refused:", *problems[:SHOWN]]))
+    papers = {study.paper.letter: study.paper for study in config.studies.values()}
+    return Claims.model_construct(papers=papers, claims=[c for each in read.values() for c in each])
+
+
+def _refuse_doubles(files: Mapping[Path, list[Claim]]) -> None:
+    """Raise RegrokError, with both places, for an id that is given twice."""
+    holders: dict[str, list[Path]] = {}
+    for path, claims in files.items():
+        for claim in claims:
+            holders.setdefault(claim.id, []).append(path)
+    for name, paths in holders.items():
+        if len(paths) > 1:
+            found = [each for path in dict.fromkeys(paths) for each in places(path, "claims", name)]
+            raise RegrokError(
+                f"claim {name}: this id is given twice, in {' and '.join(found)}; rename one of them"
+            )
+
+
+def _read(path: Path) -> ClaimsFile:
+    data = read_yaml(path)
     try:
-        claims = Claims.model_validate(data)
+        return ClaimsFile.model_validate(data)
     except ValidationError as error:
-        problems = [_named(problem, data) for problem in explain(error, Claims, data)[:SHOWN]]
-        raise RegrokError("\n  ".join([f"{path} is refused:", *problems])) from None
-    problems = []
-    seen: set[str] = set()
-    known = config.experiments if config else {}
-    for claim in claims.claims:
-        if claim.id in seen:
-            problems.append(f"{claim.id}: this id is given twice")
-        seen.add(claim.id)
-        if claim.paper not in claims.papers:
-            papers = ", ".join(claims.papers)
-            problems.append(f"{claim.id}: paper = '{claim.paper}'; papers: {papers}")
-        for name in claim.experiments if config else ():
-            if name not in known:
-                near = difflib.get_close_matches(name, sorted(known), 1)
-                hint = f" Did you mean '{near[0]}'?" if near else ""
-                problems.append(f"{claim.id}: experiments: no such experiment as '{name}'.{hint}")
-    if problems:
-        raise RegrokError("\n  ".join([f"{path} is refused:", *problems[:SHOWN]]))
-    return claims
+        found = [_named(problem, data) for problem in explain(error, ClaimsFile, data)[:SHOWN]]
+        raise RegrokError("\n  ".join([f"{path} is refused:", *found])) from None
+
+
+def _problems(claim: Claim, letter: str, config: Config) -> Iterator[str]:
+    """What a claim names that is not there."""
+    if claim.letter != letter:
+        yield f"{claim.id}: this paper's letter is {letter}, so its claims are called {letter}1, {letter}2-…"
+    for name in claim.experiments:
+        if name not in config.experiments:
+            near = nearest(name, sorted(config.experiments))
+            yield f"{claim.id}: experiments: no such experiment as '{name}'.{near}"
+    named = {"estimand": claim.estimand}
+    named |= {f"alternatives.{label}": key for label, key in claim.alternatives.items()}
+    if claim.direction is not None:
+        named["direction.estimand"] = claim.direction.estimand
+    for key, estimand in named.items():
+        fit = estimand.partition(".")[0]
+        if fit not in config.fits:
+            yield f"{claim.id}: {key} = '{estimand}': no such fit as '{fit}'.{nearest(fit, sorted(config.fits))}"
 
 
 def _named(problem: str, data: dict[str, Any]) -> str:

@@ -1,134 +1,264 @@
-"""`config.yaml` → Config: read, overridden, validated, every cell of every scale checked."""
+"""The control panel and the chosen studies → Config: read, overridden, validated, merged, every cell checked."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from regrok.errors import RegrokError
-from regrok.study.blocks import SCALES, Config, Experiment
-from regrok.study.changes import known_keys
-from regrok.study.expand import cells, settings_block
+from regrok.study.base import Strict
+from regrok.study.blocks import Config, Panel, Study, StudyFile, Whole
+from regrok.study.check import problems
 from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.yaml import parse_scalar, places, read_yaml
 
-PACKAGE = Path(__file__).parents[1]
+STUDIES = "studies"
+"""The folder of the studies, beside config.yaml."""
 
-MODULES = (("fits", "law", "laws", "fit"), ("figures", "draw", "figures", "draw"))
-"""Section of the file, its key, the folder of the modules that the key names, the function they have.
+SECTIONS = ("settings", "experiments", "fits", "figures", "tables")
+"""What a study's file holds by name; a name is given once in the whole audit."""
 
-Looked up in the source: importing them would load torch and pandas for a name.
-"""
+Type = TypeVar("Type", bound=Strict)
+Files = dict[Path, dict[str, Any]]
+"""Each study's file, and that of the whole, with its content."""
 
 
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Read and check a study.
+    """Read and check a control panel and the studies that it names.
 
     Args:
-        path: the YAML file.
-        overrides: what to change in it, nested or by dotted key (`{"trainer.slots": 4}`); text
-            that reads as a number is one, as on Snakemake's command line.
+        path: the panel, config.yaml; the studies are the folders of `studies/` beside it.
+        overrides: what to change in the panel or in a study, nested or by dotted key
+            (`{"trainer.slots": 4, "experiments.S1.seeds": [42]}`); text that reads as a number is one, as on
+            Snakemake's command line.
 
     Raises:
-        RegrokError: the file cannot be read or something in it is wrong. The message names each
-            key, its value, what is allowed and the nearest known key.
+        RegrokError: a file cannot be read or something in it is wrong. The message names the study's file, each
+            key, its value, what is allowed and the nearest known key; both places where a name is given twice.
     """
-    data = read_yaml(Path(path))
-    for dotted, value in (overrides or {}).items():
-        _put(data, str(dotted).split("."), _scalar(value))
-    return check(data, str(path))
+    path = Path(path)
+    data = read_yaml(path)
+    told = {str(dotted): _scalar(value) for dotted, value in (overrides or {}).items()}
+    listed = data.get("studies")
+    for dotted in [each for each in told if each.partition(".")[0] not in (*SECTIONS, "extend")]:
+        _put(data, dotted.split("."), told.pop(dotted))
+    panel = _valid(Panel, data, path)
+    files = _files(panel.studies, path.parent / STUDIES)
+    _refuse_doubles(files)
+    for dotted, value in told.items():
+        _put_into_owner(files, dotted.split("."), value)
+    return _checked(_merged(panel, files, panel.studies == listed), files, path)
 
 
 def check(data: Any, source: str) -> Config:
-    """Validate the content of a configuration; `source` names it in messages."""
-    try:
-        config = Config.model_validate(data)
-    except ValidationError as error:
-        raise _refusal(source, explain(error, Config, data)) from None
-    except RecursionError:
-        raise _refusal(source, ["the whole file: nested too deeply"]) from None
-    problems = list(_names(config)) or list(_cells(config))
-    if problems:
-        raise _refusal(source, problems)
+    """Validate a merged configuration as plain values; `source` names it in messages."""
+    config = _valid(Config, data, source)
+    if found := problems(config):
+        raise _refusal(source, found)
     return config
 
 
-def _refusal(source: str, problems: list[str]) -> RegrokError:
-    shown = list(dict.fromkeys(problems))
+def _valid(kind: type[Type], data: Any, source: str | Path) -> Type:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise _refusal(source, explain(error, kind, data)) from None
+    except RecursionError:
+        raise _refusal(source, ["the whole file: nested too deeply"]) from None
+
+
+def _refusal(source: str | Path, found: list[str]) -> RegrokError:
+    shown = list(dict.fromkeys(found))
     more = [f"… and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
     return RegrokError("\n  ".join([f"{source} is refused:", *shown[:SHOWN], *more]))
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as a reader expects it: `1e-3` is a number, and a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[Any, int] = {}
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            line = key_node.start_mark.line + 1
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f"the key {key!r} is not text; put it in quotes",
-                    key_node.start_mark,
-                )
-            if key in lines:
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f"the key '{key}' is given twice, on lines {lines[key]} and {line}",
-                    key_node.start_mark,
-                )
-            lines[key] = line
-        return super().construct_mapping(node, deep=deep)
+# From files to one configuration ----------------------------------------------------------------------------
 
 
-# YAML 1.1 calls 1e-3 a string, since it has no point.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+def study_file(folder: Path, study: str) -> Path:
+    """The file of a study, below the folder of all studies."""
+    return folder / study / "study.yaml"
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The content of a YAML file of keys and values.
+def _files(studies: Iterable[str], folder: Path) -> Files:
+    """The chosen studies' files in order, then the whole's. Raises RegrokError for a study without a folder."""
+    known = sorted(path.parent.name for path in folder.glob("*/study.yaml"))
+    files: Files = {}
+    for name in studies:
+        path = study_file(folder, name)
+        if name not in known:
+            raise RegrokError(
+                f"studies = '{name}': there is no {path}.{nearest(name, known)} "
+                f"A new one begins with: regrok new-study {name} --arxiv ID"
+            )
+        if path in files:
+            raise RegrokError(f"studies: '{name}' is given twice")
+        files[path] = read_yaml(path)
+    whole = folder / "whole.yaml"
+    if whole.exists():
+        files[whole] = read_yaml(whole)
+    return files
 
-    Raises:
-        RegrokError: no such file, not UTF-8, not YAML, a duplicate key, or not a mapping.
+
+def _refuse_doubles(files: Files) -> None:
+    """Raise RegrokError, with both places, for a name that two files give."""
+    first: dict[tuple[str, str], Path] = {}
+    found = []
+    for path, data in files.items():
+        for section in SECTIONS:
+            names = data.get(section)
+            for name in names if isinstance(names, dict) else ():
+                other = first.setdefault((section, name), path)
+                if other is not path:
+                    both = places(other, section, name) + places(path, section, name)
+                    found.append(
+                        f"{section}.{name}: given twice, in {' and '.join(both)}; rename one of them."
+                    )
+    if found:
+        raise RegrokError("\n  ".join(["the studies are refused together:", *found[:SHOWN]]))
+
+
+def _merged(panel: Panel, files: Files, whole: bool) -> Config:
+    """All files as one configuration: names in the order of the files, lists of the whole extended."""
+    _fill_in_printed(files)
+    extended: dict[str, list[str]] = {}
+    parts: list[tuple[Path, StudyFile | Whole]] = []
+    for path, data in files.items():
+        if path.name == "study.yaml":
+            study = _valid(StudyFile, data, path)
+            parts.append((path, study))
+            for dotted, values in study.extend.items():
+                extended.setdefault(dotted, []).extend(values)
+        else:
+            for dotted, values in extended.items():
+                _extend(data, dotted, values, path)
+            extended = {}
+            parts.append((path, _valid(Whole, data, path)))
+    if extended:
+        raise RegrokError(
+            f"extend.{next(iter(extended))}: there is no studies/whole.yaml to extend"
+        )
+    studies = {
+        path.parent.name: Study(
+            paper=part.paper,
+            **{section: list(getattr(part, section)) for section in SECTIONS[1:]},
+        )
+        for path, part in parts
+        if isinstance(part, StudyFile)
+    }
+    _refuse_one_letter_twice({path: part for path, part in parts if isinstance(part, StudyFile)})
+    blocks: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for _, part in parts:
+        for section in SECTIONS:
+            blocks[section].update(getattr(part, section, {}))
+    given = {
+        key: getattr(panel, key) for key in ("scale", "source", "anonymous", "only", "trainer")
+    }
+    given |= {"whole": whole, "studies": studies, **blocks}
+    return Config.model_construct(set(given), **given)
+
+
+def _refuse_one_letter_twice(studies: Mapping[Path, StudyFile]) -> None:
+    """Raise RegrokError, with both places, where claims of two papers would begin with one letter."""
+    first: dict[str, Path] = {}
+    for path, study in studies.items():
+        letter = study.paper.letter
+        if letter in first:
+            raise RegrokError(
+                f"paper.letter = '{letter}': given twice, in {first[letter]} and {path}; ids of claims begin with it"
+            )
+        first[letter] = path
+
+
+def _fill_in_printed(files: Files) -> None:
+    """Put the printed number where an option says {claim: ID}; a number is typed once, where its claim is.
+
+    Raises RegrokError for an id of which the study's claims print no number.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        close = get_close_matches(path.name, beside, n=1)
-        hint = f" Did you mean '{path.with_name(close[0])}'?" if close else ""
-        raise RegrokError(f"{path}: cannot be read ({error.strerror}).{hint}") from None
-    except UnicodeDecodeError:
-        raise RegrokError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    return parse_yaml(text, str(path))
+    for path, data in files.items():
+        printed: dict[str, float] | None = None
+        for where, options, key in _asking_options(data):
+            if printed is None:
+                printed = _printed(path.with_name("claims.yaml"))
+            wanted = str(options[key]["claim"])
+            if wanted not in printed:
+                near = nearest(wanted, printed)
+                said = f"{where}.{key}.claim = '{wanted}': no claim that prints a number.{near}"
+                raise _refusal(path, [said])
+            options[key] = printed[wanted]
 
 
-def parse_yaml(text: str, source: str) -> dict[str, Any]:
-    """As `read_yaml`, from text."""
-    try:
-        data = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RegrokError(f"{source}{at}: {error.problem or 'not YAML'}") from None
-    except (yaml.YAMLError, ValueError, IndexError, RecursionError) as error:
-        raise RegrokError(f"{source}: not YAML ({error})") from None
-    if not isinstance(data, dict):
-        raise RegrokError(f"{source}: should hold keys and values, not {type(data).__name__}")
-    return data
+def _asking_options(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Dotted key of each options block that asks for a claim's number, the block, and the option that does."""
+    for section in SECTIONS[2:]:
+        blocks = data.get(section)
+        for name, block in blocks.items() if isinstance(blocks, dict) else ():
+            options = block.get("options") if isinstance(block, dict) else None
+            if not isinstance(options, dict):
+                continue
+            for key, value in list(options.items()):
+                if isinstance(value, dict) and list(value) == ["claim"]:
+                    yield f"{section}.{name}.options", options, key
+
+
+def _printed(path: Path) -> dict[str, float]:
+    """Claim → the number that is printed, as far as the file can be read; its own check says what is wrong in it."""
+    claims = read_yaml(path).get("claims") if path.exists() else None
+    found = {}
+    for claim in claims if isinstance(claims, list) else ():
+        published = claim.get("published") if isinstance(claim, dict) else None
+        value = published.get("value") if isinstance(published, dict) else None
+        if isinstance(value, int | float):
+            found[str(claim.get("id"))] = value
+    return found
+
+
+def _extend(data: dict[str, Any], dotted: str, values: list[str], path: Path) -> None:
+    """Add to a list of the whole's file. Raises RegrokError where no list has this key."""
+    *above, last = dotted.split(".")
+    inner: Any = data
+    for key in above:
+        inner = inner.get(key) if isinstance(inner, dict) else None
+    if not isinstance(inner, dict) or not isinstance(inner.get(last), list):
+        raise RegrokError(f"extend.{dotted}: {path} has no list of this name")
+    inner[last] = [*inner[last], *values]
+
+
+def _checked(config: Config, files: Files, path: Path) -> Config:
+    """The configuration, where nothing is wrong with it as a whole; a problem is told with its file."""
+    found = problems(config)
+    if not found:
+        return config
+    owners = {
+        f"{section}.{name}": file
+        for file, data in files.items()
+        for section in SECTIONS
+        for name in data.get(section) or ()
+    }
+    told = []
+    for line in found:
+        key = re.match(r"\w+\.\w+", line)
+        told.append((owners.get(key[0] if key else "", path), line))
+    if len({file for file, _ in told}) == 1:
+        raise _refusal(told[0][0], found)
+    raise _refusal(path, [f"{file}: {line}" for file, line in told])
+
+
+# Overrides --------------------------------------------------------------------------------------------------
+
+
+def _put_into_owner(files: Files, path: list[str], value: Any) -> None:
+    """Set a value in the file that has its block; a name that none has is the first study's."""
+    section, *rest = path
+    if not rest and isinstance(value, dict):
+        for name, inner in value.items():
+            _put_into_owner(files, [section, str(name)], inner)
+        return
+    holders = [data for data in files.values() if rest and rest[0] in (data.get(section) or {})]
+    _put(holders[0] if holders else next(iter(files.values())), path, value)
 
 
 def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
@@ -151,99 +281,4 @@ def _scalar(value: Any) -> Any:
         return {str(key): _scalar(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_scalar(inner) for inner in value]
-    if isinstance(value, str):
-        try:
-            read = yaml.load(value, Loader=_Loader)
-        except (yaml.YAMLError, ValueError):
-            return value
-        return read if isinstance(read, bool | int | float | list) else value
-    return value
-
-
-def _names(config: Config) -> Iterator[str]:
-    """Names that refer to nothing, and lists that say a thing twice."""
-    refers = _reference(config.settings)
-    for name, block in config.settings.items():
-        if block.like is not None:
-            yield from refers(f"settings.{name}.like", "settings block", block.like)
-    for name, experiment in config.experiments.items():
-        yield from _experiment(f"experiments.{name}", experiment, refers)
-    for name in config.only:
-        yield from _reference(config.experiments)("only", "experiment", name)
-        if name in config.experiments and not config.runs_here(name):
-            listed = ", ".join(config.experiments[name].scales)
-            yield f"only = '{name}': does not run at scale {config.scale}, but at {listed}."
-    for section in ("fits", "figures", "tables"):
-        for name, block in getattr(config, section).items():
-            for key, known in (("experiments", config.experiments), ("fits", config.fits)):
-                for each in getattr(block, key, ()):
-                    yield from _reference(known)(f"{section}.{name}.{key}", key[:-1], each)
-
-    for section, key, folder, function in MODULES:
-        modules = [
-            path.stem
-            for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
-            if f"\ndef {function}" in path.read_text(encoding="utf-8")
-        ]
-        for name, block in getattr(config, section).items():
-            path = f"{section}.{name}.{key}"
-            yield from _reference(modules)(path, f"module of regrok.{folder}", getattr(block, key))
-
-
-Reference = Callable[[str, str, str], Iterator[str]]
-
-
-def _reference(known: Any) -> Reference:
-    def refers(path: str, kind: str, name: str) -> Iterator[str]:
-        if name not in known:
-            yield f"{path} = '{name}': no such {kind}.{nearest(name, known)}"
-
-    return refers
-
-
-def _experiment(path: str, experiment: Experiment, refers: Reference) -> Iterator[str]:
-    yield from refers(f"{path}.settings", "settings block", experiment.settings)
-    if not experiment.scales:
-        yield f"{path}.scales = {{}}: no scale runs it; list at least one of {', '.join(SCALES)}."
-    parts: list[tuple[str, Any]] = [(path, experiment)]
-    for scale, at in experiment.scales.items():
-        parts.append((f"{path}.scales.{scale}", at))
-        if at.settings is not None:
-            yield from refers(f"{path}.scales.{scale}.settings", "settings block", at.settings)
-    for where, part in list(parts):
-        names = [arm.name for arm in part.arms or ()]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            yield f"{where}.arms: the name '{name}' is given twice; each arm needs its own."
-        parts += [(f"{where}.arms.{arm.name}", arm) for arm in part.arms or ()]
-    for where, part in parts:
-        for seed in sorted({s for s in part.seeds or () if part.seeds.count(s) > 1}):
-            yield f"{where}.seeds: the seed {seed} is given twice; seeds must differ."
-        for key, values in (part.grid or {}).items():
-            if key not in known_keys():
-                yield f"{where}.grid: unknown key '{key}'.{nearest(key, known_keys())}"
-            for value in values:
-                if values.count(value) > 1:
-                    yield f"{where}.grid.{key} = {values}: {value!r} is given twice."
-
-
-def _cells(config: Config) -> Iterator[str]:
-    """What is wrong with the cells of each experiment at each scale, once per complaint."""
-    for name in config.settings:
-        try:
-            settings_block(config, name)
-        except RegrokError as error:
-            yield str(error)
-            return
-    said: set[str] = set()
-    for name, experiment in config.experiments.items():
-        alone = config.model_copy(update={"experiments": {name: experiment}})
-        for scale in experiment.scales:
-            try:
-                for _ in cells(alone, scale):
-                    pass
-            except RegrokError as error:
-                for line in str(error).splitlines():
-                    complaint = line.partition(": ")[2]
-                    if complaint not in said:
-                        said.add(complaint)
-                        yield line
+    return parse_scalar(value) if isinstance(value, str) else value

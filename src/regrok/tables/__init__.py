@@ -21,6 +21,8 @@ from regrok.errors import RegrokError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from regrok.study.published import Published
+
 
 @dataclass(frozen=True)
 class Built:
@@ -44,10 +46,8 @@ class Material:
     """The claims with their verdicts."""
     config: Any
     """The study."""
-    published: Mapping[str, Any] = field(default_factory=dict)
-    """paper/published.yaml."""
-    deviations: Sequence[Mapping[str, Any]] = ()
-    """paper/deviations.yaml."""
+    published: Published | None = None
+    """What the studies' papers report; None where nothing is laid beside ours."""
     benchmarks: Sequence[Path] = ()
     """Snakemake's benchmark files, for the compute card; none gives the training rows alone."""
     elsewhere: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ experiments: in the order shown; those that do not run at this scale are left ou
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -60,7 +60,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
         raise RegrokError(
             f"table {name}: needs a fit of law 'cells'; its fits are {list(entry.fits)}"
         )
-    published = material.published.get("cells", {})
+    published = material.published.cells if material.published else {}
+    wordings = material.published.wordings if material.published else {}
     members = material.frames.experiments
     settings = material.frames.runs.drop_duplicates("cell").set_index("cell")[list(SETTINGS)]
     lines: list[Any] = []
@@ -83,9 +84,10 @@ def build(name: str, entry: Any, material: Material) -> Built:
         cells.sort(key=lambda cell: tuple(_order(setting[cell["cell"]][c]) for c in varying))
         title = material.config.experiments[experiment].title
         lines.append(f"{latex.escape(experiment.replace('_', ' '))}: {latex.escape(title)}")
+        theirs = published[experiment].rows if experiment in published else []
         for cell in cells:
             own = setting[cell["cell"]]
-            found = match(published.get(experiment, {}).get("rows", []), own)
+            found = match(theirs, own)
             words = ", ".join(_setting(c, own[c]) for c in varying if not pd.isna(own[c]))
             lines.append(_ours(cell, words or "default point"))
             if found:
@@ -101,7 +103,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
     if any(row["published_runs"] is not None for row in rows):
         caption += (
             r" Beneath, where a cell has the published settings, the published mean $\pm$ standard deviation over the "
-            rf"runs that grokked ({_sources(entry.experiments, published)})."
+            rf"runs that grokked ({_sources(entry.experiments, wordings)})."
         )
     # Names of several settings wrap and columns move together: the norms' intervals need the width.
     longest = max(latex.printed(line[0]) for line in lines if not isinstance(line, str))
@@ -115,23 +117,18 @@ def build(name: str, entry: Any, material: Material) -> Built:
     return Built(tex, pd.DataFrame(rows))
 
 
-SOURCES = {
-    "truong2026norm": r"computed from the released run data~\citep{truong2026norm}",
-    "manir2026systematic": r"as printed in~\citet{manir2026systematic}",
-}
-"""Where published means come from, by the key of paper/references.bib."""
-
-
-def _sources(experiments: list[str], published: Mapping[str, Any]) -> str:
-    keys = dict.fromkeys(published[e]["source"] for e in experiments if e in published)
-    return "; ".join(SOURCES[key] for key in keys)
+def _sources(experiments: list[str], wordings: Mapping[str, str]) -> str:
+    """Where the published means come from, each said once, in the order of the experiments."""
+    return "; ".join(dict.fromkeys(wordings[e] for e in experiments if e in wordings))
 
 
 def _order(value: Any) -> tuple[int, Any]:
     return (1, str(value)) if isinstance(value, str) or pd.isna(value) else (0, value)
 
 
-def match(rows: list[Mapping[str, Any]], setting: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def match(
+    rows: Sequence[Mapping[str, Any]], setting: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """The published row whose `match` agrees with a cell's settings (NaN agrees with nothing)."""
     for row in rows:
         if all(_agrees(setting[key], value) for key, value in row["match"].items()):

@@ -29,8 +29,8 @@ def filled(text: str, frames: Any) -> str:
         runs = frames.runs[frames.runs.run_id.isin(members)]
         if runs.empty or column not in runs:
             raise RegrokError(
-                f"paper/deviations.yaml: {found.group()}: no runs of {experiment!r} with a column {column!r} at "
-                "this scale; limit the entry's scales or correct the name"
+                f"deviations of a study's published.yaml: {found.group()}: no runs of {experiment!r} with a column "
+                f"{column!r} at this scale; limit the entry's scales or correct the name"
             )
         parts += [latex.escape(text[end : found.start()]), latex.listing(runs[column])]
         end = found.end()
@@ -49,15 +49,15 @@ def left_out(text: str, config: Any) -> bool:
 def build(name: str, entry: Any, material: Material) -> Built:
     """The deviations of this scale. Raises RegrokError for a placeholder that names no setting."""
     rows, plain = [], []
-    for one in material.deviations:
-        if material.config.scale not in one["scales"] or left_out(one["here"], material.config):
+    for one in material.published.deviations if material.published else ():
+        if material.config.scale not in one.scales or left_out(one.here, material.config):
             continue
-        published = one["published"] or "not found"
-        here = filled(one["here"], material.frames)
+        published = one.published or "not found"
+        here = filled(one.here, material.frames)
         rows.append(
-            [latex.escape(one["where"]), latex.escape(published), here, latex.escape(one["reason"])]
+            [latex.escape(one.where), latex.escape(published), here, latex.escape(one.reason)]
         )
-        plain.append({key: one[key] for key in ("where", "published", "here", "reason")})
+        plain.append({key: getattr(one, key) for key in ("where", "published", "here", "reason")})
     caption = (
         r"\textbf{Deviations from the published protocol,} and choices where the paper does not say "
         r"(\emph{not found})."

@@ -1,0 +1,109 @@
+"""What must hold of a merged configuration before anything is planned: names, lists, modules, every cell."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from regrok.errors import RegrokError
+from regrok.study.blocks import SCALES, Config, Experiment
+from regrok.study.changes import known_keys
+from regrok.study.expand import cells, settings_block
+from regrok.study.messages import nearest
+
+PACKAGE = Path(__file__).parents[1]
+
+MODULES = (("fits", "law", "laws"), ("figures", "draw", "figures"), ("tables", "build", "tables"))
+"""Section, its key, the folder of the modules that the key names.
+
+Looked up as files: importing them would load torch and pandas for a name.
+"""
+
+
+def problems(config: Config) -> list[str]:
+    """One line for each thing that is wrong, beginning with its dotted key; cells only where all names hold."""
+    return list(_names(config)) or list(_cells(config))
+
+
+def _names(config: Config) -> Iterator[str]:
+    """Names that refer to nothing, and lists that say a thing twice."""
+    refers = _reference(config.settings)
+    for name, block in config.settings.items():
+        if block.like is not None:
+            yield from refers(f"settings.{name}.like", "settings block", block.like)
+    for name, experiment in config.experiments.items():
+        yield from _experiment(f"experiments.{name}", experiment, refers)
+    for name in config.only:
+        yield from _reference(config.experiments)("only", "experiment", name)
+        if name in config.experiments and not config.runs_here(name):
+            listed = ", ".join(config.experiments[name].scales)
+            yield f"only = '{name}': does not run at scale {config.scale}, but at {listed}."
+    for section in ("fits", "figures", "tables"):
+        for name, block in getattr(config, section).items():
+            for key, known in (("experiments", config.experiments), ("fits", config.fits)):
+                for each in getattr(block, key, ()):
+                    yield from _reference(known)(f"{section}.{name}.{key}", key[:-1], each)
+
+    for section, key, folder in MODULES:
+        modules = [path.stem for path in sorted((PACKAGE / folder).glob("[!_]*.py"))]
+        for name, block in getattr(config, section).items():
+            path = f"{section}.{name}.{key}"
+            yield from _reference(modules)(path, f"module of regrok.{folder}", getattr(block, key))
+
+
+Reference = Callable[[str, str, str], Iterator[str]]
+
+
+def _reference(known: Any) -> Reference:
+    def refers(path: str, kind: str, name: str) -> Iterator[str]:
+        if name not in known:
+            yield f"{path} = '{name}': no such {kind}.{nearest(name, known)}"
+
+    return refers
+
+
+def _experiment(path: str, experiment: Experiment, refers: Reference) -> Iterator[str]:
+    yield from refers(f"{path}.settings", "settings block", experiment.settings)
+    if not experiment.scales:
+        yield f"{path}.scales = {{}}: no scale runs it; list at least one of {', '.join(SCALES)}."
+    parts: list[tuple[str, Any]] = [(path, experiment)]
+    for scale, at in experiment.scales.items():
+        parts.append((f"{path}.scales.{scale}", at))
+        if at.settings is not None:
+            yield from refers(f"{path}.scales.{scale}.settings", "settings block", at.settings)
+    for where, part in list(parts):
+        names = [arm.name for arm in part.arms or ()]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{where}.arms: the name '{name}' is given twice; each arm needs its own."
+        parts += [(f"{where}.arms.{arm.name}", arm) for arm in part.arms or ()]
+    for where, part in parts:
+        for seed in sorted({s for s in part.seeds or () if part.seeds.count(s) > 1}):
+            yield f"{where}.seeds: the seed {seed} is given twice; seeds must differ."
+        for key, values in (part.grid or {}).items():
+            if key not in known_keys():
+                yield f"{where}.grid: unknown key '{key}'.{nearest(key, known_keys())}"
+            for value in values:
+                if values.count(value) > 1:
+                    yield f"{where}.grid.{key} = {values}: {value!r} is given twice."
+
+
+def _cells(config: Config) -> Iterator[str]:
+    """What is wrong with the cells of each experiment at each scale, once per complaint."""
+    for name in config.settings:
+        try:
+            settings_block(config, name)
+        except RegrokError as error:
+            yield str(error)
+            return
+    said: set[str] = set()
+    for name, experiment in config.experiments.items():
+        alone = config.model_copy(update={"experiments": {name: experiment}})
+        for scale in experiment.scales:
+            try:
+                for _ in cells(alone, scale):
+                    pass
+            except RegrokError as error:
+                for line in str(error).splitlines():
+                    complaint = line.partition(": ")[2]
+                    if complaint not in said:
+                        said.add(complaint)
+                        yield line

@@ -1,0 +1,142 @@
+"""What the papers report, as data: `studies/<name>/published.yaml`, its types and its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from regrok.errors import RegrokError
+from regrok.study.base import Strict
+from regrok.study.blocks import Config, Constant, Name, Scale, Whole
+from regrok.study.claims import Claims, load_claims
+from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.read import STUDIES
+from regrok.study.yaml import read_yaml
+
+
+class Cells(Strict):
+    """The published cells of one experiment."""
+
+    rows: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    """`match` (columns of runs.parquet that identify the cell), `runs`, and what is reported of it."""
+
+
+class Deviation(Strict):
+    """Where the runs differ from the published protocol, or where the paper does not say."""
+
+    where: str
+    """The experiments concerned."""
+    published: str | None
+    """What the paper or its scripts do; null where it could not be established."""
+    here: str
+    """What we do; {experiment.column} is the setting of that experiment's own runs."""
+    reason: str
+    """Why."""
+    scales: Annotated[list[Scale], Field(min_length=1)]
+    """The scales at which the difference exists."""
+
+
+class PublishedFile(Strict):
+    """The whole of a study's published.yaml."""
+
+    wording: str | None = None
+    """What the tables say of where the published means come from, in TeX with the citation."""
+    cells: dict[Name, Cells] = Field(default_factory=dict)
+    """Experiment → its published cells."""
+    constants: dict[Name, Constant] = Field(default_factory=dict)
+    """What the text quotes by \\\\given{key}."""
+    deviations: list[Deviation] = Field(default_factory=list)
+    """Differences from the published protocol, in the order in which they are shown."""
+
+
+class Published(Strict):
+    """What the chosen studies' papers report, and what the common text quotes."""
+
+    cells: dict[str, Cells]
+    """Experiment → its published cells."""
+    wordings: dict[str, str]
+    """Experiment → where its published means come from, in TeX."""
+    constants: dict[str, str | float | int]
+    """Key → what \\\\given shows: TeX, or the number that is to be written as it stands."""
+    deviations: list[Deviation]
+    """Differences from the published protocols."""
+
+
+def published_file(folder: Path, study: str) -> Path:
+    """What a study's paper reports, below the folder of all studies."""
+    return folder / study / "published.yaml"
+
+
+def load_published(
+    config: Config, folder: Path | str = STUDIES, claims: Claims | None = None
+) -> Published:
+    """Read and check what the configuration's studies report, below `folder`; a study may have none.
+
+    Raises RegrokError naming the file and the key: wrong types or keys, a cell of an experiment that the study does
+    not hold, a constant that is given twice or that no claim prints.
+    """
+    folder = Path(folder)
+    claims = claims or load_claims(config, folder)
+    printed = {claim.id: claim.published.value for claim in claims.claims}
+    merged = Published(cells={}, wordings={}, constants={}, deviations=[])
+    files: list[tuple[Path, str | None]] = [
+        (published_file(folder, name), name) for name in config.studies
+    ]
+    for path, study in [*files, (folder / "whole.yaml", None)]:
+        if not path.exists():
+            continue
+        part = _read(path, PublishedFile if study else Whole)
+        problems: list[str] = []
+        if isinstance(part, PublishedFile) and study is not None:
+            problems += _cell_problems(part, config.studies[study].experiments)
+            merged.cells.update(part.cells)
+            merged.wordings.update(dict.fromkeys(part.cells, part.wording or ""))
+            merged.deviations.extend(part.deviations)
+        for key, constant in part.constants.items():
+            if key in merged.constants:
+                problems.append(f"constants.{key}: given twice in the studies; rename one of them.")
+            elif constant.claim is not None and printed.get(constant.claim) is None:
+                problems.append(
+                    f"constants.{key}.claim = '{constant.claim}': no claim of this id prints a number."
+                    f"{nearest(constant.claim, printed)}"
+                )
+            else:
+                merged.constants[key] = _shown(constant, printed)
+        if problems:
+            raise RegrokError("\n  ".join([f"{path} is refused:", *problems[:SHOWN]]))
+    return merged
+
+
+def _shown(constant: Constant, printed: dict[str, float | None]) -> str | float | int:
+    value = constant.value if constant.claim is None else printed[constant.claim]
+    assert value is not None
+    if constant.text is not None:
+        return constant.text
+    # The product of a printed number has no more digits than it: 0.346 is 34.6 per cent.
+    product = value if constant.times == 1 else float(f"{value * constant.times:.12g}")
+    return int(product) if float(product).is_integer() else product
+
+
+def _cell_problems(part: PublishedFile, experiments: list[str]) -> Iterator[str]:
+    for name, cells in part.cells.items():
+        if name not in experiments:
+            yield f"cells.{name}: this study has no such experiment.{nearest(name, experiments)}"
+        for i, row in enumerate(cells.rows):
+            if not isinstance(row.get("match"), dict) or not isinstance(row.get("runs"), int):
+                yield (
+                    f"cells.{name}.rows[{i}]: needs match (columns that identify the cell) and runs "
+                    "(how many the paper has)"
+                )
+
+
+def _read(path: Path, kind: type[PublishedFile] | type[Whole]) -> PublishedFile | Whole:
+    data = read_yaml(path)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise RegrokError(
+            "\n  ".join([f"{path} is refused:", *explain(error, kind, data)[:SHOWN]])
+        ) from None
