@@ -25,14 +25,15 @@ def suffix(config: Any) -> str:
 
     config.whole: whether it is a build of every study that config.yaml lists; else the name has those of the chosen.
     """
-    parts = [] if config.scale == PLAIN_SCALE else [config.scale]
-    if not config.whole:
-        parts.append(_joined(list(config.studies)))
-    if config.only:
-        parts.append(_joined(config.only))
-    if config.source == "released":
-        parts.append("released")
-    return "".join(f"-{part}" for part in parts)
+    scale = "" if config.scale == PLAIN_SCALE else f"-{config.scale}"
+    only = f"-{_joined(config.only)}" if config.only else ""
+    released = "-released" if config.source == "released" else ""
+    return f"{scale}{chosen(config)}{only}{released}"
+
+
+def chosen(config: Any) -> str:
+    """`-` and the studies of a build of some of them; empty for a build of all."""
+    return "" if config.whole else f"-{_joined(list(config.studies))}"
 
 
 def _joined(names: list[str]) -> str:
