@@ -23,7 +23,7 @@ report: f"{R}/report/front.rst"
 rule all:
     default_target: True
     input:
-        "paper/regrok.pdf" if latex() else [],
+        rules.paper.output if latex() else [],
         f"{R}/checks.json",
         f"{R}/provenance.json",
         f"{R}/comparison.html" if graph.comparable else [],

@@ -23,9 +23,14 @@ REPLICATES = 30
 
 
 @functools.cache
-def study(scale: str, anonymous: bool = False) -> SimpleNamespace:
-    """config, frames, fits, claims and ledger of one scale, from planted runs."""
-    config = load_config(ROOT / "config.yaml", {"scale": scale, "anonymous": anonymous})
+def study(
+    scale: str, anonymous: bool = False, studies: tuple[str, ...] = (), only: tuple[str, ...] = ()
+) -> SimpleNamespace:
+    """config, frames, fits, claims and ledger of a build, from planted runs; of all studies unless some are named."""
+    told = {"scale": scale, "anonymous": anonymous, "only": list(only)}
+    config = load_config(
+        ROOT / "config.yaml", told | ({"studies": list(studies)} if studies else {})
+    )
     frames = synthetic.make_frames(config)
     fits = {name: _fit(name, entry, frames, config) for name, entry in config.fits.items()}
     claims = load_claims(config, ROOT / "studies")
@@ -44,7 +49,8 @@ def _fit(name, entry, frames, config):
         # Each draw of these two is a regression.
         lighter["replicates"] = 3 if entry.law in ("factorial", "interaction") else REPLICATES
     if entry.law == "robustness":
-        lighter["fits"] = ["weight_decay", "contraction", "regimes"]
+        light = ("weight_decay", "contraction", "regimes", "depth", "architecture")
+        lighter["fits"] = [name for name in light if name in entry.options["fits"]][:3]
     if entry.law == "spectral":
         lighter["robust_replicates"] = 5
     with warnings.catch_warnings():

@@ -11,15 +11,13 @@ import tarfile
 
 import pytest
 
+from papers import Build, checkout, results
 from regrok.errors import RegrokError
 from regrok.figures import drawable
-from regrok.figures.parts.drawing import write_figure
 from regrok.files import write_parquet
 from regrok.paper import artifact, typeset
 from regrok.paper.arxiv import anonymised, pack, sources
-from regrok.paper.numbers import write_numbers
-from regrok.tables import buildable, write_table
-from studies import ROOT, material, paper_data, study
+from studies import ROOT, study
 
 FEW = 2
 """Figures drawn here; the tarball does not ask which."""
@@ -34,34 +32,17 @@ def made(tmp_path_factory):
     made.config = whole.config.model_copy(
         update={"figures": {name: whole.config.figures[name] for name in kept}}
     )
-    folder = tmp_path_factory.mktemp("results") / "smoke"
-    numbers = [folder / "numbers.tex", folder / "numbers.json"]
-    write_numbers(made.fits, made.ledger, made.config, made.frames, paper_data()[0], *numbers)
-    for name in buildable(made.config):
-        paths = [folder / f"tables/{name}.{kind}" for kind in ("tex", "csv")]
-        write_table(name, made.config.tables[name], material(made), *paths)
-    for name in kept:
-        paths = [folder / f"figures/{name}.{kind}" for kind in ("pdf", "png", "tex")]
-        block = made.config.figures[name]
-        write_figure(name, block, made.frames, made.fits, *paths)
+    folder = results(made, tmp_path_factory.mktemp("results") / "smoke")
     for name in artifact.FRAMES:
         write_parquet(getattr(made.frames, name), folder / f"{name}.parquet")
     return made, folder
 
 
-def assembled(made, folder, paper, anonymous=False):
-    """A copy of paper/ below `paper`, with what the build generates for LaTeX."""
-    ignored = shutil.ignore_patterns("generated", "*.pdf", "*.tar.gz")
-    shutil.copytree(ROOT / "paper", paper, ignore=ignored)
-    config = made.config.model_copy(update={"anonymous": anonymous})
-    typeset.assemble(paper, folder, config, made.ledger)
-    return paper
-
-
-def typeset_paper(made, folder, paper, anonymous=False):
-    assembled(made, folder, paper, anonymous)
-    typeset.typeset(paper, paper / "regrok.pdf")
-    return paper
+def typeset_paper(made, folder, root, anonymous=False):
+    """The build of a checkout below `root`, with its PDF beside paper/main.tex."""
+    build = Build(checkout(root), made, folder, anonymous=anonymous)
+    build.typeset(root / "paper/regrok.pdf")
+    return build
 
 
 def text_of(pdf):
@@ -87,13 +68,16 @@ def compiled(tarball, folder):
 
 @pytest.mark.tex
 def test_the_tarball_compiles_in_an_empty_folder_to_the_same_text(made, tmp_path):
-    paper = typeset_paper(*made, tmp_path / "paper")
-    first = pack(paper, tmp_path / "one.tar.gz")
+    build = typeset_paper(*made, tmp_path)
+    first = pack(build.folder, tmp_path / "one.tar.gz")
     log = compiled(first, tmp_path / "alone")
     assert "undefined citations" not in log
     # Three passes settle page numbers; two settle the words.
-    assert text_of(tmp_path / "alone/main.pdf").split() == text_of(paper / "regrok.pdf").split()
-    assert pack(paper, tmp_path / "two.tar.gz").read_bytes() == first.read_bytes()
+    assert (
+        text_of(tmp_path / "alone/main.pdf").split()
+        == text_of(tmp_path / "paper/regrok.pdf").split()
+    )
+    assert pack(build.folder, tmp_path / "two.tar.gz").read_bytes() == first.read_bytes()
     with tarfile.open(first) as archive:
         members = archive.getmembers()
         everything = b"".join(archive.extractfile(member).read() for member in members)
@@ -107,27 +91,30 @@ def test_the_tarball_compiles_in_an_empty_folder_to_the_same_text(made, tmp_path
 @pytest.mark.tex
 @pytest.mark.long
 def test_the_anonymous_tarball_names_nobody(made, tmp_path):
-    paper = typeset_paper(*made, tmp_path / "paper", anonymous=True)
-    content = sources(paper, anonymous=True)
+    build = typeset_paper(*made, tmp_path, anonymous=True)
+    content = sources(build.folder, anonymous=True)
     assert all(b"Regrok authors" not in text for text in content.values())
     assert b"Anonymous authors" in content["main.tex"]
-    compiled(pack(paper, tmp_path / "a.tar.gz", anonymous=True), tmp_path / "alone")
+    compiled(pack(build.folder, tmp_path / "a.tar.gz", anonymous=True), tmp_path / "alone")
     assert "Anonymous authors" in text_of(tmp_path / "alone/main.pdf")
 
 
 def test_a_missing_part_or_a_path_of_this_machine_is_refused(made, tmp_path):
-    paper = assembled(*made, tmp_path / "paper")
-    bibliography = paper / typeset.BUILD / "regrok.bbl"
+    folder = Build(checkout(tmp_path), *made).folder
+    bibliography = folder / typeset.BUILD / "main.bbl"
     bibliography.parent.mkdir(parents=True)
     bibliography.write_text("")
-    assert "main.bbl" in sources(paper)
-    section = paper / "sections/abstract.tex"
+    content = sources(folder)
+    assert "main.bbl" in content
+    assert {"studies/norm_delay/section.tex", "overview.tex"} <= set(content)
+    assert not [name for name in content if name.startswith(typeset.BUILD) or ".bib" in name]
+    section = folder / "sections/abstract.tex"
     section.write_text(section.read_text() + "% see /home/somebody/notes\n")
     with pytest.raises(RegrokError, match=r"abstract\.tex holds a path of this machine: /home"):
-        sources(paper)
+        sources(folder)
     bibliography.unlink()
-    with pytest.raises(RegrokError, match=r"regrok\.bbl does not exist; build the paper"):
-        sources(paper)
+    with pytest.raises(RegrokError, match=r"main\.bbl does not exist; build the paper"):
+        sources(folder)
 
 
 def test_ifanonymous_is_resolved_with_nested_and_escaped_braces():
@@ -137,25 +124,27 @@ def test_ifanonymous_is_resolved_with_nested_and_escaped_braces():
 
 @pytest.fixture
 def appendix(made, tmp_path):
-    """What `artifact.build` takes, for a copy of paper/ in a path with a space."""
+    """What `artifact.build` takes, for a checkout in a path with a space."""
     study_, folder = made
-    paper = tmp_path / "a checkout/paper"
-    paper.mkdir(parents=True)
+    root = tmp_path / "a checkout"
+    (root / "paper").mkdir(parents=True)
+    for name in ("requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, root / name)
     for name in (*artifact.TEXT, "regrok.sty"):
-        shutil.copy(ROOT / "paper" / name, paper / name)
+        shutil.copy(ROOT / "paper" / name, root / "paper" / name)
     checks = {"tests": ["schemas", "outcomes add up"], "logged_points": 1234}
-    return paper, folder, study_.config, checks
+    return root, root / "paper/generated/artifact", folder, study_.config, checks
 
 
 @pytest.mark.tex
-def test_the_appendix_builds_twice_to_the_same_bytes_with_the_results_numbers(appendix, made):
-    paper = appendix[0]
-    artifact.build(*appendix, paper / "one.pdf", ROOT)
-    artifact.build(*appendix, paper / "two.pdf", ROOT)
+def test_the_appendix_builds_twice_to_the_same_bytes_with_the_results_numbers(appendix):
+    paper = appendix[0] / "paper"
+    artifact.build(*appendix, paper / "one.pdf")
+    artifact.build(*appendix, paper / "two.pdf")
     assert (paper / "one.pdf").read_bytes() == (paper / "two.pdf").read_bytes()
     text = " ".join(text_of(paper / "one.pdf").split())
     assert "1,234 logged points" in text
-    numbers = json.loads((appendix[1] / "numbers.json").read_text())
+    numbers = json.loads((appendix[2] / "numbers.json").read_text())
     assert f"{numbers['counted']['runs']} runs in {numbers['counted']['cells']} cells" in text
     assert "schemas; outcomes add up" in text
     assert "smoke scale" in text
@@ -171,13 +160,13 @@ def test_the_appendix_builds_twice_to_the_same_bytes_with_the_results_numbers(ap
     ],
 )
 def test_the_appendix_is_held_to_the_paper_s_rule(appendix, planted, complaint):
-    paper = appendix[0]
+    paper = appendix[0] / "paper"
     path = paper / "artifact_checklist.tex"
     before = path.read_text(encoding="utf-8")
     path.write_text(before + planted + "\n", encoding="utf-8")
     (paper / "artifact.pdf").write_text("old")
     with pytest.raises(RegrokError) as refusal:
-        artifact.build(*appendix, paper / "artifact.pdf", ROOT)
+        artifact.build(*appendix, paper / "artifact.pdf")
     assert complaint in str(refusal.value)
-    assert f"artifact_checklist.tex:{before.count(chr(10)) + 1}:" in str(refusal.value)
+    assert f"{path}:{before.count(chr(10)) + 1}:" in str(refusal.value)
     assert not (paper / "artifact.pdf").exists()

@@ -163,7 +163,7 @@ def test_missing_tex_is_one_line_for_each_way_to_have_it(checkout, machine):
     assert result.returncode == 0, "a build without TeX goes on"
     for command in ("apt-get install -y latexmk", "brew install texlive", "conda install"):
         assert command in result.stderr
-    assert "Everything but paper/regrok.pdf will be built" in result.stderr
+    assert "Everything but the PDF will be built" in result.stderr
     assert run(checkout, machine, "install-tex", "--required").returncode == 1
 
 

@@ -3,53 +3,24 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import shutil
 import subprocess
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from regrok import figures, tables
+from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
-from regrok.figures.parts import drawing
-from regrok.paper import lint, typeset
-from regrok.paper.numbers import write_numbers
+from regrok.paper import assemble, lint, texts, typeset
+from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
-from studies import ROOT, material, paper_data, study
+from studies import ROOT, study
 
-SOURCES = ("main.tex", "regrok.sty", "references.bib", "sections")
-
-
-def results(made, folder, only=None):
-    """What the workflow leaves in results/<scale>: numbers, figures, tables."""
-    published, _ = paper_data()
-    write_numbers(
-        made.fits,
-        made.ledger,
-        made.config,
-        made.frames,
-        published,
-        folder / "numbers.tex",
-        folder / "numbers.json",
-    )
-    for name in tables.buildable(made.config):
-        paths = [folder / f"tables/{name}.{kind}" for kind in ("tex", "csv")]
-        tables.write_table(name, made.config.tables[name], material(made), *paths)
-    for name in figures.drawable(made.config) if only is None else only:
-        paths = [folder / f"figures/{name}.{kind}" for kind in ("pdf", "png", "tex")]
-        drawing.write_figure(name, made.config.figures[name], made.frames, made.fits, *paths)
-    return folder
-
-
-def sources(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in SOURCES:
-        path = ROOT / "paper" / name
-        if path.is_dir():
-            shutil.copytree(path, folder / name, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(path, folder / name)
-    return folder
+WHOLE = load_config(ROOT / "config.yaml", {"scale": "laptop"})
+"""Every study."""
 
 
 @pytest.fixture(scope="session")
@@ -61,34 +32,19 @@ def smoke(tmp_path_factory):
 
 @pytest.fixture
 def paper(smoke, tmp_path):
-    """An assembled copy of the paper at smoke scale, in a path with a space."""
-    made, folder = smoke
-    copied = sources(tmp_path / "a checkout" / "paper")
-    typeset.assemble(copied, folder, made.config, made.ledger)
-    return copied
-
-
-def findings(paper):
-    made = study("smoke")
-    return lint.lint_sources(paper, made.config, [claim.id for claim in made.claims.claims])
-
-
-def text_of(pdf):
-    return subprocess.run(
-        ["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True
-    ).stdout
+    """The paper at smoke scale in a checkout whose path has a space."""
+    return Build(checkout(tmp_path / "a checkout"), *smoke)
 
 
 def test_the_sources_have_no_findings(paper):
-    assert findings(paper) == []
+    assert paper.findings() == []
 
 
 @pytest.mark.tex
 def test_the_smoke_paper_builds_twice_to_the_same_bytes_with_a_watermark(paper, tmp_path):
-    log = typeset.typeset(paper, tmp_path / "one.pdf")
-    assert lint.lint_log(log) == []
-    shutil.rmtree(paper / typeset.BUILD)
-    typeset.typeset(paper, tmp_path / "two.pdf")
+    assert lint.lint_log(paper.typeset(tmp_path / "one.pdf")) == []
+    shutil.rmtree(paper.folder / typeset.BUILD)
+    paper.typeset(tmp_path / "two.pdf")
     assert (tmp_path / "one.pdf").read_bytes() == (tmp_path / "two.pdf").read_bytes()
     text = text_of(tmp_path / "one.pdf")
     pages = text.count("\f")
@@ -108,21 +64,16 @@ def test_the_paper_builds_and_lints_with_every_verdict_flipped(smoke, tmp_path, 
     flipped.ledger["verdicts"] = {v: len(claim) if v == verdict else 0 for v in VERDICTS}
     shutil.copytree(folder / "figures", tmp_path / "results/figures")
     results(flipped, tmp_path / "results", only=())
-    copied = sources(tmp_path / "paper")
-    typeset.assemble(copied, tmp_path / "results", flipped.config, flipped.ledger)
-    assert findings(copied) == []
-    log = typeset.typeset(copied, tmp_path / "regrok.pdf")
-    assert lint.lint_log(log) == []
+    build = Build(checkout(tmp_path), flipped, tmp_path / "results")
+    assert build.findings() == []
+    assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     assert verdict in " ".join(text_of(tmp_path / "regrok.pdf").split())
 
 
 @pytest.mark.tex
 def test_the_anonymous_paper_has_no_names_links_or_metadata(smoke, tmp_path):
-    made, folder = smoke
-    copied = sources(tmp_path / "paper")
-    config = made.config.model_copy(update={"anonymous": True})
-    typeset.assemble(copied, folder, config, made.ledger)
-    assert lint.lint_log(typeset.typeset(copied, tmp_path / "regrok.pdf")) == []
+    build = Build(checkout(tmp_path), *smoke, anonymous=True)
+    assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     assert "Regrok authors" not in text_of(tmp_path / "regrok.pdf")
     info = subprocess.run(
         ["pdfinfo", tmp_path / "regrok.pdf"], capture_output=True, text=True, check=True
@@ -138,33 +89,87 @@ def test_the_anonymous_paper_has_no_names_links_or_metadata(smoke, tmp_path):
         )
         assert value == ""
     # PDFs keep objects compressed; hyperref would write a URI action per link.
-    assert r"\regrokset{link}" not in (copied / "generated/scope.tex").read_text(encoding="utf-8")
+    assert r"\regrokset{link}" not in (build.folder / "scope.tex").read_text(encoding="utf-8")
+
+
+LONGEST = 10
+"""Pages of one study's section; the common sections have as many together."""
+
+
+def page_of(pages, heading):
+    """The number, from 0, of the first page with a heading."""
+    return next(k for k, page in enumerate(pages) if re.search(rf"^\s*{heading}", page, re.M))
 
 
 @pytest.mark.tex
 @pytest.mark.long
-def test_the_laptop_paper_builds_in_a_paper_s_length(tmp_path):
-    made = study("laptop")
-    copied = sources(tmp_path / "paper")
-    typeset.assemble(copied, results(made, tmp_path / "results"), made.config, made.ledger)
-    claims = [claim.id for claim in made.claims.claims]
-    assert lint.lint_sources(copied, made.config, claims) == []
-    assert lint.lint_log(typeset.typeset(copied, tmp_path / "regrok.pdf")) == []
+def test_the_laptop_paper_builds_and_no_section_outgrows_a_paper(tmp_path):
+    build = Build(checkout(tmp_path), *_laptop(tmp_path))
+    assert build.findings() == []
+    assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     text = text_of(tmp_path / "regrok.pdf")
     pages = text.split("\f")
-    body = next(k for k, page in enumerate(pages) if re.search(r"^\s*A\s+Every claim", page, re.M))
-    assert (
-        10 <= body <= 16
-    )  # the appendix has every claim, cell and setting on as many pages as they need
+    sections = [build.sources[f"studies/{name}/section.tex"].read_text() for name in WHOLE.studies]
+    titles = [re.search(r"\\section\{(.*?)\}", section)[1] for section in sections]
+    headings = [rf"\d+\s+{title}" for title in (*titles, "The ledger")]
+    starts = [page_of(pages, heading) for heading in headings]
+    assert all(1 <= after - at <= LONGEST for at, after in pairwise(starts))
+    # The appendix has every claim, cell and setting on as many pages as they need.
+    common = starts[0] + page_of(pages, r"A\s+Every claim") - starts[-1]
+    assert common <= LONGEST
     assert "smoke scale" not in text
 
 
+def _laptop(tmp_path):
+    made = study("laptop")
+    return made, results(made, tmp_path / "results")
+
+
+DEFAULT = ("S2", "B10")
+"""Single experiments that the default tests build: one early in the text, one late."""
+
+
+def _experiments():
+    every = [name for name in WHOLE.experiments if WHOLE.runs_here(name)]
+    return [pytest.param(name, marks=[] if name in DEFAULT else pytest.mark.long) for name in every]
+
+
 @pytest.mark.tex
-def test_an_undefined_key_stops_latex_with_its_name_and_line(paper, tmp_path):
-    path = paper / "sections/abstract.tex"
-    path.write_text("A value: \\result{no.such.key}.\n", encoding="utf-8")
-    with pytest.raises(RegrokError, match=r"(?s)abstract\.tex:1.*no result called 'no\.such\.key'"):
-        typeset.typeset(paper, tmp_path / "regrok.pdf")
+@pytest.mark.parametrize("experiment", _experiments())
+def test_a_single_experiment_builds_to_a_pdf(tmp_path, experiment):
+    made = study("laptop", only=(experiment,))
+    build = Build(checkout(tmp_path), made, results(made, tmp_path / "results", drawn=False))
+    assert build.findings() == []
+    assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
+    text = " ".join(text_of(tmp_path / "regrok.pdf").split())
+    assert "??" not in text
+    assert "was left out of this build (laptop)" in text
+
+
+@pytest.mark.tex
+@pytest.mark.parametrize("name", list(WHOLE.studies))
+def test_a_single_study_builds_to_a_pdf_that_does_not_speak_of_the_others(tmp_path, name):
+    made = study("laptop", studies=(name,))
+    build = Build(checkout(tmp_path), made, results(made, tmp_path / "results", drawn=False))
+    assert build.findings() == []
+    assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
+    text = " ".join(text_of(tmp_path / "regrok.pdf").split())
+    assert "audit of one paper" in text
+    spoken = [other for other, each in WHOLE.studies.items() if each.paper.arxiv in text]
+    assert spoken == [name]
+
+
+@pytest.mark.tex
+def test_an_undefined_key_stops_latex_with_its_name_and_the_line_to_edit(paper, tmp_path):
+    path = paper.root / "studies/norm_delay/section.tex"
+    path.write_text(
+        "\\section{A}\\studysummary{}\nA value: \\result{no.such.key}.\n", encoding="utf-8"
+    )
+    shutil.copyfile(path, paper.folder / "studies/norm_delay/section.tex")
+    with pytest.raises(
+        RegrokError, match=r"(?s)a checkout/studies/norm_delay/section\.tex:2.*'no\.such\.key'"
+    ):
+        paper.typeset(tmp_path / "regrok.pdf")
     assert not (tmp_path / "regrok.pdf").exists()
 
 
@@ -177,15 +182,18 @@ def test_an_undefined_key_stops_latex_with_its_name_and_line(paper, tmp_path):
         ("\\result{weight_decay.T_grok.slop}", "did you mean weight_decay.T_grok.slope?"),
         ("\\verdict{A33}", "no such key"),
         ("\\ifexperiment{S22}{a}{b}", "no such key"),
-        ("\\explain{A99}{because}", "no such key"),
+        ("\\setting{S5A.p}", "S5A is not run here; put it into \\ifexperiment{S5A}"),
+        ("\\ifexperiment{S5A}{\\setting{S5A.pp}}{}", "no such key"),
+        ("\\ifpart{floors}{a}{b}", "no such key"),
         ("\\newcommand{\\Unused}{x}", "\\Unused is defined and never used"),
     ],
 )
-def test_the_lint_finds_a_planted_fault(paper, planted, complaint):
-    path = paper / "sections/contraction.tex"
+@pytest.mark.parametrize("file", ["paper/sections/limits.tex", "studies/norm_delay/section.tex"])
+def test_the_lint_finds_a_planted_fault(paper, file, planted, complaint):
+    path = paper.root / file
     before = path.read_text(encoding="utf-8")
     path.write_text(before + planted + "\n", encoding="utf-8")
-    found = findings(paper)
+    found = paper.findings()
     assert len(found) == 1
     assert complaint in found[0]
     line = before.count("\n") + 1
@@ -202,15 +210,68 @@ def test_the_lint_finds_a_planted_fault(paper, planted, complaint):
     ],
 )
 def test_the_lint_allows_references_definitions_and_generated_values(allowed):
-    assert lint.digits(lint.without_comments(allowed)) == []
+    assert lint.digits(texts.without_comments(allowed)) == []
 
 
-def test_a_figure_that_no_section_shows_is_found(paper):
-    path = paper / "sections/regimes.tex"
-    path.write_text(
-        path.read_text(encoding="utf-8").replace("\\regrokfigure{regimes}\n", ""), encoding="utf-8"
-    )
-    assert any("regimes.tex: made but not shown" in finding for finding in findings(paper))
+def test_the_lint_finds_a_fault_in_an_explanation(paper):
+    claims = paper.made.claims
+    claim = claims.find("A3").model_copy(update={"explanation": "It is 1182; see \\verdict{A33}."})
+    claims = claims.model_copy(update={"claims": [claim]})
+    found = lint.explanations(paper.root, _known(paper), paper.config, claims)
+    assert len(found) == 2
+    assert all(f"{paper.root}/studies/norm_delay/claims.yaml: A3: expl" in one for one in found)
+    assert "'1182' is typed by hand" in found[0]
+
+
+def _known(paper):
+    return json.loads((paper.folder / "numbers.json").read_text(encoding="utf-8"))
+
+
+def test_a_study_without_its_label_or_its_section_is_found(paper):
+    path = paper.root / "studies/norm_delay/section.tex"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("\\label{sec:norm_delay}", ""), encoding="utf-8")
+    assert [f for f in paper.findings() if "put \\label{sec:norm_delay} after" in f]
+    path.write_text("\\studysummary{Nothing.} Some text.\n", encoding="utf-8")
+    assert [f for f in paper.findings() if f.startswith(f"{path}:1: has no \\section")]
+    path.unlink()
+    with pytest.raises(RegrokError, match=r"norm_delay/section\.tex does not exist"):
+        texts.files(paper.root, paper.config)
+
+
+def test_what_no_section_shows_goes_into_the_appendix(smoke, paper, tmp_path):
+    def rest(part):
+        return (paper.folder / f"rest_{part}.tex").read_text(encoding="utf-8")
+
+    assert "\\regrokfigure{censoring}" in rest("figures")
+    assert "\\regroktable{cells}" in rest("cells")
+    assert "regimes" not in rest("figures")
+    path = paper.root / "studies/norm_delay/section.tex"
+    text = path.read_text(encoding="utf-8")
+    for hidden in ("", "\\ifexperiment{S5A}{\\regrokfigure{regimes}}{}\n"):
+        path.write_text(text.replace("\\regrokfigure{regimes}\n", hidden), encoding="utf-8")
+        Build(paper.root, *smoke)
+        assert "\\regrokfigure{regimes}\n" in rest("figures")
+    assert "\\regroktable" not in rest("tables")
+
+
+def test_a_study_of_which_nothing_runs_has_a_row_and_no_section(paper):
+    assert not (paper.folder / "studies/depth_and_decay").exists()
+    assert "depth_and_decay" not in (paper.folder / "studies.tex").read_text(encoding="utf-8")
+    table = (paper.folder / "overview.tex").read_text(encoding="utf-8")
+    row = next(line for line in table.splitlines() if line.startswith("B &"))
+    assert r"\citep{manir2026systematic} & -- & 28 & 0 & 0 & 0 & 0 & 28" in row
+    assert r"\ref{sec:norm_delay}" in table
+
+
+def test_two_bibliographies_may_share_an_entry_and_not_a_key(tmp_path):
+    one, two = tmp_path / "one.bib", tmp_path / "two.bib"
+    one.write_text("@misc{a,\n  title = {A}\n}\n@misc{b,\n  title = {B}\n}\n", encoding="utf-8")
+    two.write_text("@misc{a,\n  title = {A}\n}\n", encoding="utf-8")
+    assert assemble.references([one, two]).count("@misc") == 2
+    two.write_text("@misc{a,\n  title = {Another}\n}\n", encoding="utf-8")
+    with pytest.raises(RegrokError, match=r"two\.bib: a is another entry than in .*one\.bib"):
+        assemble.references([one, two])
 
 
 def test_an_overfull_table_in_the_log_is_found_and_a_hair_is_not():
@@ -236,28 +297,25 @@ def test_latex_errors_are_read_with_file_and_line():
         "noise\n./sections/x.tex:12: Undefined control sequence.\nl.12 \\nosuch\n            macro\n"
         "! Emergency stop.\n"
     )
-    assert typeset.errors(log) == [
-        "sections/x.tex:12: Undefined control sequence.  [l.12 \\nosuch]",
+    assert typeset.errors(log, {"sections/x.tex": Path("paper/sections/x.tex")}) == [
+        "paper/sections/x.tex:12: Undefined control sequence.  [l.12 \\nosuch]",
         "Emergency stop.",
     ]
 
 
-def test_a_missing_result_is_named_and_stale_figures_go(smoke, tmp_path):
-    made, folder = smoke
-    copied = sources(tmp_path / "paper")
-    stale = copied / "generated/figures/learning_rate.tex"
-    stale.parent.mkdir(parents=True)
+def test_a_missing_result_is_named_and_stale_figures_go(smoke, paper, tmp_path):
+    stale = paper.folder / "figures/learning_rate.tex"
     stale.write_text("old", encoding="utf-8")
-    typeset.assemble(copied, folder, made.config, made.ledger)
+    Build(paper.root, *smoke)
     assert not stale.exists()
     with pytest.raises(RegrokError, match=r"numbers\.tex does not exist"):
-        typeset.assemble(copied, tmp_path / "nowhere", made.config, made.ledger)
+        Build(paper.root, smoke[0], tmp_path / "nowhere")
 
 
 def test_without_latexmk_the_message_says_what_to_do(paper, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RegrokError, match="neither latexmk with pdflatex nor tectonic was found"):
-        typeset.typeset(paper, tmp_path / "regrok.pdf")
+        paper.typeset(tmp_path / "regrok.pdf")
 
 
 def test_tectonic_typesets_where_there_is_no_latexmk(tmp_path, monkeypatch):
@@ -275,5 +333,5 @@ def test_tectonic_typesets_where_there_is_no_latexmk(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "regrok.paper.program.shutil.which", lambda name: name if name == "tectonic" else None
     )
-    assert typeset.typeset(paper, tmp_path / "out.pdf") == "a log\n"
+    assert typeset.typeset(paper, tmp_path / "out.pdf", {}) == "a log\n"
     assert (tmp_path / "out.pdf").read_text() == "pdf\n"

@@ -65,7 +65,7 @@ def made(folder: Path) -> dict[str, bytes]:
     """Everything whose bytes are promised: figures, tables, numbers, fits, ledger and the PDF."""
     results = folder / "results/smoke-released"
     files = [results / "numbers.json", results / "numbers.tex", results / "ledger.json"]
-    files += [folder / "paper/regrok.pdf"] if shutil.which("latexmk") else []
+    files += [folder / "paper/regrok-smoke-released.pdf"] if shutil.which("latexmk") else []
     for name in ("figures", "tables", "fits"):
         files += sorted((results / name).iterdir())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

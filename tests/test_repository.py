@@ -8,11 +8,10 @@ import zlib
 
 import pytest
 
+from papers import Build, checkout, results
 from regrok.errors import RegrokError
-from regrok.paper import typeset
 from regrok.paper.repository import links_within, source_links
 from studies import study
-from test_paper import results, sources
 
 HUB = "https://github.com/o/regrok/blob/HEAD"
 
@@ -84,9 +83,8 @@ def addresses(pdf):
 def test_the_pdf_links_each_figure_to_its_source_unless_anonymous(tmp_path, anonymous):
     made = study("smoke", anonymous)
     folder = results(made, tmp_path / "results")
-    paper = sources(tmp_path / "paper")
-    typeset.assemble(paper, folder, made.config, made.ledger, repository=HUB)
-    typeset.typeset(paper, tmp_path / "regrok.pdf")
+    build = Build(checkout(tmp_path), made, folder, HUB, anonymous)
+    build.typeset(tmp_path / "regrok.pdf")
     own = {a for a in addresses(tmp_path / "regrok.pdf") if a.startswith(HUB.encode())}
     wanted = {
         f"{HUB}/src/regrok/figures/{made.config.figures[name].draw}.py".encode()

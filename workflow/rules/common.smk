@@ -27,12 +27,6 @@ except RegrokError as refusal:
     raise WorkflowError(str(refusal)) from None
 
 R = str(graph.results)
-PAPER_TEXT = [
-    "paper/main.tex",
-    "paper/regrok.sty",
-    "paper/references.bib",
-    *sorted(str(path) for path in Path("paper/sections").glob("*.tex")),
-]
 FRAMES = {
     name: f"{R}/{name}.parquet" for name in ("runs", "curves", "experiments", "spectra")
 }

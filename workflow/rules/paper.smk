@@ -1,4 +1,15 @@
-# From the generated files to the PDF, and the report's first page.
+# From numbers, figures and tables to the PDF. Each build's documents bear its name: regrok.paper.names.
+from regrok.paper import names, texts
+
+try:
+    PAPER_TEXT = [
+        *map(str, texts.files(".", graph.config).values()),
+        *map(str, texts.bibliographies(".", graph.config)),
+    ]
+except RegrokError as refusal:
+    raise WorkflowError(str(refusal)) from None
+
+
 rule paper:
     input:
         figures(),
@@ -6,10 +17,11 @@ rule paper:
         numbers=f"{R}/numbers.tex",
         ledger=f"{R}/ledger.json",
         checks=f"{R}/checks.json",
+        claims=graph.claims_files,
         text=PAPER_TEXT,
         code=lambda _: graph.sources("paper"),
     output:
-        "paper/regrok.pdf",
+        names.pdf(graph.config),
     log:
         f"{R}/logs/paper.log",
     benchmark:

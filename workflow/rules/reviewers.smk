@@ -9,7 +9,7 @@ rule artifact:
         text=["paper/artifact.tex", "paper/artifact_checklist.tex", "paper/regrok.sty"],
         code=lambda _: graph.sources("artifact"),
     output:
-        "paper/artifact.pdf",
+        names.artifact(graph.config),
     log:
         f"{R}/logs/artifact.log",
     benchmark:
@@ -28,11 +28,11 @@ rule artifact:
 
 rule arxiv:
     input:
-        pdf="paper/regrok.pdf",
+        pdf=names.pdf(graph.config),
         text=PAPER_TEXT,
         code=lambda _: graph.sources("arxiv"),
     output:
-        "paper/regrok-arxiv.tar.gz",
+        names.arxiv(graph.config),
     log:
         f"{R}/logs/arxiv.log",
     benchmark:

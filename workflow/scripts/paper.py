@@ -3,21 +3,28 @@
 import json
 from pathlib import Path
 
+from regrok.paper import texts
+from regrok.paper.assemble import assemble
 from regrok.paper.lint import check, lint_log, lint_sources
-from regrok.paper.typeset import assemble, typeset
+from regrok.paper.names import folder
+from regrok.paper.typeset import typeset
 from regrok.pipeline.script import job
+from regrok.study.claims import load_claims
 from regrok.study.written import written_config
 
 with job(snakemake.log[0]):
     ledger = json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8"))
     results = Path(snakemake.input.ledger).parent
     config = written_config(results)
-    paper = Path("paper")
-    assemble(paper, results, config, ledger, snakemake.params.repository)
-    check(lint_sources(paper, config, [claim["id"] for claim in ledger["claims"]]))
     made = Path(snakemake.output[0])
+    claims = load_claims(config)
+    explanations = {claim.id: claim.explanation for claim in claims.claims}
+    here = assemble(
+        ".", folder(made), results, config, ledger, explanations, snakemake.params.repository
+    )
+    check(lint_sources(".", here, config, claims))
     try:
-        check(lint_log(typeset(paper, made)))
+        check(lint_log(typeset(here, made, texts.files(".", config))))
     except BaseException:
         made.unlink(missing_ok=True)
         raise

@@ -1,4 +1,4 @@
-"""The artifact appendix and the reproducibility checklist: paper/artifact.pdf, with numbers from the results.
+"""The artifact appendix and the reproducibility checklist, with numbers from the results: paper/artifact.pdf.
 
 It reads the paper's numbers (regrok.paper.numbers) and a few facts of its own, `\\setting{artifact.…}`: what is
 installed, what was built, how many seeds. Its text is held to the paper's rule: no number is typed by hand.
@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,12 @@ import pandas as pd
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import drawable
-from regrok.paper.lint import check, digits, lint_log, undefined_keys, without_comments
-from regrok.paper.typeset import scope, typeset
+from regrok.paper import texts
+from regrok.paper.assemble import scope
+from regrok.paper.lint import check, digits, lint_log, undefined_keys
+from regrok.paper.typeset import typeset
 from regrok.runs.frames import load
 from regrok.tables import buildable
-
-GENERATED = "generated/artifact"
-"""Below paper/; apart from what the paper includes, so that both can be typeset at once."""
 
 TEXT = ("artifact.tex", "artifact_checklist.tex")
 FRAMES = ("runs", "curves", "spectra", "experiments")
@@ -59,6 +58,7 @@ def facts(results: Path, config: Any, checks: Mapping[str, Any], root: Path) -> 
         else "smaller than the published ones",
         "checks": latex.escape("; ".join(checks["tests"])),
         "points": latex.exact(int(checks["logged_points"])),
+        "parameters": _span(runs["parameters"]),
     }
     return {f"artifact.{key}": value for key, value in made.items()}
 
@@ -69,30 +69,31 @@ def _span(counts: pd.Series) -> str:
 
 
 def build(
-    paper: Path | str,
+    root: Path | str,
+    folder: Path | str,
     results: Path | str,
     config: Any,
     checks: Mapping[str, Any],
     out_pdf: Path | str,
-    root: Path | str = ".",
 ) -> None:
-    """Generate, lint and typeset paper/artifact.tex into `out_pdf`.
+    """Put artifact.tex and its values together in `folder`, lint and typeset it into `out_pdf`.
 
-    Raises RegrokError with the lint's findings or LaTeX's errors; an old PDF is then gone.
+    root: the checkout. Raises RegrokError with the lint's findings or LaTeX's errors; an old PDF is then gone.
     """
-    paper, results = Path(paper), Path(results)
-    generated = paper / GENERATED
-    generated.mkdir(parents=True, exist_ok=True)
+    root, folder, results = Path(root), Path(folder), Path(results)
+    folder.mkdir(parents=True, exist_ok=True)
     known = json.loads((results / "numbers.json").read_text(encoding="utf-8"))
-    own = facts(results, config, checks, Path(root))
+    own = facts(results, config, checks, root)
     known["setting"] |= own
-    shutil.copyfile(results / "numbers.tex", generated / "numbers.tex")
-    (generated / "scope.tex").write_text(scope(config, [], [], None), encoding="utf-8")
+    sources = {name: root / "paper" / name for name in (*TEXT, "regrok.sty")}
+    for name, path in {**sources, "numbers.tex": results / "numbers.tex"}.items():
+        shutil.copyfile(path, folder / name)
+    (folder / "scope.tex").write_text(scope(config, [], [], None), encoding="utf-8")
     lines = [f"\\regrokset{{setting}}{{{key}}}{{{text}}}" for key, text in own.items()]
-    (generated / "facts.tex").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "facts.tex").write_text("\n".join(lines) + "\n", encoding="utf-8")
     Path(out_pdf).unlink(missing_ok=True)
-    check(lint(paper, known, config))
-    log = typeset(paper, out_pdf, main="artifact", build=f"{GENERATED}/build")
+    check(lint([sources[name] for name in TEXT], known, config))
+    log = typeset(folder, out_pdf, sources, main="artifact")
     try:
         check(lint_log(log))
     except RegrokError:
@@ -100,15 +101,15 @@ def build(
         raise
 
 
-def lint(paper: Path, known: Mapping[str, Mapping[str, str]], config: Any) -> list[str]:
+def lint(paths: Iterable[Path], known: Mapping[str, Mapping[str, str]], config: Any) -> list[str]:
     """`file:line: finding` for digits typed by hand and keys that do not exist."""
     findings = []
-    for name in TEXT:
-        text = without_comments((paper / name).read_text(encoding="utf-8"))
+    for path in paths:
+        text = texts.without_comments(path.read_text(encoding="utf-8"))
         start = max(text.find(r"\title"), 0)
         prose = "\n" * text[:start].count("\n") + re.sub(
             r"#\d|p\{[\d.]+\\textwidth\}|\\multicolumn\{\d\}", "", text[start:]
         )
-        found = [*digits(prose), *undefined_keys(text, known, config, set())]
-        findings += [f"{paper / name}:{line}: {what}" for line, what in found]
+        keys = undefined_keys(text, known, config, texts.conditions(config))
+        findings += [f"{path}:{line}: {what}" for line, what in (*digits(prose), *keys)]
     return findings

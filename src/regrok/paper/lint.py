@@ -1,23 +1,30 @@
 """What must hold of the paper's text before and after it is typeset.
 
-Before: no digit typed where a result belongs, no count of runs in words, every key and every cross-reference
-defined, every macro of our own used, every figure and table of this scale shown. After: nothing sticks out of the
-text block, no reference is undefined. Each finding is `file:line: what is wrong and what to do`.
+Before: no digit typed where a result belongs, no count of runs in words, every key defined, every macro of our own
+used, every study's section labelled. After: nothing sticks out of the text block, no reference is undefined. Each
+finding is `file:line: what is wrong and what to do`, of the file that one edits.
+
+What a build does not show (a branch of `\\ifexperiment{S2}` at a scale without S2) is judged more mildly there: its
+keys may be missing where their fit or experiment is not part of the build, not where they are misspelt.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from regrok.errors import RegrokError
+from regrok.paper import texts
 from regrok.paper.numbers import KINDS
+from regrok.study.claims import Claims
+from regrok.tables.hyperparameters import GROUPS
 
 KEYED = (*KINDS, "evidence")
-ASKING = ("ifexperiment", "iffigure", "regrokfigure", "regroktable", "explain")
+ASKING = (*texts.CONDITIONALS, "regrokfigure", "regroktable")
 
 WITHOUT_PROSE = (
     *KEYED,
@@ -37,37 +44,65 @@ OVERFULL_LIMIT = 1.0
 """Points by which a box may stick out unseen."""
 
 
-def lint_sources(paper: Path | str, config: Any, claims: Iterable[str] = ()) -> list[str]:
-    """Findings in main.tex, sections/*.tex and regrok.sty, against paper/generated. Empty when all is well.
+def lint_sources(root: Path | str, folder: Path | str, config: Any, claims: Claims) -> list[str]:
+    """Findings in the common text, the chosen studies' sections and their explanations. Empty when all is well.
 
-    claims: ids of claims.yaml, which `\\explain` must name.
+    root: the checkout. folder: the assembled one, for the keys of its numbers.json and the parts of its appendix.
     """
-    paper = Path(paper)
-    generated = paper / "generated"
+    folder = Path(folder)
     try:
-        known = json.loads((generated / "numbers.json").read_text(encoding="utf-8"))
+        known = json.loads((folder / "numbers.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RegrokError(
-            f"{generated}/numbers.json does not exist; build it with: snakemake --cores all"
+            f"{folder}/numbers.json does not exist; build it with: snakemake --cores all"
         ) from None
-    files = [paper / "main.tex", *sorted((paper / "sections").glob("*.tex"))]
-    texts = {path: without_comments(path.read_text(encoding="utf-8")) for path in files}
-    included = "\n".join(texts.values())
+    parts = [part for part in texts.PARTS if (folder / f"rest_{part}.tex").stat().st_size]
+    holds = texts.conditions(config, parts)
+    sources = {
+        path: texts.without_comments(path.read_text(encoding="utf-8"))
+        for path in texts.files(root, config).values()
+    }
     findings = []
-    for path, text in texts.items():
-        prose = text if path.parent.name == "sections" else _document(text)
-        findings += [f"{path}:{n}: {what}" for n, what in digits(prose)]
-        findings += [
-            f"{path}:{n}: {what}" for n, what in undefined_keys(text, known, config, set(claims))
-        ]
-    findings += unused_macros(texts, paper / "regrok.sty")
-    findings += unshown(included, generated)
+    for path, text in sources.items():
+        if path.suffix == ".sty":
+            continue
+        prose = _document(text) if path.name == texts.PREAMBLE else text
+        found = [*digits(prose), *undefined_keys(text, known, config, holds)]
+        findings += [f"{path}:{line}: {what}" for line, what in found]
+    for name in config.studies:
+        findings += _labelled(name, Path(root) / "studies" / name / "section.tex", sources)
+    findings += explanations(root, known, config, claims)
+    every = Path(root).glob("studies/*/section.tex")
+    others = [path.read_text(encoding="utf-8") for path in sorted(every) if path not in sources]
+    return findings + unused_macros(sources, others)
+
+
+def _labelled(study: str, path: Path, sources: Mapping[Path, str]) -> list[str]:
+    """What is missing of \\section and the label by which the table of the papers points to the study."""
+    start = sources[path].find(r"\section")
+    if start < 0:
+        return [f"{path}:1: has no \\section; a study is a section of the paper, in \\subsections"]
+    if f"\\label{{sec:{study}}}" not in sources[path]:
+        line = texts.line_of(sources[path], start)
+        return [f"{path}:{line}: put \\label{{sec:{study}}} after the \\section"]
+    return []
+
+
+def explanations(
+    root: Path | str,
+    known: Mapping[str, Mapping[str, str]],
+    config: Any,
+    claims: Claims,
+) -> list[str]:
+    """Findings in the explanations of claims, which stand in the studies' claims.yaml."""
+    folders = {study.paper.letter: name for name, study in config.studies.items()}
+    findings = []
+    for claim in claims.claims:
+        text = claim.explanation or ""
+        found = [*digits(text), *undefined_keys(text, known, config, texts.conditions(config))]
+        path = Path(root) / "studies" / folders[claim.letter] / "claims.yaml"
+        findings += [f"{path}: {claim.id}: explanation: {what}" for _, what in found]
     return findings
-
-
-def without_comments(text: str) -> str:
-    """The text with comments blanked, every line kept."""
-    return re.sub(r"(?<!\\)%.*", "", text)
 
 
 def _document(text: str) -> str:
@@ -79,7 +114,7 @@ def _document(text: str) -> str:
 
 
 def _blank(text: str, pattern: str) -> str:
-    return re.sub(pattern, lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.DOTALL)
+    return re.sub(pattern, lambda m: texts.blank(m.group()), text, flags=re.DOTALL)
 
 
 def digits(text: str) -> list[tuple[int, str]]:
@@ -104,14 +139,14 @@ def digits(text: str) -> list[tuple[int, str]]:
     found += [(m.start(), m.group()) for m in re.finditer(r"\d[\d.,]*", plain)]
     complaints = [
         (
-            text.count("\n", 0, at) + 1,
+            texts.line_of(text, at),
             f"'{what}' is typed by hand; use \\result, \\setting, \\given or \\counted",
         )
         for at, what in found
     ]
     complaints += [
         (
-            text.count("\n", 0, match.start()) + 1,
+            texts.line_of(text, match.start()),
             f"'{match.group()}' counts by hand; use \\counted or \\setting",
         )
         for match in COUNT_WORDS.finditer(plain)
@@ -120,27 +155,51 @@ def digits(text: str) -> list[tuple[int, str]]:
 
 
 def undefined_keys(
-    text: str, known: Mapping[str, Mapping[str, str]], config: Any, claims: set[str]
+    text: str,
+    known: Mapping[str, Mapping[str, str]],
+    config: Any,
+    holds: Mapping[str, Collection[str]],
 ) -> list[tuple[int, str]]:
-    """Line and complaint for every key that numbers.json or config.yaml does not have."""
+    """Line and complaint for every key that numbers.json or the configuration does not have.
+
+    holds: as `texts.conditions` returns it.
+    """
     universe: dict[str, Iterable[str]] = {kind: known[kind] for kind in KINDS}
-    universe |= {"evidence": known["result"], "ifexperiment": _experiments(config)}
+    universe |= {"evidence": known["result"], "ifexperiment": config.experiments}
     universe |= dict.fromkeys(("iffigure", "regrokfigure"), config.figures)
-    universe |= {"regroktable": config.tables}
-    if claims:
-        universe["explain"] = claims
+    universe |= dict.fromkeys(("iftable", "regroktable"), config.tables)
+    universe |= {"ifpart": texts.PARTS}
+    shown = texts.live(text, holds)
     found = []
     for match in re.finditer(rf"\\({'|'.join(universe)})\s*\{{([^{{}}#]*)\}}", text):
         macro, key = match.groups()
-        if key not in universe[macro]:
-            line = text.count("\n", 0, match.start()) + 1
-            found.append((line, f"\\{macro}{{{key}}}: no such key{_near(key, universe[macro])}"))
+        here = shown[match.start() : match.end()] == match.group()
+        head = key.partition(".")[0]
+        if (
+            macro == "setting"
+            and here
+            and head in set(config.experiments) - set(holds["ifexperiment"])
+        ):
+            complaint = f"{head} is not run here; put it into \\ifexperiment{{{head}}}{{…}}{{…}}"
+        elif key in universe[macro] or (not here and _absent(macro, key, universe[macro], config)):
+            continue
+        else:
+            complaint = f"no such key{_near(key, universe[macro])}"
+        found.append((texts.line_of(text, match.start()), f"\\{macro}{{{key}}}: {complaint}"))
     return found
 
 
-def _experiments(config: Any) -> set[str]:
-    # Study two's experiments are asked for before config.yaml holds them.
-    return {*config.experiments, *(f"B{i}" for i in range(1, 11))}
+def _absent(macro: str, key: str, keys: Iterable[str], config: Any) -> bool:
+    """Whether the key may be missing from a build that does not show it.
+
+    It is a setting of an experiment that there is, or a result of a fit that there is and this build has nothing of.
+    """
+    head, _, rest = key.partition(".")
+    if macro == "setting":
+        return head in config.experiments and rest in (*chain(*GROUPS.values()), "seed")
+    if macro not in ("result", "interval", "nruns", "evidence"):
+        return False
+    return head in config.fits and not any(other.partition(".")[0] == head for other in keys)
 
 
 def _near(key: str, keys: Iterable[str]) -> str:
@@ -150,14 +209,15 @@ def _near(key: str, keys: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def unused_macros(texts: Mapping[Path, str], package: Path) -> list[str]:
-    """Macros that main.tex or regrok.sty defines and nothing uses."""
-    sources = {**texts, package: without_comments(package.read_text(encoding="utf-8"))}
+def unused_macros(sources: Mapping[Path, str], others: Iterable[str] = ()) -> list[str]:
+    """Macros that the text or regrok.sty defines and nothing uses.
+
+    sources: file → its text, without comments. others: sections of studies that this build leaves out.
+    """
     definition = re.compile(
         r"\\(?:newcommand|renewcommand|providecommand|DeclareRobustCommand)\*?\s*\{?\\([A-Za-z@]+)"
     )
-    everything = "\n".join(sources.values())
-    generated = {"regrokset", "regrokcaption", "regrokdescription", "explanation"}
+    everything = "\n".join([*sources.values(), *others])
     findings = []
     for path, text in sources.items():
         for match in definition.finditer(text):
@@ -165,23 +225,14 @@ def unused_macros(texts: Mapping[Path, str], package: Path) -> list[str]:
                 continue
             name = match.group(1)
             uses = len(re.findall(rf"\\{name}(?![A-Za-z@])", everything))
-            if uses < 2 and name not in generated:
-                line = text.count("\n", 0, match.start()) + 1
+            if uses < 2 and name not in GENERATED:
+                line = texts.line_of(text, match.start())
                 findings.append(f"{path}:{line}: \\{name} is defined and never used; delete it")
     return findings
 
 
-def unshown(text: str, generated: Path) -> list[str]:
-    """Figures and tables that were made for the paper and that no section shows."""
-    findings = []
-    for folder, macro in (("figures", "regrokfigure"), ("tables", "regroktable")):
-        shown = set(re.findall(rf"\\{macro}\{{([^}}]*)\}}", text))
-        findings += [
-            f"{path}: made but not shown; put \\{macro}{{{path.stem}}} into a section"
-            for path in sorted((generated / folder).glob("*.tex"))
-            if path.stem not in shown
-        ]
-    return findings
+GENERATED = {"regrokset", "regrokcaption", "regrokdescription"}
+"""Macros that generated files use."""
 
 
 BOX = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from regrok.study.blocks import Config, Panel
 
 CONFIG = "config.json"
+
+LONGEST = 60
+"""Characters of a list of names in a file's name."""
 
 
 def results_folder(config: Config) -> Path:
@@ -26,6 +30,20 @@ def folder_of(asked: Config | Panel, whole: bool) -> Path:
     studies = "" if whole else f"-{'-'.join(asked.studies)}"
     released = "-released" if asked.source == "released" else ""
     return Path("results") / f"{asked.scale}{studies}{released}"
+
+
+def chosen(config: Config) -> str:
+    """`-` and the studies of a build of some of them; empty for a build of all."""
+    return "" if config.whole else f"-{joined(list(config.studies))}"
+
+
+def joined(names: list[str]) -> str:
+    """The names with hyphens; a long list is cut and told apart by a hash."""
+    whole = "-".join(names)
+    if len(whole) <= LONGEST:
+        return whole
+    kept = whole[:LONGEST].rstrip("-_")
+    return f"{kept}-{hashlib.sha256(whole.encode()).hexdigest()[:6]}"
 
 
 def written_config(results: str | Path) -> Config:

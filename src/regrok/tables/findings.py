@@ -128,8 +128,10 @@ def _plain(
 def _estimate(
     name: str, key: str, material: Material, runs: pd.DataFrame
 ) -> tuple[Mapping[str, Any], pd.DataFrame]:
-    """The estimate `<fit>.<key>` and the runs of its fit."""
+    """The estimate `<fit>.<key>` and the runs of its fit; an estimate of nothing where the fit read no run."""
     fit = material.fits.get(key.split(".")[0])
+    if fit is not None and not fit["runs"]:
+        return {"value": None, "low": None, "high": None}, runs.iloc[:0]
     if fit is None or key not in fit["estimates"]:
         raise RegrokError(f"tables.{name}: evidence '{key}' is no estimate of the fits at hand")
     return fit["estimates"][key], runs.loc[[r for r in fit["runs"] if r in runs.index]]

@@ -1,0 +1,219 @@
+"""Everything that LaTeX needs for one build, in one folder that compiles alone: paper/generated/<document>/.
+
+The common text and the chosen studies' sections are copied there, numbers, figures and tables of the results beside
+them, and what follows from the choice of studies is written: which sections, their sentences in the abstract, a table
+of the papers, the claims that did not come out, and the appendix of what no section shows. Builds of other scales or
+studies have folders of their own, so none takes another's figures. arXiv takes the same folder (regrok.paper.arxiv).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from regrok import latex
+from regrok.errors import RegrokError
+from regrok.figures import drawable, source
+from regrok.paper import texts
+from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, VERDICTS
+from regrok.tables import buildable
+from regrok.tables.parts.booktabs import table
+
+SECTION = r"\input{{studies/{}/section.tex}}\FloatBarrier"
+"""A study keeps its figures to itself."""
+
+CELLS = "cells"
+"""The kind of table that lists cells; those that no section shows have an appendix of their own."""
+
+
+def assemble(
+    root: Path | str,
+    folder: Path | str,
+    results: Path | str,
+    config: Any,
+    ledger: Mapping[str, Any],
+    explanations: Mapping[str, str | None],
+    repository: str | None = None,
+) -> Path:
+    """Fill `folder` with all that main.tex includes in this build, and nothing of another; returns it.
+
+    root: the checkout, with paper/ and studies/. results: the build's numbers.tex, figures and tables.
+    explanations: see `unreproduced`. repository: address of the sources for the figures' links; without one they point
+    beside the PDF. LaTeX's own files below `folder` are kept. Raises RegrokError naming a file that should be there and
+    is not.
+    """
+    root, folder, results = Path(root), Path(folder), Path(results)
+    figures, tables = drawable(config), buildable(config)
+    for part in ("figures", "tables", "sections", "studies"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    wanted = ["numbers.tex", "numbers.json"]
+    wanted += [f"figures/{name}.{kind}" for name in figures for kind in ("pdf", "tex")]
+    wanted += [f"tables/{name}.tex" for name in tables]
+    for name in wanted:
+        if not (results / name).exists():
+            raise RegrokError(
+                f"{results / name} does not exist; build it with: snakemake --cores all"
+            )
+        _copy(results / name, folder / name)
+    sources = texts.files(root, config)
+    here = texts.shown_studies(config)
+    hidden = {f"studies/{name}/section.tex" for name in config.studies if name not in here}
+    for name, path in sources.items():
+        if name not in hidden:
+            _copy(path, folder / name)
+    rest = unshown(sources, config)
+    written = {
+        "scope.tex": scope(config, figures, tables, repository, [p for p in rest if rest[p]]),
+        "studies.tex": "".join(f"{SECTION.format(name)}\n" for name in here),
+        "abstract.tex": abstract(sources, here),
+        "overview.tex": overview(config, ledger),
+        "unreproduced.tex": unreproduced(ledger, explanations),
+        texts.REFERENCES: references(texts.bibliographies(root, config)),
+    }
+    for part, names in rest.items():
+        macro = "regrokfigure" if part == "figures" else "regroktable"
+        written[f"rest_{part}.tex"] = "".join(f"\\{macro}{{{name}}}\n" for name in names)
+    for name, content in written.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    return folder
+
+
+def _copy(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, to)
+
+
+def unshown(sources: Mapping[str, Path], config: Any) -> dict[str, list[str]]:
+    """Part of the appendix (see `texts.PARTS`) → the tables or figures of this build that no text of it shows.
+
+    sources: as `texts.files` returns them. A figure inside a branch that this build does not take is not shown there.
+    """
+    here = texts.shown_studies(config)
+    # Whatever the appendix may have, its own parts are not what shows a figure.
+    holds = texts.conditions(config, texts.PARTS)
+    included = [
+        texts.live(texts.without_comments(path.read_text(encoding="utf-8")), holds)
+        for name, path in sources.items()
+        if not name.startswith("studies/") or name.split("/")[1] in here
+    ]
+    tables = [n for n in buildable(config) if n not in texts.shown(included, "regroktable")]
+    return {
+        "cells": [name for name in tables if config.tables[name].build == CELLS],
+        "tables": [name for name in tables if config.tables[name].build != CELLS],
+        "figures": [n for n in drawable(config) if n not in texts.shown(included, "regrokfigure")],
+    }
+
+
+def scope(
+    config: Any,
+    figures: Collection[str],
+    tables: Collection[str],
+    repository: str | None,
+    parts: Collection[str] = (),
+) -> str:
+    """What the paper's conditionals ask: scale, anonymity, studies, experiments, figures with their sources, tables."""
+    count = latex.count(len(texts.shown_studies(config)), "paper")
+    absent = "was left out of this build" if config.only else "was not run at this scale"
+    lines = [
+        f"\\regrokset{{scope}}{{scale}}{{{config.scale}}}",
+        f"\\regrokset{{scope}}{{papers}}{{{count}}}",
+        f"\\regrokset{{scope}}{{absent}}{{{absent} ({config.scale})}}",
+    ]
+    if config.anonymous:
+        lines.append(r"\regrokset{is}{anonymous}{yes}")
+    if config.scale == "smoke":
+        lines.append(r"\regrokset{is}{smoke}{yes}")
+    named = {
+        "experiment": [name for name in config.experiments if config.runs_here(name)],
+        "part": parts,
+        "table": tables,
+    }
+    for kind, names in named.items():
+        lines += [f"\\regrokset{{{kind}}}{{{name}}}{{yes}}" for name in names]
+    base = repository.rstrip("/") if repository else ".."
+    for name in figures:
+        path = f"src/regrok/figures/{source(config.figures[name].draw).name}"
+        lines.append(f"\\regrokset{{figure}}{{{name}}}{{yes}}")
+        lines.append(f"\\regrokset{{source}}{{{name}}}{{{latex.escape(path)}}}")
+        if not config.anonymous:
+            lines.append(f"\\regrokset{{link}}{{{name}}}{{{base}/{path}}}")
+    return "\n".join(lines) + "\n"
+
+
+def abstract(sources: Mapping[str, Path], studies: Collection[str]) -> str:
+    """The sentences that the studies' sections give for the abstract, a paragraph's worth of lines each."""
+    return "".join(f"{texts.summary(sources[f'studies/{name}/section.tex'])}\n" for name in studies)
+
+
+def overview(config: Any, ledger: Mapping[str, Any]) -> str:
+    """The audited papers as a table: where each is treated, and how many of its claims have which verdict."""
+    here = texts.shown_studies(config)
+    rows = []
+    for name, study in config.studies.items():
+        own = [c["verdict"] for c in ledger["claims"] if c["paper"] == study.paper.letter]
+        rows.append(
+            [
+                study.paper.letter,
+                rf"{latex.escape(study.paper.short)}~\citep{{{study.paper.cite}}}",
+                rf"\ref{{sec:{name}}}" if name in here else latex.NOTHING,
+                latex.exact(len(own)),
+                *(latex.exact(own.count(verdict)) for verdict in VERDICTS),
+            ]
+        )
+    words = {DIRECTION: "in direction only", OUT_OF_SCOPE: "out of scope"}
+    header = ["", "paper", "section", "claims", *(words.get(v, v) for v in VERDICTS)]
+    caption = (
+        r"\textbf{The audited papers,} with the number of their claims and of each verdict at this scale. "
+        r"A claim's name begins with its paper's letter."
+    )
+    if len(here) < len(config.studies):
+        caption += " A dash: no experiment of the paper is part of this build."
+    columns = "@{}ll" + "r" * (len(header) - 2) + "@{}"
+    return table("studies", columns, header, rows, caption)
+
+
+def unreproduced(ledger: Mapping[str, Any], explanations: Mapping[str, str | None]) -> str:
+    """A list of the claims that did not come out: statement, published, ours, why the predicate says so.
+
+    explanations: id of a claim → what is known about why it may fail, in TeX, or None.
+    """
+    lines = []
+    for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE):
+        claims = [c for c in ledger["claims"] if c["verdict"] == verdict]
+        if not claims:
+            continue
+        lines += [rf"\paragraph{{{verdict.capitalize()}.}}", r"\begin{description}"]
+        for claim in claims:
+            said = (
+                rf"\item[{latex.escape(claim['id'])}] {latex.escape(claim['statement'])} "
+                rf"Published: {latex.escape(claim['published_text'])}. Here: {latex.estimate(claim)}; "
+                rf"{latex.escape(claim['reason'])}. {explanations.get(claim['id']) or ''}"
+            )
+            lines.append(said.rstrip())
+        lines.append(r"\end{description}")
+    if not lines:
+        lines = ["Every claim that can be judged at this scale is reproduced."]
+    return "\n".join(lines) + "\n"
+
+
+def references(paths: Collection[Path]) -> str:
+    """One bibliography of several files. Raises RegrokError where two of them say different things of one key."""
+    entries: dict[str, tuple[str, Path]] = {}
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise RegrokError(f"{path} cannot be read ({error.strerror})") from error
+        for entry in re.split(r"(?m)^(?=@)", text):
+            key = re.match(r"@\w+\{\s*([^,\s]+)", entry)
+            if key is None:
+                continue
+            before = entries.setdefault(key[1], (entry.strip(), path))
+            if before[0] != entry.strip():
+                raise RegrokError(
+                    f"{path}: {key[1]} is another entry than in {before[1]}; give one of them another key"
+                )
+    return "\n".join(entry for entry, _ in entries.values()) + "\n"
