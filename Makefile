@@ -19,6 +19,8 @@ SHELL := bash
 
 # Jobs that Snakemake starts find python, regrok and snakemake on PATH.
 IN_VENV := PATH="$$PWD/.venv/bin:$$PATH"
+comma := ,
+RESULTS := results/$(SCALE)$(if $(STUDY),-$(subst $(comma),-,$(STUDY)))
 CONFIG := scale=$(SCALE) $(if $(STUDY),'studies=[$(STUDY)]')
 SNAKEMAKE := $(IN_VENV) python -m snakemake --cores $(CORES) --config $(CONFIG)
 PYTEST := $(IN_VENV) python -m pytest
@@ -46,11 +48,11 @@ release: install ## put a finished build into the bundle that ships, results/rel
 	@$(IN_VENV) python -m regrok.cli release --scale $(SCALE)
 
 report: install ## Snakemake's self-contained HTML report of a finished build
-	@$(SNAKEMAKE) --report results/$(SCALE)/report.html --report-stylesheet src/regrok/report/report.css
-	echo "The report: results/$(SCALE)/report.html"
+	@$(SNAKEMAKE) --report $(RESULTS)/report.html --report-stylesheet src/regrok/report/report.css
+	echo "The report: $(RESULTS)/report.html"
 
 notebooks: install ## run the notebooks; the outcome is in results/laptop/notebooks
-	@$(IN_VENV) python -m snakemake notebooks --cores $(CORES) --config scale=$(SCALE)
+	@$(IN_VENV) python -m snakemake notebooks --cores $(CORES) --config $(CONFIG)
 
 artifact: install tex ## the artifact appendix with the reproducibility checklist: paper/artifact.pdf
 	@$(IN_VENV) python -m snakemake paper/artifact.pdf --cores $(CORES) --config scale=$(SCALE)
@@ -92,5 +94,6 @@ lock: install ## requirements.lock from pyproject.toml (UPGRADE=1 takes the newe
 
 clean: ## what builds make, but never the run store (results/store) or what ships (results/released)
 	@rm -rf .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks build dist
-	rm -rf results/{smoke,laptop,paper}{,-released} paper/generated paper/*.pdf paper/*.tar.gz
+	find results -mindepth 1 -maxdepth 1 ! -name store ! -name released -exec rm -rf {} +
+	rm -rf paper/generated paper/*.pdf paper/*.tar.gz
 	find src tests workflow benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.program import latex
 from regrok.pipeline.graph import RELEASED, Graph
 from regrok.training.progress import clock
@@ -90,19 +91,33 @@ def history() -> Any:
 
 
 def conclude(graph: Graph, began: float) -> str:
-    """What was built, where, and how long it took; `began` is the time at which the build started."""
-    results, pdf = graph.results, Path("paper/regrok.pdf")
+    """What was built, where, and how long it took; `began` is the time at which the build started.
+
+    Only what this build has made is named: a build of some files alone, or after an edit, makes few of them.
+    """
+    results = graph.results
     lines = [f"Regrok: {graph.config.scale} scale built in {clock(time.time() - began)}."]
     if not latex():
         lines.append(f"  no PDF: {NO_LATEX}")
-    made = {
-        f"the paper           {pdf}": pdf,
-        f"beside the released {results}/comparison.html": results / "comparison.html",
-        f"runs and curves     {results}/runs.parquet, {results}/curves.parquet": results
-        / "runs.parquet",
-        f"fits and verdicts   {results}/fits/, {results}/ledger.json (regrok claims)": results
-        / "ledger.json",
-        f"figures and tables  {results}/figures/, {results}/tables/": results / "figures",
+    places: dict[str, tuple[str | Path, ...]] = {
+        "the paper": (pdf(graph.config),),
+        "artifact appendix": (artifact(graph.config),),
+        "sources for arXiv": (arxiv(graph.config),),
+        "beside the released": (results / "comparison.html",),
+        "runs and curves": (results / "runs.parquet", results / "curves.parquet"),
+        "fits and verdicts": (results / "fits", results / "ledger.json"),
+        "figures and tables": (results / "figures", results / "tables"),
     }
-    # A build of some files alone has not made the others.
-    return "\n".join([*lines, *(f"  {line}" for line, path in made.items() if path.exists())])
+    for what, paths in places.items():
+        made = [str(path) for path in paths if changed_since(Path(path), began)]
+        if made:
+            ask = " (regrok claims)" if str(results / "ledger.json") in made else ""
+            lines.append(f"  {what:<19} {', '.join(made)}{ask}")
+    return "\n".join(lines)
+
+
+def changed_since(path: Path, began: float) -> bool:
+    """Whether the file, or one in the folder, was written after the build began."""
+    files = path.iterdir() if path.is_dir() else [path]
+    # File systems keep times to a second or so.
+    return any(file.stat().st_mtime >= began - 1 for file in files if file.exists())
