@@ -15,6 +15,7 @@ import pandera.pandas as pa
 
 from regrok.errors import RegrokError
 from regrok.measures.events import OUTCOMES, THRESHOLDS
+from regrok.runs.columns import CROSSINGS
 from regrok.runs.frames import Frames
 
 SHARE = pa.Check.in_range(0, 1)
@@ -22,15 +23,9 @@ NOT_NEGATIVE = pa.Check.ge(0)
 
 
 def _times() -> dict[str, pa.Column]:
-    names = [
-        f"{event}_{suffix}{kind}"
-        for event in ("T_mem", "T_grok")
-        for suffix in THRESHOLDS
-        for kind in ("", "_previous", "_sustained")
-    ]
     return {
         name: pa.Column(float, NOT_NEGATIVE, nullable=True, coerce=True)
-        for name in (*names, "T_mem", "T_grok")
+        for name in (*CROSSINGS, "T_mem", "T_grok")
     }
 
 
