@@ -37,7 +37,8 @@ def copy(frames, **changes):
 
 
 def fits_of(frames):
-    return {"all": {"runs": sorted(frames.runs["run_id"])}}
+    names = ["parity", "addition"]
+    return {"both": {"experiments": names, "runs": sorted(frames.runs["run_id"])}}
 
 
 LEDGER = [
@@ -88,8 +89,12 @@ def test_a_grokked_run_needs_its_T_grok(trained):
 
 
 def test_a_run_that_no_fit_reads_is_named(trained):
-    unused = trained.runs["run_id"].iloc[0]
-    fits = {"some": {"runs": sorted(set(trained.runs["run_id"]) - {unused})}}
+    unused, *others = sorted(trained.runs["run_id"])
+    # A fit that lists no experiment reads all runs, and so does not say that they are needed.
+    fits = {
+        "some": {"experiments": ["parity"], "runs": others},
+        "summary": {"experiments": [], "runs": [unused, *others]},
+    }
     with pytest.raises(RegrokError, match=f"{unused}: read by no fit"):
         check(trained, fits, LEDGER)
 

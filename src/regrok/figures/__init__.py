@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
+from regrok.study.defaults import option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,9 +80,12 @@ def draw(
     chosen = {fit: fits[fit] for fit in entry.fits if fit in fits}
     style = Style()
     with style.context():
-        figure, caption, description = module(entry.draw).draw(
-            shown, chosen, dict(entry.options), style
-        )
+        kind = module(entry.draw)
+        try:
+            options = option(entry.options, getattr(kind, "DEFAULTS", {}))
+        except RegrokError as error:
+            raise RegrokError(f"figures.{name}: {error}") from error
+        figure, caption, description = kind.draw(shown, chosen, options, style)
         figure.draw_without_rendering()
     return figure, caption, description
 

@@ -25,6 +25,8 @@ from regrok.figures.parts.style import (
 )
 from regrok.figures.parts.summaries import median_interval
 
+DEFAULTS: dict[str, object] = {}
+
 
 def fitted_points(fits) -> dict[str, dict]:
     """run_id → fitted A, rate, C of its contraction."""

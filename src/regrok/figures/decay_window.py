@@ -18,6 +18,8 @@ from regrok.figures.parts.style import (
     plain_ticks,
 )
 
+DEFAULTS: dict[str, object] = {}
+
 NAMES = ("MLP", "transformer")
 COLOURS = (BLUE, VERMILION)
 

@@ -6,6 +6,8 @@ curves, the η whose accuracy is drawn.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -28,6 +30,8 @@ from regrok.figures.parts.style import (
 )
 from regrok.figures.parts.summaries import medians
 from regrok.laws.parts.selection import escape_theory
+
+DEFAULTS: dict[str, Any] = {"curves": None}
 
 ESCAPED = 1.5
 """T_escape is the first logged step from T_mem on with V ≤ 1.5 · V_final (paper A, A.1)."""
@@ -169,7 +173,7 @@ def draw(shown, fits, options, style):
     panels.identity_line(e)
     e.legend(loc="lower right", fontsize=6)
 
-    wanted = options.get("curves", [rates[0], rates[len(rates) // 2], rates[-1]])
+    wanted = options["curves"] or [rates[0], rates[len(rates) // 2], rates[-1]]
     values = sorted(
         {rates[int(np.argmin(np.abs(np.log(np.array(rates) / w))))] for w in wanted}, reverse=True
     )

@@ -6,6 +6,8 @@ support_energy, the share of spectral energy that defines the Fourier support (o
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from regrok import latex
@@ -23,6 +25,8 @@ from regrok.figures.parts.style import (
 )
 from regrok.figures.parts.summaries import line
 from regrok.laws.parts.selection import escape_theory, log_norm_ratio
+
+DEFAULTS: dict[str, Any] = {"curves": None, "support_energy": 0.99}
 
 
 def support(shown, runs, energy: float) -> dict[int, list[int]]:
@@ -42,7 +46,7 @@ def draw(shown, fits, options, style):
     """delay, V_mem and T_mem against p; delay against T_esc_th; Fourier support where measured; accuracy curves."""
     runs = shown.of(0).copy()
     runs["T_esc_th"] = escape_theory(runs)
-    sizes = support(shown, runs, options.get("support_energy", 0.99))
+    sizes = support(shown, runs, options["support_energy"])
     figure, axes = style.panels(2, 3, 1.9)
     a, b, c, d, e, f = axes
     moduli = sorted(runs.p.unique())
@@ -86,12 +90,12 @@ def draw(shown, fits, options, style):
         thousands(d, "y")
         from_zero(d)
 
-    wanted = options.get("curves", [moduli[0], moduli[len(moduli) // 2], moduli[-1]])
+    wanted = options["curves"] or [moduli[0], moduli[len(moduli) // 2], moduli[-1]]
     values = sorted({moduli[int(np.argmin(np.abs(np.array(moduli) - w)))] for w in wanted})
     panels.accuracy_curves(f, shown, runs, "p", values, [GREY, BLUE, VERMILION], "$p$")
 
     fourth = (
-        rf"(d) Number of frequencies that hold {latex.exact(100 * options.get('support_energy', 0.99))}\,\% of the "
+        rf"(d) Number of frequencies that hold {latex.exact(100 * options['support_energy'])}\,\% of the "
         r"last spectrum's power"
         if sizes
         else r"(d) Delay against the log norm ratio"

@@ -21,6 +21,8 @@ from regrok.figures.parts.style import (
 )
 from regrok.laws.parts.selection import escape_theory, log_norm_ratio
 
+DEFAULTS: dict[str, object] = {}
+
 
 def draw(shown, fits, options, style):
     """(a) V_mem and V_final against init scale; (b) delay against log(V_mem/V_final) with the theory's line."""

@@ -23,6 +23,8 @@ from regrok.figures.parts.style import (
 )
 from regrok.figures.parts.summaries import wilson
 
+DEFAULTS: dict[str, object] = {}
+
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, BLACK)
 MOST_OUTCOMES_LEGEND = 3
 

@@ -24,6 +24,8 @@ from regrok.figures.parts.style import (
 )
 from regrok.figures.parts.summaries import median_interval
 
+DEFAULTS: dict[str, object] = {}
+
 LINEAR = 100
 """Delays below this many steps are drawn linearly: zero and negative ones belong on the axis."""
 

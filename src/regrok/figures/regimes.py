@@ -12,6 +12,8 @@ from regrok.figures.parts.contrasts import shares_against
 from regrok.figures.parts.style import DASHES, VERMILION, label, log_scale, short_number
 from regrok.figures.parts.summaries import kaplan_meier
 
+DEFAULTS: dict[str, object] = {}
+
 
 def draw(shown, fits, options, style):
     """(a) shares memorised and grokked per λ; (b) share not yet grokked against step, one staircase per λ."""

@@ -6,6 +6,8 @@ whose accuracy is drawn (those nearest in the sweep are taken).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from regrok import latex
@@ -22,6 +24,8 @@ from regrok.figures.parts.style import (
     plain_ticks,
     thousands,
 )
+
+DEFAULTS: dict[str, Any] = {"curves": None}
 
 
 def fit_range(fits) -> tuple[float, float]:
@@ -59,7 +63,7 @@ def draw(shown, fits, options, style):
     label(b, "weight_decay", "$\\lambda\\, T_{\\mathrm{grok}}$ (steps)")
 
     present = np.sort(runs.weight_decay.unique())
-    wanted = options.get("curves", [present[0], present[len(present) // 2], present[-1]])
+    wanted = options["curves"] or [present[0], present[len(present) // 2], present[-1]]
     values = sorted(
         {float(present[np.argmin(np.abs(np.log((present + 1e-9) / w)))]) for w in wanted}
     )

@@ -100,14 +100,3 @@ def with_previous(runs: pd.DataFrame) -> pd.DataFrame:
             if f"{event}_previous" not in runs and f"{event}_99_previous" in runs
         }
     )
-
-
-def option(options: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
-    """The options over their defaults; an unknown one raises RegrokError with the nearest known name."""
-    for key in options:
-        if key not in allowed:
-            near = difflib.get_close_matches(key, list(allowed), 1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            known = ", ".join(allowed) or "none"
-            raise RegrokError(f"options.{key}: no such option; options of this law: {known}.{hint}")
-    return {**allowed, **options}

@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import cell_settings, log_norm_ratio, within
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"within": {}}
+REFERS: dict[str, Any] = {"within": "limits"}
 
 
 def delay_time(runs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "exponent": -1.0,

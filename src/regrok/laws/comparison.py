@@ -16,15 +16,16 @@ import pandas as pd
 from scipy import stats
 
 from regrok.errors import RegrokError
-from regrok.laws import option
 from regrok.laws.cells import delay_time
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import conditions, grouped, plain, watched
 from regrok.laws.regimes import shares
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "replicates": 2000}
+REFERS: dict[str, Any] = {"groups": "groups", "ratios": "ratios"}
 TIMES = ("delay", "T_grok")
 POINT_COLUMNS = (
     *("run_id", "cell", "seed", "T_mem", "T_grok", "delay"),

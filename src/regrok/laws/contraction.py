@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import cell_settings, curve_of, of_experiments, plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"reference": None}
+REFERS: dict[str, Any] = {"reference": "experiments"}
 MINIMUM_POINTS = 5
 
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import grouped, plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "largest": 5}
+REFERS: dict[str, Any] = {"groups": "groups"}
 KIND = "embedding_spectrum"
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
 from regrok.laws.parts.selection import (
@@ -22,8 +21,10 @@ from regrok.laws.parts.selection import (
     plain,
 )
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"reference": None, "replicates": 2000}
+REFERS: dict[str, Any] = {"reference": "experiments"}
 ESCAPED = 1.5
 """The run has escaped when V is at most this many times V_final (A's scripts)."""
 

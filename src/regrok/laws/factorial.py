@@ -16,7 +16,7 @@ import pandas as pd
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from regrok.errors import RegrokError
-from regrok.laws import comparison, option
+from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import (
@@ -31,6 +31,7 @@ from regrok.laws.parts.selection import (
 )
 from regrok.laws.regimes import shares
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "factors": ["depth", "width", "residual", "learning_rate"],
@@ -40,6 +41,14 @@ DEFAULTS: dict[str, Any] = {
     "within": {},
     "family": "weibull",
     "replicates": 400,
+}
+REFERS: dict[str, Any] = {
+    "factors": "columns",
+    "interactions": "columns",
+    "groups": "groups",
+    "ratios": "ratios",
+    "within": "limits",
+    "family": ["weibull", "log_normal"],
 }
 
 FAR = 100.0

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import (
     conditions,
@@ -27,12 +26,24 @@ from regrok.laws.parts.selection import (
     within,
 )
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "window": 0.1,
     "features": ["log_learning_rate", "log_weight_decay", "log_V_mem", "contraction"],
     "within": {},
     "replicates": 2000,
+}
+REFERS: dict[str, Any] = {
+    "features": [
+        "log_learning_rate",
+        "log_weight_decay",
+        "log_time_scale",
+        "log_V_mem",
+        "log_T_mem",
+        "contraction",
+    ],
+    "within": "limits",
 }
 BASELINES = {
     "time_scale": "a calibrated multiple of 1/(2ηλ)",

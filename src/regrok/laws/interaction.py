@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.laws import comparison, option
+from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import conditions, distinct, grok_interval, plain, watched, within
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "factor": "activation",
@@ -25,6 +26,12 @@ DEFAULTS: dict[str, Any] = {
     "within": {},
     "family": "weibull",
     "replicates": 400,
+}
+REFERS: dict[str, Any] = {
+    "factor": "columns",
+    "over": "columns",
+    "within": "limits",
+    "family": ["weibull", "log_normal"],
 }
 
 

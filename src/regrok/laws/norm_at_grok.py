@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from regrok.laws import comparison, option
+from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
 from regrok.laws.parts.selection import grouped, plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "configurations": None, "replicates": 2000}
+REFERS: dict[str, Any] = {"groups": "groups", "ratios": "ratios", "configurations": "of groups"}
 POINT_COLUMNS = (
     *("run_id", "cell", "seed", "outcome", "T_mem", "T_grok", "delay", "max_steps"),
     *("rms_0", "rms_grok"),

@@ -10,14 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import cell_settings, grouped, plain
 from regrok.laws.regimes import shares
 from regrok.measures.events import OUTCOMES
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
+REFERS: dict[str, Any] = {"groups": "groups"}
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:

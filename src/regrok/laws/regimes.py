@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import cell_settings, distinct, within
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "factor": "weight_decay",
@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "within": {},
     "replicates": 2000,
 }
+REFERS: dict[str, Any] = {"factor": "columns", "regimes": "ranges", "within": "limits"}
 
 
 def shares(runs: pd.DataFrame) -> dict[str, est.Estimate]:

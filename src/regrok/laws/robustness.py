@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
-from regrok.laws import law, option, run_fit
+from regrok.laws import law, run_fit
 from regrok.laws.parts.variants import VARIANTS, read_as
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 if TYPE_CHECKING:
     from regrok.study.blocks import Fit
 
 DEFAULTS: dict[str, Any] = {"fits": [], "replicates": 400}
+REFERS: dict[str, Any] = {"fits": "fits"}
 LIGHTER: dict[str, dict[str, Any]] = {
     "scaling": {"survival": False},
     "survival": {"families": ["weibull"]},

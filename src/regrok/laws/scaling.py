@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes, regression
 from regrok.laws.parts.selection import (
@@ -28,12 +27,23 @@ from regrok.laws.parts.selection import (
     within,
 )
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "factor": None,
     "within": {},
     "replicates": 2000,
     "survival": True,
+}
+REFERS: dict[str, Any] = {
+    "factor": [
+        "weight_decay",
+        "learning_rate",
+        "learning_rate_times_weight_decay",
+        "escape_theory",
+        "log_norm_ratio",
+    ],
+    "within": "limits",
 }
 RESPONSES = ("T_grok", "delay")
 INVERSE = {

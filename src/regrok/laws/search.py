@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.laws import comparison, option
+from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import grouped, plain, watched
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "architectures": {},
@@ -26,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "ratios": {},
     "replicates": 2000,
 }
+REFERS: dict[str, Any] = {"architectures": "searches", "factors": "columns", "ratios": "ratios"}
 
 
 def grid(runs: pd.DataFrame, factors: list[str]) -> pd.DataFrame:

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
 from regrok.laws.parts.selection import plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"support": "run", "replicates": 1000, "robust_replicates": 100}
+REFERS: dict[str, Any] = {"support": ["run", "pooled"]}
 RESOLUTIONS = ("high", "low")
 
 AFTER_GROK = 1000

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.measures.events import OUTCOMES
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"published": []}
+REFERS: dict[str, Any] = {"published": "experiments"}
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:

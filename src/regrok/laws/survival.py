@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import (
     conditions,
@@ -22,8 +21,10 @@ from regrok.laws.parts.selection import (
     within,
 )
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"within": {}, "families": ["weibull", "log_normal"]}
+REFERS: dict[str, Any] = {"within": "limits", "families": ["weibull", "log_normal"]}
 COVARIATES = ("log_learning_rate", "log_weight_decay", "log_log_norm_ratio")
 
 

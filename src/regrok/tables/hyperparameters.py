@@ -11,6 +11,8 @@ from regrok.study.columns import SETTINGS
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+DEFAULTS: dict[str, Any] = {}
+
 HEADER = ("experiment", "runs", "cells", "seeds", "settings")
 COLUMNS = (
     r"@{}>{\raggedright\arraybackslash}p{0.85in}rr>{\raggedright\arraybackslash}p{0.65in}"

@@ -16,6 +16,8 @@ from regrok.study.claims import (
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+DEFAULTS: dict[str, Any] = {}
+
 LETTERS = {
     REPRODUCED: "R",
     DIRECTION: "D",
