@@ -235,8 +235,10 @@ def test_an_experiment_that_no_fit_names_is_unread() -> None:
     # Fits that list no experiment read all runs, which says of none that it is needed.
     assert any(not fit.experiments for fit in config.fits.values())
     assert list(unread(config, "laptop")) == [
-        f"experiments.{name}: runs at scale laptop, and no fit reads its runs; "
-        "list it under the experiments of a fit."
+        (
+            f"experiments.{name}: runs at scale laptop, and no fit reads its runs; "
+            "list it under the experiments of a fit."
+        )
     ]
     assert list(unread(config, "smoke")) == []
     assert list(unread(config.model_copy(update={"fits": {}}), "laptop")) == []

@@ -23,7 +23,8 @@ from regrok.figures.parts.style import (
     plain_ticks,
     thousands,
 )
-from regrok.figures.parts.summaries import line
+from regrok.figures.parts.summaries import MEDIANS
+from regrok.laws.parts import regression
 from regrok.laws.parts.selection import escape_theory, log_norm_ratio
 
 DEFAULTS: dict[str, Any] = {"curves": None, "support_energy": 0.99}
@@ -60,8 +61,9 @@ def draw(shown, fits, options, style):
         thousands(ax, "y")
         plain_ticks(ax, "x", moduli)
         ax.tick_params(axis="x", labelsize=6)
-    slope, intercept, _ = line(runs.p, runs.V_mem)
-    if np.isfinite(slope):
+    known = runs[["p", "V_mem"]].dropna().to_numpy(float)
+    if len(known) > 2 and len(moduli) > 1:
+        slope, intercept = regression.slope(*known.T), regression.intercept(*known.T)
         x = np.array([min(moduli), max(moduli)])
         b.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1])
 
@@ -102,7 +104,7 @@ def draw(shown, fits, options, style):
     )
     body = (
         r"(a) Delay, (b) $V_{\mathrm{mem}}$ with its least-squares line and (e) $T_{\mathrm{mem}}$ against $p$: dots "
-        r"are runs, open circles medians with 95\,\% bootstrap intervals over seeds. (c) Delay against the theory's "
+        rf"are runs, open circles {MEDIANS}. (c) Delay against the theory's "
         r"$T_{\mathrm{esc}}=\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$, darker for larger $p$, with the "
         rf"least-squares line (dashed) and $y=x$ (dotted). {fourth}. (f) Validation (lines) and train accuracy "
         r"(thin dotted) of the first "

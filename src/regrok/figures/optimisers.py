@@ -21,7 +21,7 @@ from regrok.figures.parts.style import (
     log_scale,
     thousands,
 )
-from regrok.figures.parts.summaries import wilson
+from regrok.laws.parts.estimate import share as share_of
 
 DEFAULTS: dict[str, object] = {}
 
@@ -73,11 +73,11 @@ def draw(shown, fits, options, style):
         left = left + share
     for place, arm in zip(places, arms, strict=True):
         grokked = runs[runs.arm == arm].outcome.eq("grokked")
-        low, high = wilson(int(grokked.sum()), len(grokked))
+        found = share_of(int(grokked.sum()), len(grokked))
         d.errorbar(
-            grokked.mean(),
+            found["value"],
             place - 0.36,
-            xerr=[[grokked.mean() - low], [high - grokked.mean()]],
+            xerr=[[found["value"] - found["low"]], [found["high"] - found["value"]]],
             fmt="|",
             color=BLACK,
             ms=4,

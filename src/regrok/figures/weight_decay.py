@@ -24,6 +24,7 @@ from regrok.figures.parts.style import (
     plain_ticks,
     thousands,
 )
+from regrok.figures.parts.summaries import MEDIANS
 
 DEFAULTS: dict[str, Any] = {"curves": None}
 
@@ -73,8 +74,8 @@ def draw(shown, fits, options, style):
 
     censored = int(fitted.T_grok.isna().sum())
     body = (
-        r"(a) $T_{\mathrm{grok}}$ against $1/\lambda$: each dot is a run, open circles are medians with their 95\,\% "
-        r"bootstrap interval over seeds, the dashed line is the least-squares line through the "
+        r"(a) $T_{\mathrm{grok}}$ against $1/\lambda$: each dot is a run, open circles are "
+        rf"{MEDIANS}, the dashed line is the least-squares line through the "
         rf"{latex.exact(len(grokked))} grokked runs with $\lambda$ from {latex.exact(fitted.weight_decay.min())} to "
         rf"{latex.exact(fitted.weight_decay.max())} ({latex.exact(censored)} censored runs there have no point, but "
         r"count in the medians). (b) $\lambda\,T_{\mathrm{grok}}$, which a pure inverse law would keep level. "

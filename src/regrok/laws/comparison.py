@@ -16,10 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from regrok.errors import RegrokError
-from regrok.laws.cells import delay_time
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
-from regrok.laws.parts.selection import conditions, grouped, plain, watched
+from regrok.laws.parts.selection import conditions, duration, grouped, plain, watched
 from regrok.laws.regimes import shares
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -78,14 +77,14 @@ def spread_ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estima
 
 
 def times(rows: pd.DataFrame, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """The runs that have a T_grok or delay at all, their durations in steps, and whether they ended in grokking.
+    """The runs that have a T_grok or delay at all, their times in steps, and whether they ended in grokking.
 
     Every run has a T_grok, censored if need be; one that never memorised has no delay.
     """
     if column == "T_grok":
         return rows, watched(rows), rows["T_grok"].notna()
     memorised = rows[rows["T_mem"].notna()]
-    return memorised, *delay_time(memorised)
+    return memorised, *duration(memorised, "delay")
 
 
 def horizons(parts: Mapping[str, pd.DataFrame]) -> dict[str, float]:
@@ -105,11 +104,11 @@ def describe(
     """What one group of runs did; see `fit` for the keys."""
     found = shares(rows)
     found["delay_mean"] = est.mean(rows["delay"], "steps")
-    found["delay_median"] = lifetimes.median(*delay_time(rows))
+    found["delay_median"] = lifetimes.median(*duration(rows, "delay"))
     for column in TIMES:
-        known, duration, seen = times(rows, column)
+        known, time, seen = times(rows, column)
         made = lifetimes.restricted_mean_over_seeds(
-            duration, seen, conditions(known), horizon[column], replicates, seed
+            time, seen, conditions(known), horizon[column], replicates, seed
         )
         if len(known) < len(rows):
             missing = f"{len(rows) - len(known)} of {len(rows)} runs never memorised: no delay"
@@ -129,10 +128,10 @@ def restricted_ratio(
     """
     estimator = "ratio of Kaplan–Meier restricted means, bootstrap over seeds within cells"
     parts = [times(rows, column) for rows in (a, b)]
-    duration = np.concatenate([part[1].to_numpy(float) for part in parts])
+    time = np.concatenate([part[1].to_numpy(float) for part in parts])
     seen = np.concatenate([part[2].to_numpy(bool) for part in parts])
     first = len(parts[0][1])
-    n = duration.size
+    n = time.size
     events = [bool((part[2] & (part[1] < horizon)).any()) for part in parts]
     if not any(events) or first in (0, n):
         nothing = est.missing("no run of either group grokked before the horizon", n, estimator)
@@ -144,7 +143,7 @@ def restricted_ratio(
     def log_ratio(i: np.ndarray) -> np.ndarray:
         # Resampling within cells keeps the first group's rows in front.
         top, bottom = (
-            lifetimes.area(duration[j], seen[j], horizon) for j in (i[..., :first], i[..., first:])
+            lifetimes.area(time[j], seen[j], horizon) for j in (i[..., :first], i[..., first:])
         )
         return np.log(top / bottom)
 

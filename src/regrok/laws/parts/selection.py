@@ -160,6 +160,23 @@ def watched(runs: pd.DataFrame) -> pd.Series:
     return runs["T_grok"].fillna(end).astype(float)
 
 
+def duration(runs: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series]:
+    """How long each run was watched for an event, and whether the event came: steps and booleans, one per run.
+
+    T_mem, T_grok: a run without the event was watched to its last step. delay: from T_mem on, of the runs that
+    memorised; one that generalised before it memorised has delay 0. Any other column is no time: its known values,
+    all of them observed.
+    """
+    if column == "delay":
+        memorised = runs[runs["T_mem"].notna()]
+        end = memorised["T_grok"].fillna(memorised["steps"])
+        return (end - memorised["T_mem"]).clip(lower=0).astype(float), memorised["T_grok"].notna()
+    if column in ("T_mem", "T_grok"):
+        return runs[column].fillna(runs["steps"]).astype(float), runs[column].notna()
+    known = runs[column].dropna().astype(float)
+    return known, known.notna()
+
+
 def delay_interval(runs: pd.DataFrame) -> pd.DataFrame:
     """Columns lower, upper (steps): the delay lies between the two; upper is ∞ for a run that did not grok.
 
