@@ -74,10 +74,11 @@ def draw(shown, fits, options, style):
     for place, arm in zip(places, arms, strict=True):
         grokked = runs[runs.arm == arm].outcome.eq("grokked")
         found = share_of(int(grokked.sum()), len(grokked))
+        value, low, high = np.array([found.value, found.low, found.high], float)
         d.errorbar(
-            found["value"],
+            value,
             place - 0.36,
-            xerr=[[found["value"] - found["low"]], [found["high"] - found["value"]]],
+            xerr=[[value - low], [high - value]],
             fmt="|",
             color=BLACK,
             ms=4,

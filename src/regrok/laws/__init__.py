@@ -4,9 +4,9 @@ Each module has
 
     fit(frames, options, seed) -> {"estimates", "points", "cells"}
 
-`estimates` maps a key to {"value", "low", "high", "level", "n", "unit", "estimator", "note"}, `points` and `cells`
-are lists of small records that figures and tables show. All of it is JSON. What cannot be estimated from the
-runs at hand is there with value null and a "reason". A new law is a new module here and a block under `fits` in
+`estimates` maps a key to an Estimate (regrok.laws.parts.estimate), `points` and `cells` are lists of small records that
+figures and tables show; `run_fit` makes JSON of it. What cannot be estimated from the runs at hand is there with value
+null and a reason. A new law is a new module here and a block under `fits` in
 config.yaml.
 """
 
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.laws.parts.estimate import Result, json_of
 from regrok.runs.frames import Frames
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def run_fit(
     whole section; only the law `robustness` reads it. Raises RegrokError for an unknown law, option or group,
     naming the fit.
     """
+    made: Result
     try:
         module = law(entry.law)
         if entry.law == "robustness":
@@ -78,8 +80,8 @@ def run_fit(
         "experiments": list(entry.experiments),
         "options": dict(entry.options),
         "runs": sorted(set(members["run_id"])),
-        **made,
-        "estimates": {f"{name}.{key}": value for key, value in made["estimates"].items()},
+        **json_of(made),
+        "estimates": {f"{name}.{key}": value.as_json() for key, value in made["estimates"].items()},
     }
 
 

@@ -14,7 +14,7 @@ DEFAULTS: dict[str, Any] = {"within": {}}
 REFERS: dict[str, Any] = {"within": "limits"}
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """One record per cell. Estimates: cells, and cells_with_grokking.
 
     Censored runs count: medians and restricted means are Kaplan–Meier's, the latter up to the shortest time that
@@ -44,7 +44,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
                 "log_norm_ratio": est.mean(log_norm_ratio(rows)),
             }
         )
-    with_grokking = sum(c["grokked"]["value"] > 0 for c in cells)
+    with_grokking = sum((c["grokked"].value or 0) > 0 for c in cells)
     counts = {
         "cells": est.exact(len(cells), len(runs), "count"),
         "cells_with_grokking": est.exact(with_grokking, len(runs), "count"),

@@ -59,7 +59,7 @@ def fit_curve(steps: np.ndarray, V: np.ndarray) -> dict[str, float] | None:
     }
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Rates per run, averaged over the runs of the `reference` experiments (all runs if none is named).
 
     Estimates: rate (per step), rate_loss = 1 − r (per step), rate_loss_over_theory = (1 − r) / (2ηλ), r_squared.

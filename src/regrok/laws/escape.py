@@ -43,7 +43,7 @@ def delta_min(curve: pd.DataFrame, T_mem: float, T_grok: float) -> float:
     return float(before.mean() - after.mean())
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Delay and measured escape over T_esc_th for runs that grokked.
 
     Estimates over the `reference` experiments: delay_over_theory and escape_over_theory (geometric means),

@@ -124,7 +124,7 @@ def _predict(train: pd.DataFrame, test: pd.DataFrame, features: list[str]) -> di
     }
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Mean absolute percentage error over held-out cells, as a share; interval by bootstrap over cells.
 
     options: window (in units of 1/(ηλ) steps), features (columns of `inputs`), within, replicates. Only runs with

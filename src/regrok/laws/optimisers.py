@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Any] = {"groups": {}}
 REFERS: dict[str, Any] = {"groups": "groups"}
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares and outcome counts per group of options.groups (see selection.group); a phase diagram's cells.
 
     Estimates per group: memorised_share, grokked_share, grokked_given_memorised_share, train_accuracy_max (mean of

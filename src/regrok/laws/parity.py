@@ -32,7 +32,7 @@ def signs(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares per group of options.groups (see selection.group).
 
     Estimates per group: no_delay_share (of all runs), inverted_norm_share (V_final > V_mem, of the runs that

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
 from regrok.laws import law, run_fit
+from regrok.laws.parts import estimate as est
 from regrok.laws.parts.variants import VARIANTS, read_as
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -27,9 +28,7 @@ LIGHTER: dict[str, dict[str, Any]] = {
 """Options that a claim does not need and that take most of the time."""
 
 
-def fit_variants(
-    frames: Frames, fits: Mapping[str, Fit], options: dict[str, Any]
-) -> dict[str, Any]:
+def fit_variants(frames: Frames, fits: Mapping[str, Fit], options: dict[str, Any]) -> est.Result:
     """{"estimates": {}, "points": [], "cells": [], "variants": {variant: {estimate key: estimate}}}.
 
     options: fits (names of the fits to repeat), replicates (of their bootstraps). Raises RegrokError for a fit

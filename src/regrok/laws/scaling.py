@@ -129,7 +129,7 @@ def _survival_exponent(runs: pd.DataFrame, response: str) -> est.Estimate:
     ]
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Least squares, power law and survival exponent for T_grok and delay over one factor.
 
     options: factor (weight_decay, learning_rate, learning_rate_times_weight_decay, escape_theory or

@@ -162,7 +162,7 @@ def lines(used: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[str, 
     return found
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Least squares and Huber's line of the gap on R, at both resolutions.
 
     options: support (run or pooled: whose K*; which one the paper took is NOT FOUND), replicates,

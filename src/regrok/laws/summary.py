@@ -13,7 +13,7 @@ DEFAULTS: dict[str, Any] = {"published": []}
 REFERS: dict[str, Any] = {"published": "experiments"}
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Counts. `published` names the experiments that are the paper's own.
 
     Estimates: runs (distinct trainings), cells, experiments, published_grid_runs (runs that the published grids

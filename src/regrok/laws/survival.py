@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import (
     conditions,
@@ -41,7 +42,7 @@ def covariates(runs: pd.DataFrame) -> pd.DataFrame:
     return frame.replace([np.inf, -np.inf], np.nan)
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Exponents of η, λ and the log norm ratio, per family of the residual's distribution.
 
     Left out, and counted in the note: runs that never memorised (they have no delay) and runs whose norm did not
@@ -64,8 +65,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     for family in settings["families"]:
         found = lifetimes.accelerated_failure_time(bounds[:, 0], bounds[:, 1], x[usable], family)
         for name, value in found.items():
-            value["note"] = "; ".join(filter(None, [value["note"], note]))
-            estimates[f"{family}.{name}"] = value
+            estimates[f"{family}.{name}"] = value.noting(note)
     points = [
         {c: plain(run[c]) for c in ("run_id", "cell", "seed", "outcome")}
         | {c: plain(x.loc[i, c]) for c in COVARIATES}

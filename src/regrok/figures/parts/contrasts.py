@@ -126,13 +126,12 @@ def shares_against(ax: Axes, runs: pd.DataFrame, by: str, legend: bool = True) -
     ):
         counts = runs.groupby(by)[column].agg(["count", "size"])
         found = [share(int(k), int(n)) for k, n in counts.to_numpy()]
-        value, low, high = (
-            np.array([each[key] for each in found]) for key in ("value", "low", "high")
-        )
+        value = np.array([each.value for each in found])
+        ends = np.array([(each.low, each.high) for each in found]).T
         ax.errorbar(
             counts.index * shift,
             value,
-            yerr=[value - low, high - value],
+            yerr=np.abs(ends - value),
             color=colour,
             marker=marker,
             ls=dash,

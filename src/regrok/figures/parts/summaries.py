@@ -19,12 +19,12 @@ def median(runs: pd.DataFrame, column: str) -> tuple[float, float, float]:
     pull the median down. A median or an end beyond the budgets is ∞; without runs all three are NaN.
     """
     found = lifetimes.median(*duration(runs, column))
-    if not found["n"]:
+    if not found.n:
         return np.nan, np.nan, np.nan
-    if found["value"] is None:
+    if found.value is None:
         return np.inf, np.inf, np.inf
-    low, high = found["low"], found["high"]
-    return found["value"], np.nan if low is None else low, np.inf if high is None else high
+    low, high = found.low, found.high
+    return found.value, np.nan if low is None else low, np.inf if high is None else high
 
 
 def medians(runs: pd.DataFrame, by: str, column: str) -> pd.DataFrame:
