@@ -18,17 +18,15 @@ def trained(tmp_path_factory):
     """Frames of three real runs: two parity runs that generalise, one addition that is censored."""
     folder = tmp_path_factory.mktemp("store")
     store = RunStore(folder, "code")
-    parts, members = [], []
+    cohorts, members = {}, []
     for experiment, runs in (
         ("parity", [parity_run(seed, max_steps=1000) for seed in (0, 1)]),
         ("addition", [small_run(0, protocol={"max_steps": 40})]),
     ):
         train_cohort(experiment, runs, store, slots=2)
-        parts.append(gather({experiment: [run.run_id for run in runs]}, store))
+        cohorts[experiment] = [run.run_id for run in runs]
         members += [(experiment, "", run.run_id, run.cell) for run in runs]
-    runs, curves, spectra = (
-        pd.concat(kind, ignore_index=True) for kind in zip(*parts, strict=True)
-    )
+    runs, curves, spectra = gather(cohorts, store)
     experiments = pd.DataFrame(members, columns=["experiment", "arm", "run_id", "cell"])
     return Frames(runs, curves, experiments, spectra)
 
@@ -39,7 +37,8 @@ def copy(frames, **changes):
 
 
 def fits_of(frames):
-    return {"all": {"runs": sorted(frames.runs["run_id"])}}
+    names = ["parity", "addition"]
+    return {"both": {"experiments": names, "runs": sorted(frames.runs["run_id"])}}
 
 
 LEDGER = [
@@ -90,8 +89,12 @@ def test_a_grokked_run_needs_its_T_grok(trained):
 
 
 def test_a_run_that_no_fit_reads_is_named(trained):
-    unused = trained.runs["run_id"].iloc[0]
-    fits = {"some": {"runs": sorted(set(trained.runs["run_id"]) - {unused})}}
+    unused, *others = sorted(trained.runs["run_id"])
+    # A fit that lists no experiment reads all runs, and so does not say that they are needed.
+    fits = {
+        "some": {"experiments": ["parity"], "runs": others},
+        "summary": {"experiments": [], "runs": [unused, *others]},
+    }
     with pytest.raises(RegrokError, match=f"{unused}: read by no fit"):
         check(trained, fits, LEDGER)
 

@@ -14,13 +14,21 @@ import yaml
 from regrok.cli import main
 from regrok.errors import RegrokError
 from regrok.judging.verdicts import criterion, judge
-from regrok.laws.parts.estimate import estimate, exact, missing, share
+from regrok.laws.parts import estimate as est
 from regrok.study.claims import Claims, load_claims
 from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "studies"
+
+
+def as_read(make):
+    """The judge reads estimates from the fits' JSON."""
+    return lambda *given: make(*given).as_json()
+
+
+estimate, exact, missing, share = map(as_read, (est.estimate, est.exact, est.missing, est.share))
 
 WITHIN = {"kind": "within", "target": 1.0, "tolerance": 0.1}
 UP = {"estimand": "law.slope", "sign": "positive"}

@@ -17,7 +17,7 @@ from regrok.figures.parts.captions import settings_sentence
 from regrok.figures.parts.contrasts import by_group, forest
 from regrok.figures.parts.shown import median_run, show
 from regrok.figures.parts.style import Style, decades, log_scale, short_number
-from regrok.figures.parts.summaries import kaplan_meier, median_interval, medians, wilson
+from regrok.figures.parts.summaries import median, medians
 from studies import study
 
 LAPTOP_FIGURES = (
@@ -213,24 +213,33 @@ def test_nobody_groks_and_the_sweep_is_still_drawn():
 
 
 def test_a_censored_run_counts_as_late_not_as_absent():
-    assert median_interval(np.array([1.0, 2.0, np.nan]))[0] == 2
-    assert median_interval(np.array([1.0, np.nan, np.nan]))[0] == np.inf
-    runs = pd.DataFrame({"p": [1, 1, 1], "T_grok": [1.0, 2.0, np.nan], "V_mem": [1.0, 3.0, np.nan]})
+    runs = pd.DataFrame(
+        {"p": 1, "T_grok": [1.0, 2.0, np.nan], "steps": 9, "V_mem": [1.0, 3.0, np.nan]}
+    )
+    assert median(runs, "T_grok")[0] == 2
+    assert median(runs.assign(T_grok=[1.0, np.nan, np.nan]), "T_grok") == (np.inf, np.inf, np.inf)
     assert medians(runs, "p", "T_grok")["median"].item() == 2
-    assert medians(runs, "p", "V_mem")["median"].item() == 2
+    assert medians(runs, "p", "T_grok")["n"].item() == 3
+    # V is no time: what is not known is left out.
     assert medians(runs, "p", "V_mem")["n"].item() == 2
 
 
-def test_wilson_known_value():
-    # Newcombe (1998), table I: 81 of 263.
-    low, high = wilson(81, 263)
-    assert (low, high) == (pytest.approx(0.2553, abs=5e-5), pytest.approx(0.3662, abs=5e-5))
+def test_a_run_that_never_memorised_has_no_delay():
+    runs = pd.DataFrame({"T_mem": [1.0, 1.0, np.nan], "T_grok": [5.0, np.nan, np.nan], "steps": 9})
+    assert median(runs.iloc[[0, 2]], "delay")[0] == 4
+    assert median(runs, "delay")[0] == 4  # of one known and one longer
+    assert not np.isfinite(median(runs.iloc[[2]], "delay")[0])
 
 
-def test_kaplan_meier_known_staircase():
-    steps, share = kaplan_meier(np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, True, False, True]))
-    assert steps.tolist() == [0, 1, 2, 3]
-    assert share.tolist() == pytest.approx([1, 0.75, 0.5, 0])
+def test_figures_and_tables_show_one_interval_for_a_median():
+    made = study("laptop")
+    cells = {cell["cell"]: cell for cell in made.fits["cells"]["cells"]}
+    for cell, runs in made.frames.runs.groupby("cell"):
+        for column in ("T_mem", "T_grok", "delay"):
+            tabulated = cells[cell][column]
+            if tabulated["value"] is not None:
+                high = np.inf if tabulated["high"] is None else tabulated["high"]
+                assert median(runs, column) == (tabulated["value"], tabulated["low"], high)
 
 
 def test_the_median_run_is_chosen_by_rule():

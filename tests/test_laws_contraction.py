@@ -44,12 +44,12 @@ def test_only_points_from_T_mem_on_count_and_theory_is_one_at_free_contraction()
         exponential_curve(r["run_id"], 3000, 1 - 2 * 1e-3 * 0.5, 200, 800, 8000) for r in rows
     )
     made = fit(contraction, rows, curves)
-    assert made["estimates"]["rate_loss_over_theory"]["value"] == pytest.approx(1.0, abs=1e-6)
-    assert made["estimates"]["rate_loss_over_theory"]["n"] == 2
+    assert made["estimates"]["rate_loss_over_theory"].value == pytest.approx(1.0, abs=1e-6)
+    assert made["estimates"]["rate_loss_over_theory"].n == 2
     assert {p["run_id"] for p in made["points"]} == {r["run_id"] for r in rows}
 
 
 def test_runs_that_never_memorised_are_left_out_and_nothing_is_missing_with_a_reason():
     made = fit(contraction, [make_run(T_mem=np.nan, delay=np.nan)])
-    assert made["estimates"]["rate"]["value"] is None
-    assert made["estimates"]["rate"]["reason"]
+    assert made["estimates"]["rate"].value is None
+    assert made["estimates"]["rate"].reason

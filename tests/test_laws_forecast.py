@@ -39,16 +39,16 @@ def planted_study(seeds=3, noise=0.0, scale=None):
 
 def test_an_exact_power_law_is_forecast_exactly():
     found = fit(forecast, *planted_study())["estimates"]
-    assert found["mape"]["value"] == pytest.approx(0, abs=1e-8)
-    assert found["bias"]["value"] == pytest.approx(1)
-    assert found["cells"]["value"] == 12
-    assert found["mape_time_scale"]["value"] > 0.1
+    assert found["mape"].value == pytest.approx(0, abs=1e-8)
+    assert found["bias"].value == pytest.approx(1)
+    assert found["cells"].value == 12
+    assert found["mape_time_scale"].value > 0.1
 
 
 def test_noise_sets_the_error():
     found = fit(forecast, *planted_study(seeds=6, noise=0.2))["estimates"]["mape"]
-    assert 0.1 < found["value"] < 0.3
-    assert found["low"] < found["value"] < found["high"]
+    assert 0.1 < found.value < 0.3
+    assert found.low < found.value < found.high
 
 
 def test_a_held_out_cell_does_not_inform_its_own_forecast():
@@ -93,12 +93,12 @@ def test_contraction_is_one_when_weight_decay_acts_alone():
 
 def test_the_window_is_shorter_than_the_delay_it_forecasts():
     found = fit(forecast, *planted_study())["estimates"]["lead"]
-    assert found["value"] > 0.5
+    assert found.value > 0.5
 
 
 def test_too_few_cells_to_hold_one_out_is_a_reason():
     rows, curves = planted_study()
     keep = [r for r in rows if r["learning_rate"] == 1e-3 and r["weight_decay"] == 1.0]
     found = fit(forecast, keep, curves)["estimates"]["mape"]
-    assert found["value"] is None
-    assert "too few cells" in found["reason"]
+    assert found.value is None
+    assert "too few cells" in found.reason

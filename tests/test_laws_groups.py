@@ -32,12 +32,12 @@ def test_regimes_count_runs_in_their_range_of_weight_decay():
     rows += [make_run(weight_decay=5.0, seed=s, **NEVER) for s in range(2)]
     ranges = {"one": [0.0, 0.01], "two": [0.1, 1.0], "three": [2.0, 5.0]}
     found = fit(regimes, rows, regimes=ranges)["estimates"]
-    assert (found["one.grokked_share"]["value"], found["one.memorised_share"]["value"]) == (0, 1)
-    assert found["two.grokked_share"]["value"] == 1
-    assert found["two.grokked_share"]["n"] == 4
-    assert found["three.memorised_share"]["value"] == 0
-    assert found["three.grokked_given_memorised_share"]["value"] is None
-    assert found["fastest_weight_decay"]["value"] == 1.0
+    assert (found["one.grokked_share"].value, found["one.memorised_share"].value) == (0, 1)
+    assert found["two.grokked_share"].value == 1
+    assert found["two.grokked_share"].n == 4
+    assert found["three.memorised_share"].value == 0
+    assert found["three.grokked_given_memorised_share"].value is None
+    assert found["fastest_weight_decay"].value == 1.0
 
 
 def test_fastest_is_uncertain_between_two_equal_values():
@@ -48,7 +48,7 @@ def test_fastest_is_uncertain_between_two_equal_values():
         for s in range(6)
     ]
     found = fit(regimes, rows, regimes={})["estimates"]["fastest_weight_decay"]
-    assert (found["low"], found["high"]) == (1.0, 2.0)
+    assert (found.low, found.high) == (1.0, 2.0)
 
 
 def test_optimisers_tell_failing_to_memorise_from_failing_to_generalise():
@@ -59,13 +59,13 @@ def test_optimisers_tell_failing_to_memorise_from_failing_to_generalise():
     groups = {"sgd": {"within": {"optimiser": "sgd"}}, "adamw": {"within": {"optimiser": "adamw"}}}
     made = fit(optimisers, rows, groups=groups)
     found = made["estimates"]
-    assert found["sgd.grokked_share"]["value"] == 0
-    assert found["sgd.memorised_share"]["value"] == pytest.approx(2 / 6)
-    assert found["sgd.grokked_given_memorised_share"]["n"] == 2
-    assert found["sgd.outcome.collapsed"]["value"] == 4
-    assert found["adamw.grokked_share"]["value"] == 1
-    assert found["sgd.validation_accuracy_unfinished"]["value"] == pytest.approx(0.6)
-    assert found["adamw.validation_accuracy_unfinished"]["value"] is None
+    assert found["sgd.grokked_share"].value == 0
+    assert found["sgd.memorised_share"].value == pytest.approx(2 / 6)
+    assert found["sgd.grokked_given_memorised_share"].n == 2
+    assert found["sgd.outcome.collapsed"].value == 4
+    assert found["adamw.grokked_share"].value == 1
+    assert found["sgd.validation_accuracy_unfinished"].value == pytest.approx(0.6)
+    assert found["adamw.validation_accuracy_unfinished"].value is None
     assert sorted(c["outcome"] for c in made["cells"]) == ["collapsed", "grokked", "memorised only"]
 
 
@@ -86,12 +86,12 @@ def test_parity_signs():
         "scarce": {"within": {"train_size": [600, 1500]}},
     }
     found = fit(parity, rows, groups=groups)["estimates"]
-    assert found["abundant.no_delay_share"]["value"] == 1
-    assert found["abundant.inverted_norm_share"]["value"] == 1
-    assert found["abundant.sign_agreement_share"]["value"] == 1
-    assert found["scarce.no_delay_share"]["value"] == 0
-    assert found["scarce.sign_agreement_share"]["value"] == pytest.approx(2 / 3)
-    assert found["abundant.delay_mean"]["value"] == -60
+    assert found["abundant.no_delay_share"].value == 1
+    assert found["abundant.inverted_norm_share"].value == 1
+    assert found["abundant.sign_agreement_share"].value == 1
+    assert found["scarce.no_delay_share"].value == 0
+    assert found["scarce.sign_agreement_share"].value == pytest.approx(2 / 3)
+    assert found["abundant.delay_mean"].value == -60
 
 
 def test_escape_of_an_exact_exponential():
@@ -102,10 +102,10 @@ def test_escape_of_an_exact_exponential():
         exponential_curve(r["run_id"], 3000, math.exp(-2e-3), 0, 800, 4000) for r in rows
     )
     found = fit(escape, rows, curves)["estimates"]
-    assert found["delay_over_theory"]["value"] == pytest.approx(1)
+    assert found["delay_over_theory"].value == pytest.approx(1)
     # V ≤ 1.5·V_final is reached log(1.5)/(2ηλ) earlier, up to one logging step.
     expected = math.log(10 / 1.5) / math.log(10)
-    assert found["escape_over_theory"]["value"] == pytest.approx(expected, abs=25 / theory)
+    assert found["escape_over_theory"].value == pytest.approx(expected, abs=25 / theory)
 
 
 def test_ratio_of_two_groups():
@@ -117,10 +117,10 @@ def test_ratio_of_two_groups():
     }
     ratios = {"relu_over_gelu": ["relu", "gelu"]}
     found = fit(comparison, rows, groups=groups, ratios=ratios)["estimates"]
-    assert found["relu_over_gelu.delay_ratio"]["value"] == pytest.approx(4)
-    assert found["relu_over_gelu.log_delay_ratio"]["value"] == pytest.approx(math.log(4))
+    assert found["relu_over_gelu.delay_ratio"].value == pytest.approx(4)
+    assert found["relu_over_gelu.log_delay_ratio"].value == pytest.approx(math.log(4))
     spread = math.sqrt(2) * 1000 / 100
-    assert found["relu_over_gelu.spread_ratio"]["value"] == pytest.approx(spread)
+    assert found["relu_over_gelu.spread_ratio"].value == pytest.approx(spread)
 
 
 def test_ratio_interval_covers_near_nominally():
@@ -128,7 +128,7 @@ def test_ratio_interval_covers_near_nominally():
     for _ in range(400):
         a, b = rng.normal(1000, 150, 5), rng.normal(500, 30, 5)
         found, _log = comparison.ratio(a, b)
-        hits += found["low"] <= 2 <= found["high"]
+        hits += found.low <= 2 <= found.high
     assert 0.92 <= hits / 400 <= 0.98
 
 
@@ -139,7 +139,7 @@ def test_cells_hold_every_run_once():
     assert sorted(c["runs"] for c in made["cells"]) == [3, 4]
     four = next(c for c in made["cells"] if c["runs"] == 4)
     assert four["outcomes"] == {"grokked": 3, "memorised only": 1}
-    assert four["T_grok"]["value"] == 1800
+    assert four["T_grok"].value == 1800
 
 
 def test_summary_counts_add_up_and_double_use_counts_twice_for_the_published_grids():
@@ -148,12 +148,12 @@ def test_summary_counts_add_up_and_double_use_counts_twice_for_the_published_gri
     twice = pd.concat([once, once.head(2).assign(experiment="S6")])
     frames = Frames(runs, NOTHING, twice, NOTHING)
     found = summary.fit(frames, {"published": ["S1", "S6"]}, 0)["estimates"]
-    assert found["runs"]["value"] == 4
-    assert found["published_grid_runs"]["value"] == 6
-    assert found["published_distinct_runs"]["value"] == 4
-    outcomes = sum(v["value"] for k, v in found.items() if k.startswith("outcome."))
+    assert found["runs"].value == 4
+    assert found["published_grid_runs"].value == 6
+    assert found["published_distinct_runs"].value == 4
+    outcomes = sum(v.value for k, v in found.items() if k.startswith("outcome."))
     assert outcomes == 4
-    assert found["censored"]["value"] == 1
+    assert found["censored"].value == 1
 
 
 def test_support_is_the_smallest_set_that_holds_99_percent():
@@ -199,12 +199,12 @@ def test_spectral_lines_recover_the_planted_slope(outlier):
     options = {"replicates": 50, "robust_replicates": 20}
     made = spectral.fit(Frames(runs, curves, members, spectra), options, 0)
     found = made["estimates"]
-    assert found["high.support_size"]["value"] == 2
-    assert found["high.robust_slope"]["value"] == pytest.approx(12, rel=0.01 if outlier else 1e-6)
+    assert found["high.support_size"].value == 2
+    assert found["high.robust_slope"].value == pytest.approx(12, rel=0.01 if outlier else 1e-6)
     if outlier:
-        assert found["high.r_squared"]["value"] < 0.8 < found["high.robust_r_squared"]["value"]
+        assert found["high.r_squared"].value < 0.8 < found["high.robust_r_squared"].value
     else:
-        assert found["high.r_squared"]["value"] == pytest.approx(1)
+        assert found["high.r_squared"].value == pytest.approx(1)
     # Points end 500 steps before T_grok.
     assert max(p["step"] for p in made["points"] if p["used"]) == 2400
-    assert found["low.slope"]["value"] is None
+    assert found["low.slope"].value is None

@@ -27,35 +27,35 @@ def sweep(exponent, noise=0.0, seeds=5, values=(0.1, 0.3, 0.5, 1.0), offset=0.0)
 @pytest.mark.parametrize("exponent", [-1.0, -0.5, -1.667])
 def test_recovers_a_planted_exponent_exactly_without_noise(exponent):
     found = fit(scaling, sweep(exponent), factor="weight_decay", survival=False)["estimates"]
-    assert found["delay.exponent"]["value"] == pytest.approx(exponent)
-    assert found["delay.exponent"]["low"] == pytest.approx(exponent)
+    assert found["delay.exponent"].value == pytest.approx(exponent)
+    assert found["delay.exponent"].low == pytest.approx(exponent)
 
 
 def test_inverse_law_has_the_planted_line_product_and_unit_r_squared():
     found = fit(scaling, sweep(-1.0), factor="weight_decay", survival=False)["estimates"]
-    assert found["delay.slope"]["value"] == pytest.approx(1000)
-    assert found["delay.intercept"]["value"] == pytest.approx(0, abs=1e-8)
-    assert found["delay.r_squared"]["value"] == pytest.approx(1)
-    assert found["delay.product_mean"]["value"] == pytest.approx(1000)
-    assert found["delay.product_cv"]["value"] == pytest.approx(0, abs=1e-12)
+    assert found["delay.slope"].value == pytest.approx(1000)
+    assert found["delay.intercept"].value == pytest.approx(0, abs=1e-8)
+    assert found["delay.r_squared"].value == pytest.approx(1)
+    assert found["delay.product_mean"].value == pytest.approx(1000)
+    assert found["delay.product_cv"].value == pytest.approx(0, abs=1e-12)
     # T_grok carries T_mem as an offset: the line absorbs it, the power law does not.
-    assert found["T_grok.r_squared"]["value"] == pytest.approx(1)
-    assert found["T_grok.intercept"]["value"] == pytest.approx(500)
-    assert found["T_grok.exponent"]["value"] > -0.95
+    assert found["T_grok.r_squared"].value == pytest.approx(1)
+    assert found["T_grok.intercept"].value == pytest.approx(500)
+    assert found["T_grok.exponent"].value > -0.95
 
 
 def test_an_offset_line_keeps_its_r_squared_while_the_exponent_moves():
     found = fit(scaling, sweep(-1.0, offset=5000), factor="weight_decay", survival=False)
-    assert found["estimates"]["delay.r_squared"]["value"] == pytest.approx(1)
-    assert found["estimates"]["delay.exponent"]["value"] > -0.5
+    assert found["estimates"]["delay.r_squared"].value == pytest.approx(1)
+    assert found["estimates"]["delay.exponent"].value > -0.5
 
 
 def test_noisy_exponent_lies_in_its_interval_and_agrees_with_the_survival_fit():
     found = fit(scaling, sweep(-1.0, noise=0.15), factor="weight_decay")["estimates"]
     exponent, survival = found["delay.exponent"], found["delay.exponent_survival"]
-    assert exponent["low"] < -1 < exponent["high"]
-    assert survival["low"] < -1 < survival["high"]
-    assert abs(exponent["value"] - survival["value"]) < 0.1
+    assert exponent.low < -1 < exponent.high
+    assert survival.low < -1 < survival.high
+    assert abs(exponent.value - survival.value) < 0.1
 
 
 def test_escape_time_is_proportional_not_inverse():
@@ -65,17 +65,17 @@ def test_escape_time_is_proportional_not_inverse():
         for s in (1, 2)
     ]
     found = fit(scaling, rows, factor="escape_theory", survival=False)["estimates"]
-    assert found["delay.slope"]["value"] == pytest.approx(1.5)
-    assert found["delay.exponent"]["value"] == pytest.approx(1)
-    assert found["delay.product_mean"]["value"] == pytest.approx(1.5)
+    assert found["delay.slope"].value == pytest.approx(1.5)
+    assert found["delay.exponent"].value == pytest.approx(1)
+    assert found["delay.product_mean"].value == pytest.approx(1.5)
 
 
 def test_censored_runs_stay_among_the_points_and_out_of_least_squares():
     rows = [*sweep(-1.0), make_run(delay=math.nan, seed=9, weight_decay=0.1)]
     made = fit(scaling, rows, factor="weight_decay", survival=False)
     assert sum(p["censored"] for p in made["points"]) == 1
-    assert made["estimates"]["delay.slope"]["n"] == 20
-    assert "1 of 21" in made["estimates"]["delay.slope"]["note"]
+    assert made["estimates"]["delay.slope"].n == 20
+    assert "1 of 21" in made["estimates"]["delay.slope"].note
 
 
 def test_runs_that_differ_in_logging_alone_count_once():
@@ -89,7 +89,7 @@ def test_runs_that_differ_in_logging_alone_count_once():
         for r in rows
     ]
     found = fit(scaling, rows + again, factor="weight_decay", survival=False)["estimates"]
-    assert found["delay.slope"]["n"] == 20
+    assert found["delay.slope"].n == 20
 
 
 def test_within_keeps_the_fitted_range_and_an_unknown_factor_is_refused():
@@ -100,11 +100,11 @@ def test_within_keeps_the_fitted_range_and_an_unknown_factor_is_refused():
         survival=False,
         within={"weight_decay": [0.3, 1.0]},
     )
-    assert made["estimates"]["delay.slope"]["n"] == 15
+    assert made["estimates"]["delay.slope"].n == 15
     with pytest.raises(RegrokError, match="weight_decay"):
         fit(scaling, sweep(-1.0), factor="lambda")
 
 
 def test_no_runs_gives_reasons_not_errors():
     made = fit(scaling, [make_run(T_mem=math.nan, delay=math.nan)], factor="weight_decay")
-    assert all(e["value"] is None and e["reason"] for e in made["estimates"].values())
+    assert all(e.value is None and e.reason for e in made["estimates"].values())

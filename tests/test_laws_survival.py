@@ -51,9 +51,9 @@ def test_recovers_the_law_under_censoring(censored, family):
     found = fit(survival, planted_study(censored), families=[family])["estimates"]
     for name, value in TRUTH.items():
         estimate = found[f"{family}.{name}"]
-        assert estimate["value"] == pytest.approx(value, abs=0.15)
-        assert estimate["high"] - estimate["low"] < 0.6
-        count = int(estimate["note"].split()[0])
+        assert estimate.value == pytest.approx(value, abs=0.15)
+        assert estimate.high - estimate.low < 0.6
+        count = int(estimate.note.split()[0])
         assert count == pytest.approx(censored * 72, abs=1), "the budget is cut to logged steps"
 
 
@@ -67,7 +67,7 @@ def test_interval_coverage_is_near_nominal(censored):
         ]
         for name, value in TRUTH.items():
             estimate = found[f"weibull.{name}"]
-            hits[name] += estimate["low"] <= value <= estimate["high"]
+            hits[name] += estimate.low <= value <= estimate.high
     # 100 trials of a 95 % interval: three standard errors are 6.5 points, and Wald intervals run a little short.
     for name, count in hits.items():
         assert 0.86 <= count / trials <= 1.0, f"{name}: {count} of {trials}"
@@ -77,15 +77,15 @@ def test_interval_coverage_is_near_nominal(censored):
 def test_least_squares_on_finished_runs_is_biased_where_the_survival_fit_is_not(censored):
     settings = {**censoring_bias.DEFAULTS, "runs_per_cell": 150}
     found = censoring_bias.exponents(censoring_bias.simulate(settings, censored, seed=2))
-    assert found["survival"]["low"] < -1 < found["survival"]["high"]
+    assert found["survival"].low < -1 < found["survival"].high
     for naive in ("finished_runs", "budget_as_time"):
-        assert found[naive]["low"] > -1, "the naive interval should miss the planted exponent"
+        assert found[naive].low > -1, "the naive interval should miss the planted exponent"
 
 
 def test_without_censoring_the_estimators_agree():
     settings = {**censoring_bias.DEFAULTS, "log_every": 1}
     found = censoring_bias.exponents(censoring_bias.simulate(settings, 0.0, seed=2))
-    values = [e["value"] for e in found.values()]
+    values = [e.value for e in found.values()]
     assert max(values) - min(values) < 0.03
 
 
@@ -98,8 +98,8 @@ def test_simulated_runs_are_censored_as_asked():
 def test_a_factor_that_never_moves_is_missing_with_a_reason():
     rows = [make_run(delay=1000 + 25 * s, seed=s) for s in range(8)]
     found = fit(survival, rows)["estimates"]
-    assert found["weibull.log_weight_decay"]["value"] is None
-    assert "do not separate" in found["weibull.log_weight_decay"]["reason"]
+    assert found["weibull.log_weight_decay"].value is None
+    assert "do not separate" in found["weibull.log_weight_decay"].reason
 
 
 def test_runs_without_a_delay_or_a_falling_norm_are_left_out_and_counted():
@@ -107,8 +107,8 @@ def test_runs_without_a_delay_or_a_falling_norm_are_left_out_and_counted():
     rows += [make_run(T_mem=math.nan, delay=math.nan, seed=90, V_mem=math.nan)]
     rows += [make_run(seed=91, V_mem=200.0, V_final=300.0)]
     found = fit(survival, rows, families=["weibull"])["estimates"]["weibull.log_weight_decay"]
-    assert found["n"] == 72
-    assert "1 left out (never memorised), 1 left out (norm did not fall)" in found["note"]
+    assert found.n == 72
+    assert "1 left out (never memorised), 1 left out (norm did not fall)" in found.note
 
 
 def test_kaplan_meier_by_hand():
@@ -120,26 +120,26 @@ def test_kaplan_meier_by_hand():
     assert at[20] == pytest.approx(4 / 5)
     assert at[30] == pytest.approx(8 / 15)
     assert at[40] == pytest.approx(4 / 15)
-    assert lifetimes.median(times, observed)["value"] == 40
+    assert lifetimes.median(times, observed).value == 40
 
 
 def test_median_beyond_the_budget_is_missing():
     found = lifetimes.median(pd.Series([100.0, 100, 80]), pd.Series([False, False, True]))
-    assert found["value"] is None
-    assert "1 of 3" in found["reason"]
+    assert found.value is None
+    assert "1 of 3" in found.reason
 
 
 def test_restricted_mean_by_hand():
     """Area to 50: 10·1 + 20·4/5 + 10·8/15 + 10·4/15 = 34, Greenwood's sum over the remaining areas."""
     times, observed = pd.Series([10.0, 20, 30, 40, 50]), pd.Series([True, False, True, True, False])
     found = lifetimes.restricted_mean(times, observed, 50)
-    assert found["value"] == pytest.approx(34)
+    assert found.value == pytest.approx(34)
     a10, a30, a40 = 20 * 0.8 + 10 * 8 / 15 + 10 * 4 / 15, 10 * 8 / 15 + 10 * 4 / 15, 10 * 4 / 15
     variance = (a10**2 / (5 * 4) + a30**2 / (3 * 2) + a40**2 / (2 * 1)) * 3 / 2
-    assert found["high"] == pytest.approx(min(34 + 1.959963984540054 * math.sqrt(variance), 50))
-    assert found["low"] == pytest.approx(34 - 1.959963984540054 * math.sqrt(variance))
+    assert found.high == pytest.approx(min(34 + 1.959963984540054 * math.sqrt(variance), 50))
+    assert found.low == pytest.approx(34 - 1.959963984540054 * math.sqrt(variance))
 
 
 def test_restricted_mean_without_censoring_is_the_mean():
     times = pd.Series([10.0, 20, 60])
-    assert lifetimes.restricted_mean(times, times > 0, 60)["value"] == pytest.approx(30)
+    assert lifetimes.restricted_mean(times, times > 0, 60).value == pytest.approx(30)

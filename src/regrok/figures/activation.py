@@ -20,6 +20,8 @@ from regrok.figures.parts.style import (
     short_number,
 )
 
+DEFAULTS: dict[str, object] = {}
+
 COLOURS = {"gelu": BLUE, "relu": ORANGE, "tanh": PURPLE}
 NAMES = {"gelu": "GELU", "relu": "ReLU", "tanh": "tanh"}
 

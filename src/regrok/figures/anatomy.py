@@ -19,6 +19,8 @@ from regrok.figures.parts.style import (
     thousands,
 )
 
+DEFAULTS: dict[str, object] = {}
+
 
 def draw(shown, fits, options, style):
     """(a) accuracies against step with both times marked; (b) V of the same run and of the other seeds."""

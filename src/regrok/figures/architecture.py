@@ -13,6 +13,8 @@ from regrok.figures.parts.contrasts import BY_GROUP, by_group, forest
 from regrok.figures.parts.panels import identity_line
 from regrok.figures.parts.style import BLUE, DASHES, VERMILION, decades, label, log_scale
 
+DEFAULTS: dict[str, object] = {}
+
 LOOKS = {"mlp": (BLUE, "MLP", "-"), "transformer": (VERMILION, "transformer", DASHES[1])}
 NAMES = {
     "architecture": "published",

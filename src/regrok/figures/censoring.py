@@ -10,6 +10,8 @@ from regrok.errors import RegrokError
 from regrok.figures.parts.shown import points_of
 from regrok.figures.parts.style import BLACK, BLUE, DASHES, GREEN, MARKERS, VERMILION, label
 
+DEFAULTS: dict[str, object] = {}
+
 ESTIMATORS = {
     "survival": ("survival fit (ours)", BLUE),
     "finished_runs": ("least squares, finished runs only", VERMILION),

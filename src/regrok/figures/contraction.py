@@ -23,7 +23,9 @@ from regrok.figures.parts.style import (
     log_scale,
     thousands,
 )
-from regrok.figures.parts.summaries import median_interval
+from regrok.figures.parts.summaries import MEDIANS, median
+
+DEFAULTS: dict[str, object] = {}
 
 
 def fitted_points(fits) -> dict[str, dict]:
@@ -47,7 +49,7 @@ def draw(shown, fits, options, style):
         r"(b) One run (the median delay) from $T_{\mathrm{mem}}$ on, the fitted $A r^t + C$, and the theory's "
         rf"contraction to zero. (c) Fitted rate of each seed ({rate_words}) against the theory's. "
         rf"(d) $T_{{\mathrm{{grok}}}}$ of each seed ({time_words}); open triangles are runs that had not grokked by "
-        r"their last step. Bands are 95\,\% bootstrap intervals of the median over seeds."
+        rf"their last step. Lines and bands are {MEDIANS}."
     )
     words = (
         "Four panels: squared norm against step for every seed, one run with its exponential fit, fitted "
@@ -100,16 +102,16 @@ def rates(ax, fitted, points) -> str:
     label(ax, "seed", "rate")
     if fitted.empty:
         return "none could be fitted"
-    found = np.array([points[i]["rate"] for i in fitted.run_id], float)
-    median, low, high = median_interval(found)
+    fitted = fitted.assign(rate=[float(points[i]["rate"]) for i in fitted.run_id])
+    middle, low, high = median(fitted, "rate")
     ax.axhspan(low, high, color=BLUE, alpha=0.15, lw=0)
-    ax.axhline(median, color=BLUE, lw=0.9)
-    ax.plot(fitted.seed, found, color=BLUE, marker="o", lw=0)
+    ax.axhline(middle, color=BLUE, lw=0.9)
+    ax.plot(fitted.seed, fitted.rate, color=BLUE, marker="o", lw=0)
     for value in (1 - 2 * fitted.learning_rate * fitted.weight_decay).unique():
         reference(ax, value, "theory $1-2\\eta\\lambda$")
     ax.margins(y=0.25)
     seed_ticks(ax, fitted)
-    shown = latex.number(median, half_width=(high - low) / 2)
+    shown = latex.number(middle, half_width=(high - low) / 2)
     return f"median {shown}, interval {latex.interval(low, high)}"
 
 
@@ -118,17 +120,17 @@ def times(ax, runs) -> str:
     grokked, censored = runs[runs.T_grok.notna()], runs[runs.T_grok.isna()]
     ax.plot(grokked.seed, grokked.T_grok, color=BLUE, marker="o", lw=0)
     ax.plot(censored.seed, censored.steps, color=GREY, marker="^", mfc="white", lw=0)
-    median, low, high = median_interval(runs.T_grok.to_numpy(float))
-    if np.isfinite(median):
-        ax.axhline(median, color=BLUE, lw=0.9)
-        ax.axhspan(low, high if np.isfinite(high) else median, color=BLUE, alpha=0.15, lw=0)
+    middle, low, high = median(runs, "T_grok")
+    if np.isfinite(middle):
+        ax.axhline(middle, color=BLUE, lw=0.9)
+        ax.axhspan(low, high if np.isfinite(high) else middle, color=BLUE, alpha=0.15, lw=0)
     ax.set_ylim(0, 1.15 * np.nanmax(runs.T_grok.fillna(runs.steps)))
     label(ax, "seed", "T_grok")
     thousands(ax, "y")
     seed_ticks(ax, runs)
-    if not np.isfinite(median):
+    if not np.isfinite(middle):
         return "the median lies beyond the budget"
-    return f"median {latex.number(median)}, interval {latex.interval(low, high)}"
+    return f"median {latex.number(middle)}, interval {latex.interval(low, high)}"
 
 
 def seed_ticks(ax, runs) -> None:

@@ -17,6 +17,9 @@ from regrok.figures.parts.style import (
     log_scale,
     plain_ticks,
 )
+from regrok.figures.parts.summaries import MEDIANS
+
+DEFAULTS: dict[str, object] = {}
 
 NAMES = ("MLP", "transformer")
 COLOURS = (BLUE, VERMILION)
@@ -64,9 +67,9 @@ def draw(shown, fits, options, style):
         r"Columns: MLP under SGD, transformer under AdamW. (a, b) Share of the seeds that memorised and that grokked "
         r"within the budget at each $\lambda$, with Wilson 95\,\% intervals; shaded is the window in which more than "
         r"half grok. (c, d) Delay: dots are runs, triangles runs that memorised and did not grok, crosses runs that "
-        r"never memorised, both at the end of their budget; open marks are medians with 95\,\% bootstrap intervals "
-        r"over seeds in which those count as later than all; the slope is that of log delay on $\log\lambda$ over the "
-        r"published window, with its bootstrap interval."
+        r"never memorised, both at the end of their budget; open marks are "
+        rf"{MEDIANS}, in which the triangles count as censored and the crosses have no delay; the slope is that of log "
+        r"delay on $\log\lambda$ over the published window, with its bootstrap interval."
     )
     words = (
         "Four panels: shares of runs that memorise and grok, and delays, against weight decay, for the MLP and the "

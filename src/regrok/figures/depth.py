@@ -22,6 +22,8 @@ from regrok.figures.parts.style import (
     short_number,
 )
 
+DEFAULTS: dict[str, object] = {}
+
 WORDS = {
     "depth": "depth, per doubling",
     "width": "width, per doubling",

@@ -13,6 +13,8 @@ from regrok.figures.parts.captions import caption
 from regrok.figures.parts.shown import median_run, points_of
 from regrok.figures.parts.style import BLACK, BLUE, GREY, MARKERS, ORANGE, VERMILION
 
+DEFAULTS: dict[str, object] = {}
+
 COLOURS = (BLUE, ORANGE, VERMILION)
 KINDS = (
     ("top5_share", "five largest"),

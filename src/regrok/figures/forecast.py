@@ -5,6 +5,8 @@ experiments: those of the forecast. fits: the forecast fit. options: published, 
 
 from __future__ import annotations
 
+from typing import Any
+
 from regrok import latex
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.panels import identity_line
@@ -19,6 +21,8 @@ from regrok.figures.parts.style import (
     label,
     log_scale,
 )
+
+DEFAULTS: dict[str, Any] = {"published": None}
 
 PREDICTORS = {
     "mape": ("our forecast", BLUE),
@@ -68,7 +72,7 @@ def draw(shown, fits, options, style):
     b.tick_params(axis="y", length=0)
     b.set_xlim(left=0)
     b.set_xlabel("mean absolute error (% of the delay)")
-    if options.get("published") is not None:
+    if options["published"] is not None:
         b.axvline(100 * options["published"], color=VERMILION, ls=DASHES[1], lw=0.9)
         b.text(
             100 * options["published"],

@@ -6,6 +6,8 @@ curves, the η whose accuracy is drawn.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -26,34 +28,32 @@ from regrok.figures.parts.style import (
     short_number,
     thousands,
 )
-from regrok.figures.parts.summaries import medians
+from regrok.figures.parts.summaries import MEDIANS, medians
+from regrok.laws.escape import measured_escape
 from regrok.laws.parts.selection import escape_theory
 
-ESCAPED = 1.5
-"""T_escape is the first logged step from T_mem on with V ≤ 1.5 · V_final (paper A, A.1)."""
+DEFAULTS: dict[str, Any] = {"curves": None}
 
 
 def escape_time(shown, runs: pd.DataFrame) -> pd.Series:
-    """Measured T_escape − T_mem of each run, NaN where V never comes down to 1.5 · V_final after T_mem."""
+    """Measured T_escape − T_mem of each run (see laws/escape.py), NaN where V never comes down after T_mem."""
     times = {}
     for run in runs.dropna(subset=["T_mem"]).itertuples():
-        curve = shown.curve(run.run_id)
-        low = curve[(curve.step >= run.T_mem) & (ESCAPED * run.V_final >= curve.V)]
-        times[run.run_id] = low.step.min() - run.T_mem if len(low) else np.nan
+        escaped = measured_escape(shown.curve(run.run_id), run.T_mem, run.V_final)
+        times[run.run_id] = escaped - run.T_mem
     return runs.run_id.map(times)
 
 
 def heat_map(ax, joint: pd.DataFrame) -> None:
-    """Median T_grok·ηλ in every cell of the grid, with how many of its runs grokked; light cells never did."""
+    """Median T_grok·ηλ in every cell of the grid over how many of its runs grokked; light: beyond the budget."""
     joint = joint.drop_duplicates("run_id").copy()
-    joint["product"] = joint.T_grok * joint.learning_rate * joint.weight_decay
-    median = joint.pivot_table(
-        index="learning_rate",
-        columns="weight_decay",
-        values="product",
-        aggfunc="median",
-        dropna=False,
-    ).sort_index(ascending=False)
+    times = {
+        eta: medians(cells, "weight_decay", "T_grok").set_index("weight_decay")["median"]
+        for eta, cells in joint.groupby("learning_rate")
+    }
+    median = pd.DataFrame(times).T.sort_index(ascending=False).sort_index(axis=1)
+    median = median.mul(median.index, axis=0).mul(median.columns, axis=1)
+    median = median.replace(np.inf, np.nan)  # beyond the budget
     counts = joint.groupby(["learning_rate", "weight_decay"]).T_grok.agg(["count", "size"])
     words = median.astype(object)
     for eta in median.index:
@@ -169,7 +169,7 @@ def draw(shown, fits, options, style):
     panels.identity_line(e)
     e.legend(loc="lower right", fontsize=6)
 
-    wanted = options.get("curves", [rates[0], rates[len(rates) // 2], rates[-1]])
+    wanted = options["curves"] or [rates[0], rates[len(rates) // 2], rates[-1]]
     values = sorted(
         {rates[int(np.argmin(np.abs(np.log(np.array(rates) / w))))] for w in wanted}, reverse=True
     )
@@ -178,16 +178,13 @@ def draw(shown, fits, options, style):
     )
 
     body = (
-        r"(a) $T_{\mathrm{grok}}$ against $1/\eta$: dots are runs, open circles medians with 95\,\% bootstrap "
-        r"intervals "
-        r"over seeds (arrow: the end lies beyond the budget), dashed the least-squares line. (b) "
+        r"(a) $T_{\mathrm{grok}}$ against $1/\eta$: dots are runs, open circles "
+        rf"{MEDIANS} (arrow: the end lies beyond the budget), dashed the least-squares line. (b) "
         r"$\eta\,T_{\mathrm{grok}}$, "
         r"level under an inverse law. (c) Median $T_{\mathrm{grok}}\,\eta\lambda$ of each cell over how many of "
-        r"its runs "
-        r"grokked; grey: none. (d) Ratio of median $T_{\mathrm{grok}}$ per halving of $\eta$, with the interval "
-        r"that the two "
-        r"medians' intervals span; the dashed line is the inverse law's. (e) Measured escape time after "
-        r"$T_{\mathrm{mem}}$ "
+        r"its runs grokked; grey: the median lies beyond the budget. (d) Ratio of median $T_{\mathrm{grok}}$ per "
+        r"halving of $\eta$, with the interval that the two medians' intervals span; the dashed line is the inverse "
+        r"law's. (e) Measured escape time after $T_{\mathrm{mem}}$ "
         r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, with $y=x$ (dotted). (f) Validation "
         r"(lines) and train accuracy (thin "
         r"dotted) of the first seed."

@@ -6,6 +6,8 @@ support_energy, the share of spectral energy that defines the Fourier support (o
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from regrok import latex
@@ -21,8 +23,11 @@ from regrok.figures.parts.style import (
     plain_ticks,
     thousands,
 )
-from regrok.figures.parts.summaries import line
+from regrok.figures.parts.summaries import MEDIANS
+from regrok.laws.parts import regression
 from regrok.laws.parts.selection import escape_theory, log_norm_ratio
+
+DEFAULTS: dict[str, Any] = {"curves": None, "support_energy": 0.99}
 
 
 def support(shown, runs, energy: float) -> dict[int, list[int]]:
@@ -42,7 +47,7 @@ def draw(shown, fits, options, style):
     """delay, V_mem and T_mem against p; delay against T_esc_th; Fourier support where measured; accuracy curves."""
     runs = shown.of(0).copy()
     runs["T_esc_th"] = escape_theory(runs)
-    sizes = support(shown, runs, options.get("support_energy", 0.99))
+    sizes = support(shown, runs, options["support_energy"])
     figure, axes = style.panels(2, 3, 1.9)
     a, b, c, d, e, f = axes
     moduli = sorted(runs.p.unique())
@@ -56,8 +61,9 @@ def draw(shown, fits, options, style):
         thousands(ax, "y")
         plain_ticks(ax, "x", moduli)
         ax.tick_params(axis="x", labelsize=6)
-    slope, intercept, _ = line(runs.p, runs.V_mem)
-    if np.isfinite(slope):
+    known = runs[["p", "V_mem"]].dropna().to_numpy(float)
+    if len(known) > 2 and len(moduli) > 1:
+        slope, intercept = regression.slope(*known.T), regression.intercept(*known.T)
         x = np.array([min(moduli), max(moduli)])
         b.plot(x, slope * x + intercept, color=VERMILION, ls=DASHES[1])
 
@@ -86,19 +92,19 @@ def draw(shown, fits, options, style):
         thousands(d, "y")
         from_zero(d)
 
-    wanted = options.get("curves", [moduli[0], moduli[len(moduli) // 2], moduli[-1]])
+    wanted = options["curves"] or [moduli[0], moduli[len(moduli) // 2], moduli[-1]]
     values = sorted({moduli[int(np.argmin(np.abs(np.array(moduli) - w)))] for w in wanted})
     panels.accuracy_curves(f, shown, runs, "p", values, [GREY, BLUE, VERMILION], "$p$")
 
     fourth = (
-        rf"(d) Number of frequencies that hold {latex.exact(100 * options.get('support_energy', 0.99))}\,\% of the "
+        rf"(d) Number of frequencies that hold {latex.exact(100 * options['support_energy'])}\,\% of the "
         r"last spectrum's power"
         if sizes
         else r"(d) Delay against the log norm ratio"
     )
     body = (
         r"(a) Delay, (b) $V_{\mathrm{mem}}$ with its least-squares line and (e) $T_{\mathrm{mem}}$ against $p$: dots "
-        r"are runs, open circles medians with 95\,\% bootstrap intervals over seeds. (c) Delay against the theory's "
+        rf"are runs, open circles {MEDIANS}. (c) Delay against the theory's "
         r"$T_{\mathrm{esc}}=\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$, darker for larger $p$, with the "
         rf"least-squares line (dashed) and $y=x$ (dotted). {fourth}. (f) Validation (lines) and train accuracy "
         r"(thin dotted) of the first "

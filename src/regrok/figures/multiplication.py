@@ -12,6 +12,8 @@ from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import BY_GROUP, by_group, forest
 from regrok.figures.parts.style import BLUE
 
+DEFAULTS: dict[str, object] = {}
+
 RATIOS = {
     "transformer_over_mlp": "transformer / MLP",
     "relu_over_gelu": "ReLU / GELU",

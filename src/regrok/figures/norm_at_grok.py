@@ -26,6 +26,8 @@ from regrok.figures.parts.style import (
     log_scale,
 )
 
+DEFAULTS: dict[str, object] = {}
+
 COLOURS = (GREY, BLUE, SKY, VERMILION, ORANGE, PURPLE, GREEN)
 RMS = "RMS norm $\\sqrt{V/P}$"
 

@@ -19,7 +19,10 @@ from regrok.figures.parts.style import (
     log_scale,
     thousands,
 )
+from regrok.figures.parts.summaries import medians
 from regrok.laws.parts.selection import escape_theory, log_norm_ratio
+
+DEFAULTS: dict[str, object] = {}
 
 
 def draw(shown, fits, options, style):
@@ -32,10 +35,10 @@ def draw(shown, fits, options, style):
     for column, colour, marker in (("V_mem", VERMILION, "o"), ("V_final", GREY, "s")):
         known = runs.dropna(subset=[column])
         panels.run_points(a, known.init_scale, known[column], colour, marker=marker)
-        middle = known.groupby("init_scale")[column].median()
+        middle = medians(known, "init_scale", column)
         a.plot(
-            middle.index,
-            middle,
+            middle["init_scale"],
+            middle["median"],
             color=colour,
             marker=marker,
             mfc="white",

@@ -21,7 +21,9 @@ from regrok.figures.parts.style import (
     log_scale,
     thousands,
 )
-from regrok.figures.parts.summaries import wilson
+from regrok.laws.parts.estimate import share as share_of
+
+DEFAULTS: dict[str, object] = {}
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, BLACK)
 MOST_OUTCOMES_LEGEND = 3
@@ -71,11 +73,12 @@ def draw(shown, fits, options, style):
         left = left + share
     for place, arm in zip(places, arms, strict=True):
         grokked = runs[runs.arm == arm].outcome.eq("grokked")
-        low, high = wilson(int(grokked.sum()), len(grokked))
+        found = share_of(int(grokked.sum()), len(grokked))
+        value, low, high = np.array([found.value, found.low, found.high], float)
         d.errorbar(
-            grokked.mean(),
+            value,
             place - 0.36,
-            xerr=[[grokked.mean() - low], [high - grokked.mean()]],
+            xerr=[[value - low], [high - value]],
             fmt="|",
             color=BLACK,
             ms=4,

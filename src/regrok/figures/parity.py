@@ -22,7 +22,9 @@ from regrok.figures.parts.style import (
     log_scale,
     plain_ticks,
 )
-from regrok.figures.parts.summaries import median_interval
+from regrok.figures.parts.summaries import MEDIANS, median
+
+DEFAULTS: dict[str, object] = {}
 
 LINEAR = 100
 """Delays below this many steps are drawn linearly: zero and negative ones belong on the axis."""
@@ -40,10 +42,11 @@ def draw(shown, fits, options, style):
         if runs.empty:
             continue
         colour, marker = looks[name]
-        for ax, values in ((a, runs.delay), (b, runs.V_final / runs.V_mem)):
+        runs = runs.assign(ratio=runs.V_final / runs.V_mem)
+        for ax, column in ((a, "delay"), (b, "ratio")):
             ax.scatter(
                 runs.train_size * np.exp(0.02 * (runs.seed - runs.seed.mean())),
-                values,
+                runs[column],
                 s=9,
                 color=colour,
                 marker=marker,
@@ -51,17 +54,14 @@ def draw(shown, fits, options, style):
                 linewidths=0,
                 label=name,
             )
-            for size, cell in values.groupby(runs.train_size):
-                known = cell.to_numpy(float)
-                # No delay is known for a run that did not grok: it counts as longer than all.
-                known = known if ax is a else known[~np.isnan(known)]
-                median, low, high = median_interval(known)
-                if np.isfinite(median):
-                    top = high if np.isfinite(high) else median
+            for size, cell in runs.groupby("train_size"):
+                middle, low, high = median(cell, column)
+                if np.isfinite(middle):
+                    top = high if np.isfinite(high) else middle
                     ax.errorbar(
                         size,
-                        median,
-                        yerr=[[median - low], [top - median]],
+                        middle,
+                        yerr=[[middle - low], [top - middle]],
                         fmt=marker,
                         mfc="white",
                         color=colour,
@@ -103,11 +103,9 @@ def draw(shown, fits, options, style):
     body = (
         r"(a) Delay and (b) norm ratio $V_{\mathrm{final}}/V_{\mathrm{mem}}$ against the number of training "
         r"samples; dots "
-        r"are runs, open marks medians with 95\,\% bootstrap intervals over seeds (runs that did not grok count as "
-        r"longer "
-        rf"than all; {latex.exact(silent)} have no dot). Dotted: no delay, no change of norm. (c) Validation "
-        r"(line) and "
-        r"train accuracy (dotted) of the run with the median delay of each kind."
+        rf"are runs, open marks {MEDIANS} (a run that memorised and did not grok is censored; one that generalised "
+        rf"first has delay 0 there; {latex.exact(silent)} have no dot). Dotted: no delay, no change of norm. (c) "
+        r"Validation (line) and train accuracy (dotted) of the run with the median delay of each kind."
     )
     words = "Three panels on sparse parity: delay and norm ratio against training samples, and accuracy curves."
     return figure, caption("Sparse parity, abundant and scarce data", body, together), words

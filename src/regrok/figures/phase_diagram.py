@@ -13,6 +13,8 @@ from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import OUTCOME_LOOK, WORDS, short_number
 from regrok.measures.events import OUTCOMES
 
+DEFAULTS: dict[str, object] = {}
+
 MOST_COLUMNS = 4
 
 

@@ -10,7 +10,10 @@ import numpy as np
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import shares_against
 from regrok.figures.parts.style import DASHES, VERMILION, label, log_scale, short_number
-from regrok.figures.parts.summaries import kaplan_meier
+from regrok.laws.parts import lifetimes
+from regrok.laws.parts.selection import duration
+
+DEFAULTS: dict[str, object] = {}
 
 
 def draw(shown, fits, options, style):
@@ -23,12 +26,12 @@ def draw(shown, fits, options, style):
 
     for i, (colour, value) in enumerate(zip(style.ramp(len(values)), values, strict=True)):
         cell = runs[runs.weight_decay == value]
-        seen = cell.T_grok.notna().to_numpy()
-        times = np.where(seen, cell.T_grok, cell.steps)
-        steps, share = kaplan_meier(times, seen)
+        times, seen = duration(cell, "T_grok")
+        fitted = lifetimes.kaplan_meier(times, seen)
+        survival = fitted.survival_function_.iloc[:, 0]
         b.step(
-            np.maximum(steps, 1),
-            share,
+            np.maximum(survival.index, 1),
+            survival,
             where="post",
             color=colour,
             ls=DASHES[i % len(DASHES)],
@@ -36,7 +39,8 @@ def draw(shown, fits, options, style):
         )
         cut = times[~seen]
         if cut.size:
-            b.plot(cut, np.interp(cut, steps, share), "|", color=VERMILION, ms=5, mew=0.8)
+            left = fitted.survival_function_at_times(cut)
+            b.plot(cut, left, "|", color=VERMILION, ms=5, mew=0.8)
     log_scale(b, "x")
     b.set_xlim(left=max(100, np.nanmin([runs.T_grok.min(), runs.steps.min()]) * 0.5))
     b.set_ylim(-0.04, 1.08)

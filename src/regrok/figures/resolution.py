@@ -11,6 +11,8 @@ from regrok.figures.parts.panels import identity_line
 from regrok.figures.parts.style import BLUE, DASHES, ORANGE, label, thousands
 from regrok.figures.spectral import gap_panel
 
+DEFAULTS: dict[str, object] = {}
+
 
 def draw(shown, fits, options, style):
     """(a) both residuals against step; (b) one against the other; (c, d) gap against each."""

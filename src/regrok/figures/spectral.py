@@ -24,6 +24,8 @@ from regrok.figures.parts.style import (
     thousands,
 )
 
+DEFAULTS: dict[str, object] = {}
+
 
 def gap_points(fits, resolution: str) -> pd.DataFrame:
     """residual and gap of the snapshots that enter the fit at this resolution (`high` or `low`)."""

@@ -6,6 +6,8 @@ whose accuracy is drawn (those nearest in the sweep are taken).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from regrok import latex
@@ -22,6 +24,9 @@ from regrok.figures.parts.style import (
     plain_ticks,
     thousands,
 )
+from regrok.figures.parts.summaries import MEDIANS
+
+DEFAULTS: dict[str, Any] = {"curves": None}
 
 
 def fit_range(fits) -> tuple[float, float]:
@@ -59,7 +64,7 @@ def draw(shown, fits, options, style):
     label(b, "weight_decay", "$\\lambda\\, T_{\\mathrm{grok}}$ (steps)")
 
     present = np.sort(runs.weight_decay.unique())
-    wanted = options.get("curves", [present[0], present[len(present) // 2], present[-1]])
+    wanted = options["curves"] or [present[0], present[len(present) // 2], present[-1]]
     values = sorted(
         {float(present[np.argmin(np.abs(np.log((present + 1e-9) / w)))]) for w in wanted}
     )
@@ -69,8 +74,8 @@ def draw(shown, fits, options, style):
 
     censored = int(fitted.T_grok.isna().sum())
     body = (
-        r"(a) $T_{\mathrm{grok}}$ against $1/\lambda$: each dot is a run, open circles are medians with their 95\,\% "
-        r"bootstrap interval over seeds, the dashed line is the least-squares line through the "
+        r"(a) $T_{\mathrm{grok}}$ against $1/\lambda$: each dot is a run, open circles are "
+        rf"{MEDIANS}, the dashed line is the least-squares line through the "
         rf"{latex.exact(len(grokked))} grokked runs with $\lambda$ from {latex.exact(fitted.weight_decay.min())} to "
         rf"{latex.exact(fitted.weight_decay.max())} ({latex.exact(censored)} censored runs there have no point, but "
         r"count in the medians). (b) $\lambda\,T_{\mathrm{grok}}$, which a pure inverse law would keep level. "

@@ -4,9 +4,9 @@ Each module has
 
     fit(frames, options, seed) -> {"estimates", "points", "cells"}
 
-`estimates` maps a key to {"value", "low", "high", "level", "n", "unit", "estimator", "note"}, `points` and `cells`
-are lists of small records that figures and tables show. All of it is JSON. What cannot be estimated from the
-runs at hand is there with value null and a "reason". A new law is a new module here and a block under `fits` in
+`estimates` maps a key to an Estimate (regrok.laws.parts.estimate), `points` and `cells` are lists of small records that
+figures and tables show; `run_fit` makes JSON of it. What cannot be estimated from the runs at hand is there with value
+null and a reason. A new law is a new module here and a block under `fits` in
 config.yaml.
 """
 
@@ -23,6 +23,7 @@ from typing import Any
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.laws.parts.estimate import Result, json_of
 from regrok.runs.frames import Frames
 
 
@@ -52,6 +53,7 @@ def run_fit(
     estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. Raises
     RegrokError for an unknown law, option or group, naming the fit.
     """
+    made: Result
     try:
         module = law(entry.law)
         if entry.law == "robustness":
@@ -77,8 +79,8 @@ def run_fit(
         "experiments": list(entry.experiments),
         "options": dict(entry.options),
         "runs": sorted(set(members["run_id"])),
-        **made,
-        "estimates": {f"{name}.{key}": value for key, value in made["estimates"].items()},
+        **json_of(made),
+        "estimates": {f"{name}.{key}": value.as_json() for key, value in made["estimates"].items()},
     }
 
 
@@ -99,14 +101,3 @@ def with_previous(runs: pd.DataFrame) -> pd.DataFrame:
             if f"{event}_previous" not in runs and f"{event}_99_previous" in runs
         }
     )
-
-
-def option(options: Mapping[str, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
-    """The options over their defaults; an unknown one raises RegrokError with the nearest known name."""
-    for key in options:
-        if key not in allowed:
-            near = difflib.get_close_matches(key, list(allowed), 1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            known = ", ".join(allowed) or "none"
-            raise RegrokError(f"options.{key}: no such option; options of this law: {known}.{hint}")
-    return {**allowed, **options}

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
-from regrok.laws.parts.selection import cell_settings, log_norm_ratio, within
+from regrok.laws.parts.selection import cell_settings, duration, log_norm_ratio, within
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"within": {}}
+REFERS: dict[str, Any] = {"within": "limits"}
 
 
-def delay_time(runs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Delay or, where the run did not grok, the time it was watched after T_mem; and whether it grokked.
-
-    Only runs that memorised; a run that generalised before it memorised has delay 0 here.
-    """
-    memorised = runs[runs["T_mem"].notna()]
-    end = memorised["T_grok"].fillna(memorised["steps"])
-    return (end - memorised["T_mem"]).clip(lower=0).astype(float), memorised["T_grok"].notna()
-
-
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """One record per cell. Estimates: cells, and cells_with_grokking.
 
     Censored runs count: medians and restricted means are Kaplan–Meier's, the latter up to the shortest time that
@@ -37,9 +26,8 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     cells = []
     for cell, rows in runs.groupby("cell", sort=True):
         grokked, memorised = rows["T_grok"].notna(), rows["T_mem"].notna()
-        end = rows["T_grok"].fillna(rows["steps"]).astype(float)
+        end, _ = duration(rows, "T_grok")
         horizon = float(end[~grokked].min() if (~grokked).any() else end.max())
-        delay, delayed = delay_time(rows)
         cells.append(
             cell_settings(rows)
             | {"experiments": sorted(served[cell]), "runs": len(rows)}
@@ -47,18 +35,16 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
             | {
                 "grokked": est.share(int(grokked.sum()), len(rows)),
                 "memorised": est.share(int(memorised.sum()), len(rows)),
-                "T_mem": lifetimes.median(
-                    rows["T_mem"].fillna(rows["steps"]).astype(float), memorised
-                ),
-                "T_grok": lifetimes.median(end, grokked),
+                "T_mem": lifetimes.median(*duration(rows, "T_mem")),
+                "T_grok": lifetimes.median(*duration(rows, "T_grok")),
                 "T_grok_restricted_mean": lifetimes.restricted_mean(end, grokked, horizon),
-                "delay": lifetimes.median(delay, delayed),
+                "delay": lifetimes.median(*duration(rows, "delay")),
                 "V_mem": est.mean(rows["V_mem"]),
                 "V_final": est.mean(rows["V_final"]),
                 "log_norm_ratio": est.mean(log_norm_ratio(rows)),
             }
         )
-    with_grokking = sum(c["grokked"]["value"] > 0 for c in cells)
+    with_grokking = sum((c["grokked"].value or 0) > 0 for c in cells)
     counts = {
         "cells": est.exact(len(cells), len(runs), "count"),
         "cells_with_grokking": est.exact(with_grokking, len(runs), "count"),

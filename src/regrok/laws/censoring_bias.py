@@ -9,16 +9,17 @@ accelerated-failure-time fit is not.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "exponent": -1.0,
@@ -79,7 +80,7 @@ def exponents(runs: pd.DataFrame) -> dict[str, est.Estimate]:
     }
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Estimated exponents at each censored share; reads no runs.
 
     Estimates: planted, and <estimator>.at_<percent>. Points: estimator, censored, exponent, low, high, planted.
@@ -92,16 +93,16 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     for censored in settings["censored"]:
         found = exponents(simulate(settings, censored, seed))
         for name in ESTIMATORS:
-            value = found[name]
-            value["note"] = f"simulated, {censored:.0%} of {simulated} runs censored"
+            note = f"simulated, {censored:.0%} of {simulated} runs censored"
+            value = replace(found[name], note=note)
             estimates[f"{name}.at_{round(100 * censored)}"] = value
             points.append(
                 {
                     "estimator": name,
                     "censored": censored,
-                    "exponent": value["value"],
+                    "exponent": value.value,
                     "planted": planted,
                 }
-                | {"low": value["low"], "high": value["high"], "n": value["n"]}
+                | {"low": value.low, "high": value.high, "n": value.n}
             )
     return {"estimates": estimates, "points": points, "cells": []}

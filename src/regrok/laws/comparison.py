@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,15 @@ import pandas as pd
 from scipy import stats
 
 from regrok.errors import RegrokError
-from regrok.laws import option
-from regrok.laws.cells import delay_time
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
-from regrok.laws.parts.selection import conditions, grouped, plain, watched
+from regrok.laws.parts.selection import conditions, duration, grouped, plain, watched
 from regrok.laws.regimes import shares
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "replicates": 2000}
+REFERS: dict[str, Any] = {"groups": "groups", "ratios": "ratios"}
 TIMES = ("delay", "T_grok")
 POINT_COLUMNS = (
     *("run_id", "cell", "seed", "T_mem", "T_grok", "delay"),
@@ -41,7 +42,7 @@ def ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estimate]:
     n = a.size + b.size
     if not a.size or not b.size or a.mean() <= 0 or b.mean() <= 0:
         nothing = est.missing("a group has no run that grokked late", n, estimator)
-        return nothing, dict(nothing)
+        return nothing, nothing
     log_ratio = math.log(a.mean() / b.mean())
     if min(a.size, b.size) < 2:
         one = estimator + "; one run gives no interval"
@@ -66,7 +67,7 @@ def spread_ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estima
     n = a.size + b.size
     if min(a.size, b.size) < 2 or not a.std() or not b.std():
         nothing = est.missing("a group has no spread", n, estimator)
-        return nothing, dict(nothing)
+        return nothing, nothing
     square = a.var(ddof=1) / b.var(ddof=1)
     tails = stats.f.ppf([0.5 + est.LEVEL / 2, 0.5 - est.LEVEL / 2], a.size - 1, b.size - 1)
     value, low, high = (math.sqrt(square / q) for q in (1.0, *tails))
@@ -77,14 +78,14 @@ def spread_ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estima
 
 
 def times(rows: pd.DataFrame, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """The runs that have a T_grok or delay at all, their durations in steps, and whether they ended in grokking.
+    """The runs that have a T_grok or delay at all, their times in steps, and whether they ended in grokking.
 
     Every run has a T_grok, censored if need be; one that never memorised has no delay.
     """
     if column == "T_grok":
         return rows, watched(rows), rows["T_grok"].notna()
     memorised = rows[rows["T_mem"].notna()]
-    return memorised, *delay_time(memorised)
+    return memorised, *duration(memorised, "delay")
 
 
 def horizons(parts: Mapping[str, pd.DataFrame]) -> dict[str, float]:
@@ -104,15 +105,15 @@ def describe(
     """What one group of runs did; see `fit` for the keys."""
     found = shares(rows)
     found["delay_mean"] = est.mean(rows["delay"], "steps")
-    found["delay_median"] = lifetimes.median(*delay_time(rows))
+    found["delay_median"] = lifetimes.median(*duration(rows, "delay"))
     for column in TIMES:
-        known, duration, seen = times(rows, column)
+        known, time, seen = times(rows, column)
         made = lifetimes.restricted_mean_over_seeds(
-            duration, seen, conditions(known), horizon[column], replicates, seed
+            time, seen, conditions(known), horizon[column], replicates, seed
         )
         if len(known) < len(rows):
             missing = f"{len(rows) - len(known)} of {len(rows)} runs never memorised: no delay"
-            made["note"] = "; ".join(filter(None, [made["note"], missing]))
+            made = made.noting(missing)
         found[f"{column}_restricted_mean"] = made
     found["rms_grok_mean"] = est.mean(rows["rms_grok"])
     return found
@@ -128,14 +129,14 @@ def restricted_ratio(
     """
     estimator = "ratio of Kaplan–Meier restricted means, bootstrap over seeds within cells"
     parts = [times(rows, column) for rows in (a, b)]
-    duration = np.concatenate([part[1].to_numpy(float) for part in parts])
+    time = np.concatenate([part[1].to_numpy(float) for part in parts])
     seen = np.concatenate([part[2].to_numpy(bool) for part in parts])
     first = len(parts[0][1])
-    n = duration.size
+    n = time.size
     events = [bool((part[2] & (part[1] < horizon)).any()) for part in parts]
     if not any(events) or first in (0, n):
         nothing = est.missing("no run of either group grokked before the horizon", n, estimator)
-        return nothing, dict(nothing)
+        return nothing, nothing
     labels = np.concatenate(
         [[f"{k}-{label}" for label in conditions(part[0])] for k, part in enumerate(parts)]
     )
@@ -143,7 +144,7 @@ def restricted_ratio(
     def log_ratio(i: np.ndarray) -> np.ndarray:
         # Resampling within cells keeps the first group's rows in front.
         top, bottom = (
-            lifetimes.area(duration[j], seen[j], horizon) for j in (i[..., :first], i[..., first:])
+            lifetimes.area(time[j], seen[j], horizon) for j in (i[..., :first], i[..., first:])
         )
         return np.log(top / bottom)
 
@@ -151,10 +152,13 @@ def restricted_ratio(
     log = est.bootstrap(log_ratio, labels, replicates, seed, estimator, note=note)
     if not all(events):
         slow = "first" if events[1] else "second"
-        log["note"] += f"; a bound, since no run of the {slow} group grokked by then"
-        log["high" if events[1] else "low"] = None
-    back = {k: None if log[k] is None else math.exp(log[k]) for k in ("value", "low", "high")}
-    return {**log, **back}, log
+        note = f"{log.note}; a bound, since no run of the {slow} group grokked by then"
+        log = replace(log, note=note)
+        log = replace(log, high=None) if events[1] else replace(log, low=None)
+    value, low, high = (
+        None if end is None else math.exp(end) for end in (log.value, log.low, log.high)
+    )
+    return replace(log, value=value, low=low, high=high), log
 
 
 def contrast(
@@ -200,7 +204,7 @@ def group_points(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     ]
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Estimates per group of options.groups (see selection.group) and per ratio (name → [group, group]).
 
     Per group: memorised_share, grokked_share, grokked_given_memorised_share, delay_mean (of the runs that grokked,

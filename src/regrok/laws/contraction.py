@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import cell_settings, curve_of, of_experiments, plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"reference": None}
+REFERS: dict[str, Any] = {"reference": "experiments"}
 MINIMUM_POINTS = 5
 
 
@@ -58,7 +59,7 @@ def fit_curve(steps: np.ndarray, V: np.ndarray) -> dict[str, float] | None:
     }
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Rates per run, averaged over the runs of the `reference` experiments (all runs if none is named).
 
     Estimates: rate (per step), rate_loss = 1 − r (per step), rate_loss_over_theory = (1 − r) / (2ηλ), r_squared.

@@ -7,17 +7,19 @@ random has five largest frequencies too.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import grouped, plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "largest": 5}
+REFERS: dict[str, Any] = {"groups": "groups"}
 KIND = "embedding_spectrum"
 
 
@@ -65,7 +67,7 @@ def of_run(run: dict[str, Any], curve: pd.DataFrame, spectra: pd.DataFrame, larg
     return found
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares of the embedding's energy per group of options.groups (see selection.group), of the runs that grokked.
 
     options: groups; largest, how many frequencies (5). Estimates per group: top5_share (frequency 0 included),
@@ -111,7 +113,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
 def share_mean(table: pd.DataFrame, column: str) -> est.Estimate:
     """Mean over runs with t interval, inside [0, 1]."""
     found = est.mean(table[column].astype(float) if column in table else [])
-    for end in ("low", "high"):
-        if found[end] is not None:
-            found[end] = min(max(found[end], 0.0), 1.0)
-    return found
+    low, high = (
+        None if end is None else min(max(end, 0.0), 1.0) for end in (found.low, found.high)
+    )
+    return replace(found, low=low, high=high)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
 from regrok.laws.parts.selection import (
@@ -22,8 +21,10 @@ from regrok.laws.parts.selection import (
     plain,
 )
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"reference": None, "replicates": 2000}
+REFERS: dict[str, Any] = {"reference": "experiments"}
 ESCAPED = 1.5
 """The run has escaped when V is at most this many times V_final (A's scripts)."""
 
@@ -42,7 +43,7 @@ def delta_min(curve: pd.DataFrame, T_mem: float, T_grok: float) -> float:
     return float(before.mean() - after.mean())
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Delay and measured escape over T_esc_th for runs that grokked.
 
     Estimates over the `reference` experiments: delay_over_theory and escape_over_theory (geometric means),

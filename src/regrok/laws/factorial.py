@@ -16,7 +16,7 @@ import pandas as pd
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from regrok.errors import RegrokError
-from regrok.laws import comparison, option
+from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import (
@@ -31,6 +31,7 @@ from regrok.laws.parts.selection import (
 )
 from regrok.laws.regimes import shares
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "factors": ["depth", "width", "residual", "learning_rate"],
@@ -40,6 +41,14 @@ DEFAULTS: dict[str, Any] = {
     "within": {},
     "family": "weibull",
     "replicates": 400,
+}
+REFERS: dict[str, Any] = {
+    "factors": "columns",
+    "interactions": "columns",
+    "groups": "groups",
+    "ratios": "ratios",
+    "within": "limits",
+    "family": ["weibull", "log_normal"],
 }
 
 FAR = 100.0
@@ -88,11 +97,11 @@ class Regression:
         self.censored = int(np.isinf(upper).sum())
         self.strata = conditions(runs)
         found = lifetimes.accelerated_failure_time(lower, upper, x, self.family)
-        self.reason = next((v["reason"] for v in found.values() if v["value"] is None), None)
+        self.reason = next((v.reason for v in found.values() if v.value is None), None)
         self.draws = np.empty((0, len(self.names)))
         if self.reason is not None:
             return
-        self.value = np.array([found[name]["value"] for name in self.names])
+        self.value = np.array([found[name].value for name in self.names])
         self.draws = np.full((settings["replicates"], len(self.names)), np.nan)
         values, rng = x.to_numpy(float), np.random.default_rng(seed)
         start = lifetimes.coefficients(lower, upper, values, np.ones(self.n), self.family)
@@ -112,14 +121,14 @@ class Regression:
         log = est.from_draws(
             float(self.value @ w), self.draws @ w, self.n, np.unique(self.strata).size, estimator
         )
-        if log["value"] is None or abs(log["value"]) > math.log(FAR):
+        if log.value is None or abs(log.value) > math.log(FAR):
             reason = f"beyond a factor of {FAR:g}: too few runs grokked to bound it"
             return est.missing(reason, self.n, estimator)
         low, high = (
-            None if log[end] is None or abs(log[end]) > math.log(FAR) else math.exp(log[end])
-            for end in ("low", "high")
+            None if end is None or abs(end) > math.log(FAR) else math.exp(end)
+            for end in (log.low, log.high)
         )
-        return est.estimate(math.exp(log["value"]), low, high, self.n, log["estimator"], note=note)
+        return est.estimate(math.exp(log.value), low, high, self.n, log.estimator, note=note)
 
 
 def coded(runs: pd.DataFrame, factors: list[Factor], pairs: list[list[str]]) -> pd.DataFrame:
@@ -171,7 +180,7 @@ def effects(
     return found
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Time ratios and shares per factor, and the groups that the paper sets side by side.
 
     options: factors, columns that are positive numbers or yes/no; interactions, pairs of them; within; family
@@ -194,9 +203,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     # Every effect has an estimate at every scale, if only that it cannot be told.
     effect_names = [*settings["factors"], *map("_x_".join, settings["interactions"])]
     still = est.missing("what it is about does not vary in these runs", n)
-    estimates: dict[str, est.Estimate] = {
-        f"{name}.time_ratio": dict(still) for name in effect_names
-    }
+    estimates: dict[str, est.Estimate] = {f"{name}.time_ratio": still for name in effect_names}
     estimates |= {
         "runs": est.exact(n, n, "count", "runs"),
         "censored": est.exact(int(runs["T_grok"].isna().sum()), n, "count", "runs"),
@@ -247,5 +254,5 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def _strength(effect: dict[str, Any]) -> float:
-    ratio = effect["over_range"]["value"]
+    ratio = effect["over_range"].value
     return -abs(math.log(ratio)) if ratio else math.inf

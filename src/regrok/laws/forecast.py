@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import (
     conditions,
@@ -27,12 +26,24 @@ from regrok.laws.parts.selection import (
     within,
 )
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "window": 0.1,
     "features": ["log_learning_rate", "log_weight_decay", "log_V_mem", "contraction"],
     "within": {},
     "replicates": 2000,
+}
+REFERS: dict[str, Any] = {
+    "features": [
+        "log_learning_rate",
+        "log_weight_decay",
+        "log_time_scale",
+        "log_V_mem",
+        "log_T_mem",
+        "contraction",
+    ],
+    "within": "limits",
 }
 BASELINES = {
     "time_scale": "a calibrated multiple of 1/(2ηλ)",
@@ -113,7 +124,7 @@ def _predict(train: pd.DataFrame, test: pd.DataFrame, features: list[str]) -> di
     }
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Mean absolute percentage error over held-out cells, as a share; interval by bootstrap over cells.
 
     options: window (in units of 1/(ηλ) steps), features (columns of `inputs`), within, replicates. Only runs with

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.laws import comparison, option
+from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import conditions, distinct, grok_interval, plain, watched, within
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "factor": "activation",
@@ -25,6 +26,12 @@ DEFAULTS: dict[str, Any] = {
     "within": {},
     "family": "weibull",
     "replicates": 400,
+}
+REFERS: dict[str, Any] = {
+    "factor": "columns",
+    "over": "columns",
+    "within": "limits",
+    "family": ["weibull", "log_normal"],
 }
 
 
@@ -47,7 +54,7 @@ def exponent_difference(
     log = log - log.mean()
     x = pd.DataFrame({"other": other, "log": log, "cross": other * log})
     found = lifetimes.accelerated_failure_time(lower, upper, x, family)["cross"]
-    if found["value"] is None:
+    if found.value is None:
         return found
     cells, values = conditions(runs), x.to_numpy()
     start = lifetimes.coefficients(lower, upper, values, np.ones(len(runs)), family)
@@ -60,11 +67,11 @@ def exponent_difference(
     ]
     strata = np.unique(cells).size
     return est.from_draws(
-        found["value"], np.array(draws), len(runs), strata, estimator, note=found["note"]
+        found.value, np.array(draws), len(runs), strata, estimator, note=found.note
     )
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Ratios of each level over the reference at each value of `over`, and how they move with it.
 
     options: factor (a column of names), reference (one of its levels), over (a column of positive numbers), within,

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from regrok.laws import comparison, option
+from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
 from regrok.laws.parts.selection import grouped, plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "configurations": None, "replicates": 2000}
+REFERS: dict[str, Any] = {"groups": "groups", "ratios": "ratios", "configurations": "of groups"}
 POINT_COLUMNS = (
     *("run_id", "cell", "seed", "outcome", "T_mem", "T_grok", "delay", "max_steps"),
     *("rms_0", "rms_grok"),
@@ -61,7 +63,7 @@ def over_configurations(
 
     if not norm.size:
         nothing = est.missing("no run grokked")
-        return {f"rms_grok_{key}": dict(nothing) for key in ("mean", "cv", "cv_runs", "cv_seeds")}
+        return {f"rms_grok_{key}": nothing for key in ("mean", "cv", "cv_runs", "cv_seeds")}
     return {
         "rms_grok_mean": of(mean, "mean of the configurations' means"),
         "rms_grok_cv": of(between, "population sd over mean of the configurations' means"),
@@ -72,7 +74,7 @@ def over_configurations(
     }
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Norms at T_grok per group of options.groups (see selection.group), and delays at equal norm.
 
     options: groups; configurations, the groups that the mean and the CV are over (all when null; Table 7 has the

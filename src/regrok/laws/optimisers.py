@@ -10,17 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import cell_settings, grouped, plain
 from regrok.laws.regimes import shares
 from regrok.measures.events import OUTCOMES
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
+REFERS: dict[str, Any] = {"groups": "groups"}
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares and outcome counts per group of options.groups (see selection.group); a phase diagram's cells.
 
     Estimates per group: memorised_share, grokked_share, grokked_given_memorised_share, train_accuracy_max (mean of

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import grouped, log_norm_ratio, plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
+REFERS: dict[str, Any] = {"groups": "groups"}
 
 
 def signs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -31,7 +32,7 @@ def signs(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares per group of options.groups (see selection.group).
 
     Estimates per group: no_delay_share (of all runs), inverted_norm_share (V_final > V_mem, of the runs that

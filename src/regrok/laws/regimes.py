@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import cell_settings, distinct, within
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "factor": "weight_decay",
@@ -18,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "within": {},
     "replicates": 2000,
 }
+REFERS: dict[str, Any] = {"factor": "columns", "regimes": "ranges", "within": "limits"}
 
 
 def shares(runs: pd.DataFrame) -> dict[str, est.Estimate]:
@@ -73,7 +75,7 @@ def window(
         nothing = est.missing(
             "at no value tried did more than half of the runs grok", total, estimator
         )
-        return nothing, dict(nothing)
+        return nothing, nothing
     best = np.flatnonzero(share == share.max())
     centre = int(best[(best.size - 1) // 2])
     rng = np.random.default_rng(seed)
@@ -102,12 +104,12 @@ def window(
             words.append(f"{apart} values beyond the edges have a share above one half too")
         found = est.estimate(values[edge], lower, upper, total, estimator, note="; ".join(words))
         if edge == end:
-            found["low" if end == 0 else "high"] = None
+            found = replace(found, low=None) if end == 0 else replace(found, high=None)
         made.append(found)
     return made[0], made[1]
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares per regime and per value of the factor.
 
     options: factor (a column), regimes (name → [lowest, highest] value of the factor), within, replicates.

@@ -10,11 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from regrok.errors import RegrokError
-from regrok.laws import law, option, run_fit
+from regrok.laws import law, run_fit
+from regrok.laws.parts import estimate as est
 from regrok.laws.parts.variants import VARIANTS, read_as
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"fits": [], "replicates": 400}
+REFERS: dict[str, Any] = {"fits": "fits"}
 LIGHTER: dict[str, dict[str, Any]] = {
     "scaling": {"survival": False},
     "survival": {"families": ["weibull"]},
@@ -23,9 +26,7 @@ LIGHTER: dict[str, dict[str, Any]] = {
 """Options that a claim does not need and that take most of the time."""
 
 
-def fit_variants(
-    frames: Frames, fits: Mapping[str, Any], options: dict[str, Any]
-) -> dict[str, Any]:
+def fit_variants(frames: Frames, fits: Mapping[str, Any], options: dict[str, Any]) -> est.Result:
     """{"estimates": {}, "points": [], "cells": [], "variants": {variant: {estimate key: estimate}}}.
 
     options: fits (names of the fits to repeat), replicates (of their bootstraps). Raises RegrokError for a fit

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes, regression
 from regrok.laws.parts.selection import (
@@ -28,12 +27,23 @@ from regrok.laws.parts.selection import (
     within,
 )
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "factor": None,
     "within": {},
     "replicates": 2000,
     "survival": True,
+}
+REFERS: dict[str, Any] = {
+    "factor": [
+        "weight_decay",
+        "learning_rate",
+        "learning_rate_times_weight_decay",
+        "escape_theory",
+        "log_norm_ratio",
+    ],
+    "within": "limits",
 }
 RESPONSES = ("T_grok", "delay")
 INVERSE = {
@@ -119,7 +129,7 @@ def _survival_exponent(runs: pd.DataFrame, response: str) -> est.Estimate:
     ]
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Least squares, power law and survival exponent for T_grok and delay over one factor.
 
     options: factor (weight_decay, learning_rate, learning_rate_times_weight_decay, escape_theory or

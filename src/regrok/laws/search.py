@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.laws import comparison, option
+from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import grouped, plain, watched
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {
     "architectures": {},
@@ -26,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "ratios": {},
     "replicates": 2000,
 }
+REFERS: dict[str, Any] = {"architectures": "searches", "factors": "columns", "ratios": "ratios"}
 
 
 def grid(runs: pd.DataFrame, factors: list[str]) -> pd.DataFrame:
@@ -46,8 +48,8 @@ def grid(runs: pd.DataFrame, factors: list[str]) -> pd.DataFrame:
         rows.append(
             dict(zip(factors, values, strict=True))
             | {"runs": len(cell), "grokked": int(seen.sum())}
-            | {"T_grok": math.inf if middle["value"] is None else middle["value"]}
-            | {"low": middle["low"], "high": middle["high"]}
+            | {"T_grok": math.inf if middle.value is None else middle.value}
+            | {"low": middle.low, "high": middle.high}
             | {"restricted_mean": float(area)}
         )
     table = pd.DataFrame(rows)
@@ -86,7 +88,7 @@ def at(runs: pd.DataFrame, point: dict[str, float]) -> pd.DataFrame:
     return runs[near]
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """The chosen points, what they cost, and the architectures at them.
 
     options: architectures (name → {search: group, report: group}, see selection.group; in the report only runs at the
@@ -149,7 +151,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
         )
     estimates |= comparison.side_by_side(parts, settings["ratios"], replicates, seed)
     for name, (a, b) in settings["ratios"].items():
-        points = [estimates[f"{part}.points"]["value"] for part in (a, b)]
-        if None not in points:
-            estimates[f"{name}.points_ratio"] = est.exact(points[0] / points[1], 2, "count")
+        one, other = (estimates[f"{part}.points"].value for part in (a, b))
+        if one is not None and other is not None:
+            estimates[f"{name}.points_ratio"] = est.exact(one / other, 2, "count")
     return {"estimates": estimates, "points": comparison.group_points(parts), "cells": cells}

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
 from regrok.laws.parts.selection import plain
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"support": "run", "replicates": 1000, "robust_replicates": 100}
+REFERS: dict[str, Any] = {"support": ["run", "pooled"]}
 RESOLUTIONS = ("high", "low")
 
 AFTER_GROK = 1000
@@ -161,7 +162,7 @@ def lines(used: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[str, 
     return found
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Least squares and Huber's line of the gap on R, at both resolutions.
 
     options: support (run or pooled: whose K*; which one the paper took is NOT FOUND), replicates,

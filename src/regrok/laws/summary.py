@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from regrok.laws import option
 from regrok.laws.parts import estimate as est
 from regrok.measures.events import OUTCOMES
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"published": []}
+REFERS: dict[str, Any] = {"published": "experiments"}
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Counts. `published` names the experiments that are the paper's own.
 
     Estimates: runs (distinct trainings), cells, experiments, published_grid_runs (runs that the published grids

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from regrok.laws import option
+from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import (
     conditions,
@@ -22,8 +22,10 @@ from regrok.laws.parts.selection import (
     within,
 )
 from regrok.runs.frames import Frames
+from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"within": {}, "families": ["weibull", "log_normal"]}
+REFERS: dict[str, Any] = {"within": "limits", "families": ["weibull", "log_normal"]}
 COVARIATES = ("log_learning_rate", "log_weight_decay", "log_log_norm_ratio")
 
 
@@ -40,7 +42,7 @@ def covariates(runs: pd.DataFrame) -> pd.DataFrame:
     return frame.replace([np.inf, -np.inf], np.nan)
 
 
-def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
+def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Exponents of η, λ and the log norm ratio, per family of the residual's distribution.
 
     Left out, and counted in the note: runs that never memorised (they have no delay) and runs whose norm did not
@@ -63,8 +65,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> dict[str, Any]:
     for family in settings["families"]:
         found = lifetimes.accelerated_failure_time(bounds[:, 0], bounds[:, 1], x[usable], family)
         for name, value in found.items():
-            value["note"] = "; ".join(filter(None, [value["note"], note]))
-            estimates[f"{family}.{name}"] = value
+            estimates[f"{family}.{name}"] = value.noting(note)
     points = [
         {c: plain(run[c]) for c in ("run_id", "cell", "seed", "outcome")}
         | {c: plain(x.loc[i, c]) for c in COVARIATES}

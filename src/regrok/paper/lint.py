@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from regrok.errors import RegrokError
 from regrok.paper import texts
 from regrok.paper.numbers import KINDS
 from regrok.study.claims import Claims
-from regrok.tables.hyperparameters import GROUPS
+from regrok.study.columns import SETTINGS
 
 KEYED = (*KINDS, "evidence")
 ASKING = (*texts.CONDITIONALS, "regrokfigure", "regroktable")
@@ -196,7 +195,10 @@ def _absent(macro: str, key: str, keys: Iterable[str], config: Any) -> bool:
     """
     head, _, rest = key.partition(".")
     if macro == "setting":
-        return head in config.experiments and rest in (*chain(*GROUPS.values()), "seed")
+        return head in config.experiments and rest in {
+            "seed",
+            *(column.name for column in SETTINGS),
+        }
     if macro not in ("result", "interval", "nruns", "evidence"):
         return False
     return head in config.fits and not any(other.partition(".")[0] == head for other in keys)

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from regrok.laws.parts.selection import CELL_COLUMNS, plain
+from regrok.laws.parts.selection import plain
 from regrok.runs.frames import Frames
+from regrok.study.columns import NAMING
 from regrok.study.words import OUT_OF_SCOPE
 
 FALSE_ALARM = 0.01
@@ -211,7 +212,7 @@ def _served(*sides: Frames) -> dict[str, list[str]]:
 def _described(frames: Frames) -> dict[str, dict[str, Any]]:
     """Cell → its settings, without those that all cells share."""
     firsts = frames.runs.drop_duplicates("cell").set_index("cell")
-    columns = [c for c in CELL_COLUMNS if c in firsts and firsts[c].nunique(dropna=False) > 1]
+    columns = [c for c in NAMING if c in firsts and firsts[c].nunique(dropna=False) > 1]
     return {
         str(cell): {c: plain(row[c]) for c in columns if pd.notna(row[c])}
         for cell, row in firsts.iterrows()

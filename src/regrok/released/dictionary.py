@@ -7,99 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from regrok.measures.events import THRESHOLDS
+from regrok.runs.columns import RUNS, Entry
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from regrok.runs.frames import Frames
-
-Entry = tuple[str, str]
-"""Unit ("" for a pure number or a word) and meaning."""
-
-RUNS: dict[str, Entry] = {
-    "run_id": ("", "name of the run: 12 hexadecimal digits of a hash of all that can change its numbers"),
-    "cell": ("", "runs that differ in seed alone share it: 10 hexadecimal digits"),
-    "cohort": ("", "the runs that were trained side by side; it changes no number"),
-    "seed": ("", "seed of initialisation, split (unless split_seed is given) and batch order"),
-    "outcome": ("", "grokked, memorised only, never memorised, collapsed or diverged"),
-    "T_mem": ("step", "first logged step with train accuracy ≥ .99; empty when there is none"),
-    "T_grok": ("step", "first logged step with validation accuracy ≥ .99; empty when there is none"),
-    "delay": ("step", "T_grok − T_mem; empty when either is"),
-    "steps": ("step", "last step of the run; where T_grok is empty, the run was watched until here (right-censored)"),
-    "task": ("", "modular, sparse_parity or another module of regrok.tasks"),
-    "operation": ("", "modular: add, subtract, multiply, divide or xor"),
-    "p": ("", "modular: the modulus"),
-    "n": ("bit", "sparse_parity: input bits"),
-    "k": ("bit", "sparse_parity: bits that count"),
-    "split_seed": ("", "seed of the split of the pairs, one for all runs; empty when the run's seed decides it"),
-    "labels": ("", "true: the task's; random: drawn, so that there is nothing to generalise to"),
-    "train_size": ("example", "training examples"),
-    "validation_size": ("example", "validation examples"),
-    "model": ("", "transformer or mlp"),
-    "norm": ("", "transformer: LayerNorm after the residual sum (post) or before each block (pre)"),
-    "readout": ("", "transformer: the logits read the last token, or the mean over tokens"),
-    "d_model": ("", "transformer: width of the residual stream; mlp: of the token embedding"),
-    "heads": ("", "transformer: attention heads"),
-    "ffn": ("", "transformer: width of the feed-forward layer"),
-    "input": ("", "mlp: how the input enters (sum or concat of embeddings, or vector)"),
-    "depth": ("layer", "mlp: hidden layers"),
-    "width": ("", "mlp: width of a hidden layer"),
-    "activation": ("", "gelu, relu, tanh or quadratic"),
-    "residual": ("", "mlp: whether hidden layers have residual connections"),
-    "init_scale": ("", "factor on PyTorch's initialisation of every parameter"),
-    "parameters": ("", "number of trained parameters"),
-    "optimiser": ("", "adamw, adam (coupled L2) or sgd"),
-    "learning_rate": ("1/step", "η"),
-    "weight_decay": ("", "λ"),
-    "decay": ("", "decoupled: θ shrinks by 1 − ηλ a step; coupled: λθ joins the gradient"),
-    "decayed": ("", "parameters that decay: all, or matrices (weight matrices and embeddings)"),
-    "momentum": ("", "SGD's momentum; 0 for the others"),
-    "beta1": ("", "Adam's β₁; 0 for SGD"),
-    "beta2": ("", "Adam's β₂; 0 for SGD"),
-    "eps": ("", "Adam's ε; 0 for SGD"),
-    "clip_norm": ("", "gradient norm that is clipped at; empty: not clipped"),
-    "warmup_steps": ("step", "length of the linear warm-up of η"),
-    "batch": ("example", "examples per step"),
-    "full_batch": ("", "whether every step sees the whole training set"),
-    "replacement": ("", "whether a batch is drawn with replacement"),
-    "max_steps": ("step", "budget: a run that has not grokked by then is censored"),
-    "memorise_steps": ("step", "a run that has not memorised by then ended; empty: it had the whole budget"),
-    "log_every": ("step", "between logged points, so the precision of every crossing"),
-    "curve_every": ("step", "between evaluations on all examples"),
-    "tail_steps": ("step", "trained on after T_grok"),
-    "products": ("", "precision of the matrix products: float32 or bfloat16"),
-    "V_0": ("", "V = ‖θ‖², the sum of squares of all parameters, at initialisation"),
-    "V_mem": ("", "V at T_mem"),
-    "V_grok": ("", "V at T_grok"),
-    "V_final": ("", "V at the run's last step"),
-    "rms_0": ("", "√(V/parameters) at initialisation"),
-    "rms_grok": ("", "√(V/parameters) at T_grok"),
-    "rms_final": ("", "√(V/parameters) at the run's last step"),
-    "train_accuracy_final": ("", "share of training examples that are right at the last evaluation"),
-    "validation_accuracy_final": ("", "share of validation examples that are right at the last evaluation"),
-    "train_accuracy_max": ("", "largest train accuracy that was logged"),
-    "validation_accuracy_max": ("", "largest validation accuracy that was logged"),
-    "train_loss_final": ("nat", "mean cross-entropy on training examples at the last evaluation"),
-    "validation_loss_final": ("nat", "mean cross-entropy on validation examples at the last evaluation"),
-    "wall_seconds": ("s", "the run's share of the time of the job that trained it"),
-    "device": ("", "what trained it: processor with native or reference kernels, or the GPU's name"),
-    "trainer": ("", "fingerprint of the training code: 12 hexadecimal digits; provenance.json names its commit"),
-}  # fmt: skip
-for _event, _set in (("T_mem", "train"), ("T_grok", "validation")):
-    for _suffix in THRESHOLDS:
-        _first = f"first logged step with {_set} accuracy ≥ .{_suffix}"
-        RUNS |= {
-            f"{_event}_{_suffix}": ("step", f"{_first}; empty when there is none"),
-            f"{_event}_{_suffix}_previous": (
-                "step",
-                f"the evaluation before the {_first}; the crossing lies between the two",
-            ),
-            f"{_event}_{_suffix}_sustained": (
-                "step",
-                f"{_first} at every later evaluation too; empty when there is none",
-            ),
-        }
 
 CURVES: dict[str, Entry] = {
     "run_id": ("", "the run"),

@@ -15,6 +15,7 @@ import pandera.pandas as pa
 
 from regrok.errors import RegrokError
 from regrok.measures.events import OUTCOMES, THRESHOLDS
+from regrok.runs.columns import CROSSINGS
 from regrok.runs.frames import Frames
 
 SHARE = pa.Check.in_range(0, 1)
@@ -22,15 +23,9 @@ NOT_NEGATIVE = pa.Check.ge(0)
 
 
 def _times() -> dict[str, pa.Column]:
-    names = [
-        f"{event}_{suffix}{kind}"
-        for event in ("T_mem", "T_grok")
-        for suffix in THRESHOLDS
-        for kind in ("", "_previous", "_sustained")
-    ]
     return {
         name: pa.Column(float, NOT_NEGATIVE, nullable=True, coerce=True)
-        for name in (*names, "T_mem", "T_grok")
+        for name in (*CROSSINGS, "T_mem", "T_grok")
     }
 
 
@@ -165,9 +160,8 @@ def claims(
 ) -> list[str]:
     """No judged claim without runs, no run without use, no verdict without its estimate."""
     problems = []
-    used: set[str] = set()
-    for fit in fits.values():
-        used |= set(fit["runs"])
+    # A fit that lists no experiment reads every run, which says of none that it is needed.
+    used = {run for fit in fits.values() if fit["experiments"] for run in fit["runs"]}
     for entry in ledger:
         if entry["verdict"] == "out of scope at this scale":
             continue

@@ -9,48 +9,19 @@ import numpy as np
 import pandas as pd
 
 from regrok.measures import events
+from regrok.study.columns import SETTINGS
 from regrok.study.run import Run
-
-TASK_COLUMNS = ("operation", "p", "n", "k", "split_seed", "labels")
-MODEL_COLUMNS = (
-    *("norm", "readout", "d_model", "heads", "ffn"),
-    *("input", "depth", "width", "activation", "residual", "init_scale"),
-)
-OPTIMISER_COLUMNS = (
-    *("learning_rate", "weight_decay", "decay", "decayed", "momentum"),
-    *("beta1", "beta2", "eps", "clip_norm", "warmup_steps"),
-)
-PROTOCOL_COLUMNS = (
-    "replacement",
-    "max_steps",
-    "memorise_steps",
-    "log_every",
-    "curve_every",
-    "tail_steps",
-    "products",
-)
 
 
 def settings_columns(run: Run) -> dict[str, Any]:
-    """The run's settings as columns; None where a setting does not apply to this task, model or optimiser."""
-    columns: dict[str, Any] = {
+    """The run's names and settings as columns; None where a setting does not apply to this task, model or optimiser."""
+    return {
         "run_id": run.run_id,
         "cell": run.cell,
+        "condition": run.condition,
         "seed": run.seed,
-        "task": run.task.name,
-        "model": run.model.name,
-        "optimiser": run.optimiser.name,
-        "batch": run.batch_size,
-        "full_batch": run.protocol.batch == "full",
+        **{column.name: column.of(run) for column in SETTINGS if column.field},
     }
-    for part, names in (
-        (run.task, TASK_COLUMNS),
-        (run.model, MODEL_COLUMNS),
-        (run.optimiser, OPTIMISER_COLUMNS),
-        (run.protocol, PROTOCOL_COLUMNS),
-    ):
-        columns |= {name: getattr(part, name, None) for name in names}
-    return columns
 
 
 def value_at(curve: pd.DataFrame, column: str, step: float) -> float:

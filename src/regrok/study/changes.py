@@ -9,24 +9,17 @@ values fit together is judged on the whole, when a cell's settings are complete
 from collections.abc import Callable
 from functools import reduce
 from operator import or_
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import Field, create_model
 
-from regrok.study.base import Strict
+from regrok.study.base import Strict, kinds
 from regrok.study.model import Model
-from regrok.study.run import Optimiser, Protocol
+from regrok.study.run import BLOCKS, Optimiser, Protocol
 from regrok.study.task import Task
-
-BLOCKS = ("task", "model", "optimiser", "protocol")
 
 Partial = dict[str, dict[str, Any]]
 """Some keys of some blocks, as plain values."""
-
-
-def _kinds(union: Any) -> tuple[type[Strict], ...]:
-    """The classes of `Task` or `Model`: a new one there is known here."""
-    return get_args(get_args(union)[0])
 
 
 def _any_key_of(*types: type[Strict]) -> Callable[[type[Strict]], Any]:
@@ -44,12 +37,12 @@ def _any_key_of(*types: type[Strict]) -> Callable[[type[Strict]], Any]:
     return fill
 
 
-@_any_key_of(*_kinds(Task))
+@_any_key_of(*kinds(Task))
 class TaskChange(Strict):
     """Any keys of a task."""
 
 
-@_any_key_of(*_kinds(Model))
+@_any_key_of(*kinds(Model))
 class ModelChange(Strict):
     """Any keys of a model."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from regrok.study.base import Count, Positive, Strict
+from regrok.study.base import Count, Positive, Role, Strict, Unit
 
 Activation = Literal["relu", "gelu", "tanh", "quadratic"]
 
@@ -26,7 +26,7 @@ class Transformer(Strict):
     """Width of the feed-forward layer."""
     activation: Literal["relu", "gelu"]
     """Activation of the feed-forward layer."""
-    init_scale: Positive
+    init_scale: Annotated[Positive, Role.FREE]
     """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
 
     @model_validator(mode="after")
@@ -43,7 +43,7 @@ class MLP(Strict):
     """mlp: a multilayer perceptron."""
     input: Literal["sum", "concat", "vector"]
     """Token embeddings summed or concatenated; vector for tasks without tokens."""
-    depth: Annotated[int, Field(ge=1, le=8)]
+    depth: Annotated[int, Field(ge=1, le=8), Unit("layer")]
     """Hidden layers, 1 to 8."""
     width: Annotated[int, Field(ge=1, le=16384)]
     """Width of each hidden layer (and of the embedding)."""
@@ -51,7 +51,7 @@ class MLP(Strict):
     """Activation of the hidden layers."""
     residual: bool
     """true: pre-norm residual blocks h + 0.5·FC2(act(FC1(LN(h)))) (2603.25009)."""
-    init_scale: Positive
+    init_scale: Annotated[Positive, Role.FREE]
     """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from regrok.study import cost
+from regrok.study.columns import FREE
 from regrok.study.expand import cells
 from regrok.study.run import Run, digest
 
@@ -17,21 +18,6 @@ if TYPE_CHECKING:
     from regrok.study.blocks import Config
 
 # pandas is imported where a frame is made: Snakemake reads this module once per job, frameless.
-
-FREE = {
-    "optimiser": {
-        "learning_rate",
-        "weight_decay",
-        "momentum",
-        "beta1",
-        "beta2",
-        "eps",
-        "clip_norm",
-    },
-    "model": {"init_scale"},
-    "protocol": {"max_steps", "memorise_steps", "tail_steps", "measure", "measure_every"},
-}
-"""What may differ between the slots of one cohort, besides the seed."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from regrok.study.base import Count, Momentum, NotNegative, Positive, Seed, Strict
+from regrok.study.base import (
+    Count,
+    Momentum,
+    NotNegative,
+    Positive,
+    Role,
+    Seed,
+    Strict,
+    Unit,
+    marked,
+)
 from regrok.study.model import Model
 from regrok.study.task import Task
 
 Observable = Literal[
     "norm_groups", "logit_max", "fourier_low", "fourier_high", "embedding_spectrum"
 ]
+
+BLOCKS = ("task", "model", "optimiser", "protocol")
+"""The blocks of a run's settings."""
 
 TOKENS_ONLY = ("fourier_low", "fourier_high", "embedding_spectrum")
 """Observables that are spectra over residues."""
@@ -32,25 +45,25 @@ class Optimiser(Strict):
 
     name: Literal["adamw", "adam", "sgd"]
     """adamw, adam (coupled L2) or sgd."""
-    learning_rate: Positive
+    learning_rate: Annotated[Positive, Unit("1/step"), Role.FREE]
     """η."""
-    weight_decay: NotNegative
+    weight_decay: Annotated[NotNegative, Role.FREE]
     """λ."""
     decay: Literal["decoupled", "coupled"]
     """decoupled (AdamW): θ shrinks by 1 − ηλ; coupled (Adam): λθ joins the gradient."""
     decayed: Literal["all", "matrices"]
     """Which parameters decay: all of them, or only weight matrices and embeddings."""
-    beta1: Momentum
-    """Adam's β₁."""
-    beta2: Momentum
-    """Adam's β₂."""
-    eps: NotNegative
-    """Adam's ε."""
-    momentum: Momentum
+    momentum: Annotated[Momentum, Role.FREE]
     """SGD's momentum; 0 is none."""
-    clip_norm: Positive | None
+    beta1: Annotated[Momentum, Role.FREE, Role.UNNAMED]
+    """Adam's β₁."""
+    beta2: Annotated[Momentum, Role.FREE, Role.UNNAMED]
+    """Adam's β₂."""
+    eps: Annotated[NotNegative, Role.FREE, Role.UNNAMED]
+    """Adam's ε."""
+    clip_norm: Annotated[Positive | None, Role.FREE]
     """Gradient norm to clip at; null does not clip."""
-    warmup_steps: Annotated[int, Field(ge=0)]
+    warmup_steps: Annotated[int, Field(ge=0), Unit("step"), Role.UNNAMED]
     """Steps of linear warm-up: η·min(1, t/warmup_steps)."""
 
     @model_validator(mode="before")
@@ -74,25 +87,25 @@ class Optimiser(Strict):
 class Protocol(Strict):
     """How a run is fed, stopped, logged and measured."""
 
-    batch: Count | Literal["full"]
+    batch: Annotated[Count | Literal["full"], Unit("example")]
     """Examples per step, or full."""
     replacement: bool
     """Whether a batch is drawn with replacement; false with a full batch."""
-    max_steps: Count
+    max_steps: Annotated[Count, Unit("step"), Role.FREE, Role.LOGGING]
     """Budget: a run that has not grokked by then is censored."""
-    memorise_steps: Count | None = None
+    memorise_steps: Annotated[Count | None, Unit("step"), Role.FREE, Role.LOGGING] = None
     """A run that has not memorised by this step, a multiple of log_every, ends; null waits for the budget."""
-    log_every: Count
+    log_every: Annotated[Count, Unit("step"), Role.LOGGING]
     """Steps between logged points; crossings are known to this precision."""
-    curve_every: Count
+    curve_every: Annotated[Count, Unit("step"), Role.LOGGING]
     """Steps between full evaluations, a multiple of log_every."""
-    tail_steps: Annotated[int, Field(ge=0)]
+    tail_steps: Annotated[int, Field(ge=0), Unit("step"), Role.FREE, Role.LOGGING]
     """Steps trained on after T_grok."""
-    measure: Annotated[tuple[Observable, ...], Field(strict=False)]
+    measure: Annotated[tuple[Observable, ...], Field(strict=False), Role.FREE, Role.UNSEEN]
     """Observables beyond loss, accuracy and V; they do not change the run."""
-    measure_every: Count
+    measure_every: Annotated[Count, Unit("step"), Role.FREE, Role.UNSEEN]
     """Steps between measurements, a multiple of log_every."""
-    products: Literal["float32", "bfloat16"]
+    products: Annotated[Literal["float32", "bfloat16"], Role.LOGGING]
     """Precision of the matrix products."""
 
     @model_validator(mode="after")
@@ -162,12 +175,15 @@ class Settings(Strict):
         return self.task.train_size if self.protocol.batch == "full" else self.protocol.batch
 
     def identity(self) -> dict[str, Any]:
-        """All that can change a run's numbers, as plain JSON values without nulls."""
-        return self.model_dump(
-            mode="json",
-            exclude_none=True,
-            exclude={"protocol": {"measure", "measure_every"}},
-        )
+        """All that can change a run's numbers, as plain JSON values without nulls: no setting of Role.UNSEEN."""
+        return self.model_dump(mode="json", exclude_none=True, exclude=self._bearing(Role.UNSEEN))
+
+    def _bearing(self, *roles: Role) -> dict[str, set[str]]:
+        """Block → its fields that bear one of the roles."""
+        return {
+            block: {name for role in roles for name in marked(getattr(self, block).__class__, role)}
+            for block in BLOCKS
+        }
 
 
 class Run(Settings):
@@ -187,3 +203,15 @@ class Run(Settings):
         identity = self.identity()
         del identity["seed"]
         return digest(identity, 10)
+
+    @property
+    def condition(self) -> str:
+        """10 hexadecimal digits, shared by the runs that differ in seed and in settings of Role.LOGGING alone.
+
+        Two runs of one condition and one seed repeat the same training, logged, cut off or rounded in another way.
+        """
+        left_out = self._bearing(Role.UNSEEN, Role.LOGGING)
+        settings = self.model_dump(
+            mode="json", exclude_none=True, exclude={"seed": True, **left_out}
+        )
+        return digest(settings, 10)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from regrok.study.base import Count, Share, Strict
+from regrok.study.base import Count, Role, Share, Strict, Unit
 
 Labels = Annotated[
     Literal["true", "random"],
@@ -33,11 +33,11 @@ class Modular(Strict):
     never divided by)."""
     ordered: bool
     """true: all ordered pairs (a, b); false: only a ≤ b, for a commutative operation."""
-    train_fraction: Share | None = None
+    train_fraction: Annotated[Share | None, Role.UNNAMED] = None
     """Share of the pairs to train on, in (0, 1); null when train_count is given."""
-    train_count: Count | None = None
+    train_count: Annotated[Count | None, Unit("example"), Role.UNNAMED] = None
     """Number of pairs to train on; null when train_fraction is given."""
-    split_seed: Annotated[int, Field(ge=0)] | None = None
+    split_seed: Annotated[Annotated[int, Field(ge=0)] | None, Role.SEED] = None
     """Which pairs train: one split for all runs, or null for a split that changes with the run's seed."""
     labels: Labels
     """true: the operation's; random: drawn uniformly from a stream of their own."""
@@ -88,13 +88,13 @@ class SparseParity(Strict):
 
     name: Literal["sparse_parity"]
     """sparse_parity: the parity of k of n random bits."""
-    n: Annotated[int, Field(ge=1, le=4096)]
+    n: Annotated[int, Field(ge=1, le=4096), Unit("bit")]
     """Number of input bits."""
-    k: Count
+    k: Annotated[Count, Unit("bit")]
     """Number of bits that count, at most n."""
-    train_count: Count
+    train_count: Annotated[Count, Unit("example"), Role.UNNAMED]
     """Number of training samples."""
-    validation_count: Count
+    validation_count: Annotated[Count, Unit("example"), Role.UNNAMED]
     """Number of validation samples."""
     labels: Labels
     """true: the parity; random: fair coins from a stream of their own."""
@@ -123,9 +123,9 @@ class XorClusters(Strict):
     """Input dimension."""
     noise: Annotated[float, Field(ge=0, lt=0.5)]
     """Share of training labels that are flipped, in [0, 0.5)."""
-    train_count: Count
+    train_count: Annotated[Count, Unit("example"), Role.UNNAMED]
     """Number of training samples."""
-    validation_count: Count
+    validation_count: Annotated[Count, Unit("example"), Role.UNNAMED]
     """Number of validation samples."""
     labels: Labels
     """true: the XOR; random: fair coins from a stream of their own."""

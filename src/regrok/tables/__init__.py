@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
+from regrok.study.defaults import option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,12 @@ def write_table(
     name: str, entry: Any, material: Material, out_tex: Path | str, out_csv: Path | str
 ) -> None:
     """Build one table of config.yaml and write it as TeX and CSV. Raises RegrokError naming what it lacks."""
-    built = module(entry.build).build(name, entry, material)
+    kind = module(entry.build)
+    try:
+        option(entry.options, getattr(kind, "DEFAULTS", {}))
+    except RegrokError as error:
+        raise RegrokError(f"tables.{name}: {error}") from error
+    built = kind.build(name, entry, material)
     for path in (out_tex, out_csv):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(out_tex).write_text(built.tex, encoding="utf-8")

@@ -16,6 +16,8 @@ from regrok.errors import RegrokError
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+DEFAULTS: dict[str, Any] = {}
+
 SETTINGS = {
     "operation": "",
     "p": r"$p$",

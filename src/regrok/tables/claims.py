@@ -6,9 +6,12 @@ from typing import Any
 
 from regrok import latex
 from regrok.judging.ledger import ledger_frame
+from regrok.study.defaults import option
 from regrok.study.words import OUT_OF_SCOPE
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
+
+DEFAULTS: dict[str, Any] = {"all": False}
 
 HEADER = ("claim", "statement", "published", r"here, with 95\,\% interval", "$n$", "verdict")
 COLUMNS = (
@@ -24,7 +27,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
     options: all, true to give those out of scope a row too.
     """
     claims = material.ledger["claims"]
-    shown = [c for c in claims if entry.options.get("all") or c["verdict"] != OUT_OF_SCOPE]
+    everything = option(entry.options, DEFAULTS)["all"]
+    shown = [c for c in claims if everything or c["verdict"] != OUT_OF_SCOPE]
     rows: list = []
     paper = None
     for claim in shown:

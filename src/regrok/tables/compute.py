@@ -12,6 +12,8 @@ from regrok.errors import RegrokError
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+DEFAULTS: dict[str, Any] = {}
+
 COUNTS = ("runs", "grokked", "did_not", "steps")
 HEADER = ("stage", "runs", "grokked", "did not", "steps", "hours")
 

@@ -12,6 +12,8 @@ from regrok.errors import RegrokError
 from regrok.tables import Built, Material, Scope
 from regrok.tables.parts.booktabs import table
 
+DEFAULTS: dict[str, Any] = {}
+
 HEADER = ("where", "published", "here", "reason")
 COLUMNS = (
     r"@{}>{\raggedright\arraybackslash}p{0.7in}>{\raggedright\arraybackslash}p{1.45in}"

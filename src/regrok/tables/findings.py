@@ -1,6 +1,6 @@
 """One page for a paper's findings: does each hold, under which settings, and how sure are we.
 
-options.findings: a list of {title, claims, evidence}: claims are ids of paper/claims.yaml, evidence a list of
+options: findings, a list of {title, claims, evidence}: claims are ids of paper/claims.yaml, evidence a list of
 {key, words} with `<fit>.<key>` of the listed fits. All but titles and words is read from the ledger, fits and runs.
 """
 
@@ -13,9 +13,13 @@ import pandas as pd
 
 from regrok import latex
 from regrok.errors import RegrokError
+from regrok.study.defaults import option
 from regrok.study.words import DIRECTION, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
+
+DEFAULTS: dict[str, Any] = {"findings": []}
+REFERS: dict[str, Any] = {"findings": "findings"}
 
 HEADER = ("", "published", r"here, with 95\,\% interval", "runs (censored)", "verdict")
 COLUMNS = (
@@ -59,7 +63,7 @@ def regime(runs: pd.DataFrame) -> str:
 
 def build(name: str, entry: Any, material: Material) -> Built:
     """The table of an entry of config.yaml. Raises RegrokError naming a claim or an estimate that there is not."""
-    findings = entry.options.get("findings", [])
+    findings = option(entry.options, DEFAULTS)["findings"]
     if not findings:
         raise RegrokError(f"tables.{name}: options.findings lists no finding")
     claims = {claim["id"]: claim for claim in material.ledger["claims"]}

@@ -7,27 +7,12 @@ from typing import Any
 import pandas as pd
 
 from regrok import latex
+from regrok.study.columns import SETTINGS
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
-GROUPS = {
-    "task": (
-        *("task", "operation", "p", "n", "k", "split_seed", "labels"),
-        *("train_size", "validation_size"),
-    ),
-    "model": (
-        *("model", "norm", "readout", "d_model", "heads", "ffn"),
-        *("input", "depth", "width", "activation", "residual", "init_scale", "parameters"),
-    ),
-    "optimiser": (
-        *("optimiser", "learning_rate", "weight_decay", "decay", "decayed", "momentum"),
-        *("beta1", "beta2", "eps", "clip_norm", "warmup_steps"),
-    ),
-    "protocol": (
-        *("batch", "full_batch", "replacement", "max_steps", "memorise_steps"),
-        *("log_every", "curve_every", "tail_steps", "products"),
-    ),
-}
+DEFAULTS: dict[str, Any] = {}
+
 HEADER = ("experiment", "runs", "cells", "seeds", "settings")
 COLUMNS = (
     r"@{}>{\raggedright\arraybackslash}p{0.85in}rr>{\raggedright\arraybackslash}p{0.65in}"
@@ -38,7 +23,7 @@ COLUMNS = (
 def settings(runs: pd.DataFrame) -> dict[str, str]:
     """Column → the values that the runs take, as TeX; columns that apply to none of them are left out."""
     found = {}
-    for column in (c for group in GROUPS.values() for c in group):
+    for column in (c.name for c in SETTINGS if c.name in runs):
         values = [v for v in runs[column].tolist() if not pd.isna(v)]
         # Python takes True for 1: flags are told apart before they are listed.
         flags = all(isinstance(v, bool) for v in values)

@@ -13,6 +13,8 @@ from regrok import latex
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+DEFAULTS: dict[str, Any] = {}
+
 FACTORS = {
     "weight_decay": r"$1/\lambda$",
     "learning_rate": r"$1/\eta$",

@@ -10,6 +10,8 @@ from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_S
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+DEFAULTS: dict[str, Any] = {}
+
 LETTERS = {
     REPRODUCED: "R",
     DIRECTION: "D",

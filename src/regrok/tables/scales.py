@@ -11,6 +11,8 @@ from regrok.study.words import OUT_OF_SCOPE
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+DEFAULTS: dict[str, Any] = {}
+
 HEADER = ("claim", "published", "scale", r"value, with 95\,\% interval", "$n$", "verdict")
 WIDE = r">{{\raggedright\arraybackslash}}p{{{}in}}"
 COLUMNS = rf"@{{}}l{WIDE.format(1.1)}l{WIDE.format(1.1)}r{WIDE.format(1.0)}@{{}}"

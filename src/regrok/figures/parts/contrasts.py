@@ -20,7 +20,8 @@ from regrok.figures.parts.style import (
     log_scale,
     plain_ticks,
 )
-from regrok.figures.parts.summaries import median_interval, medians, wilson
+from regrok.figures.parts.summaries import MEDIANS, median, medians
+from regrok.laws.parts.estimate import share
 
 
 def by_group(
@@ -44,7 +45,7 @@ def by_group(
         ax.scatter(x[memorised], left[memorised], s=13, marker="^", fc="white", ec=colour, lw=0.8)
         never = order.T_mem.isna() & ~seen
         ax.scatter(x[never], order.max_steps[never], s=13, marker="x", color=colour, lw=0.9)
-        middle, low, high = median_interval(order[column].to_numpy(float))
+        middle, low, high = median(order, column)
         if np.isfinite(middle):
             top = high if np.isfinite(high) else middle
             ends = [[middle - low], [top - middle]]
@@ -76,8 +77,8 @@ SERIES = ("o", "s", "D", "v", "P", "X")
 
 BY_GROUP = (
     r"dots are runs, triangles runs that memorised and did not grok, crosses runs that never memorised (both at the "
-    r"end of their budget); open circles are medians with 95\,\% bootstrap intervals over seeds, in which those count "
-    r"as later than all (arrow: the end lies beyond the budget); above, how many grokked"
+    rf"end of their budget); open circles are {MEDIANS}, in which the triangles count as censored and the crosses have "
+    r"no delay (arrow: the end lies beyond the budget); above, how many grokked"
 )
 """What `by_group` shows, for captions."""
 
@@ -124,12 +125,13 @@ def shares_against(ax: Axes, runs: pd.DataFrame, by: str, legend: bool = True) -
         ("T_grok", BLUE, "o", "-", "grokked", 1.06),
     ):
         counts = runs.groupby(by)[column].agg(["count", "size"])
-        share = counts["count"] / counts["size"]
-        ends = np.array([wilson(k, n) for k, n in counts.to_numpy()])
+        found = [share(int(k), int(n)) for k, n in counts.to_numpy()]
+        value = np.array([each.value for each in found])
+        ends = np.array([(each.low, each.high) for each in found]).T
         ax.errorbar(
             counts.index * shift,
-            share,
-            yerr=np.abs(np.column_stack([share - ends[:, 0], ends[:, 1] - share]).T),
+            value,
+            yerr=np.abs(ends - value),
             color=colour,
             marker=marker,
             ls=dash,

@@ -12,6 +12,7 @@ from regrok.errors import RegrokError
 from regrok.figures import module
 from regrok.figures.parts.shown import show
 from regrok.figures.parts.style import Style, save
+from regrok.study.defaults import option
 
 
 def draw(
@@ -32,9 +33,12 @@ def draw(
     chosen = {fit: fits[fit] for fit in entry.fits if fit in fits}
     style = Style()
     with style.context():
-        figure, caption, description = module(entry.draw).draw(
-            shown, chosen, dict(entry.options), style
-        )
+        kind = module(entry.draw)
+        try:
+            options = option(entry.options, getattr(kind, "DEFAULTS", {}))
+        except RegrokError as error:
+            raise RegrokError(f"figures.{name}: {error}") from error
+        figure, caption, description = kind.draw(shown, chosen, options, style)
         figure.draw_without_rendering()
     return figure, caption, description
 

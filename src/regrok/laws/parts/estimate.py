@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from scipy import stats
@@ -16,8 +17,72 @@ SHARE = (0.0, 1.0)
 CORRELATION = (-1.0, 1.0)
 POSITIVE = (0.0, math.inf)
 
-Estimate = dict[str, Any]
 Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number of a fit with its interval. Its fields are the keys of an estimate in fits/*.json, in this order."""
+
+    value: float | None
+    """null: these runs cannot tell it, and `reason` says why."""
+    low: float | None
+    """Lower end of the interval; null: not known."""
+    high: float | None
+    """Upper end of the interval; null: not known."""
+    level: float
+    """Level of the interval."""
+    n: int
+    """Runs (or cells, or snapshots) that it rests on."""
+    unit: str = ""
+    estimator: str = ""
+    """How the value and its interval were made."""
+    note: str = ""
+    """What was left out or assumed."""
+    reason: str | None = None
+    """Why there is no value; null where there is one."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys of fits/*.json; `reason` only where there is one.
+
+        >>> list(missing("no runs").as_json())[-2:], list(exact(3, 3, "count").as_json())[-1]
+        (['note', 'reason'], 'note')
+        """
+        made = {field.name: getattr(self, field.name) for field in fields(self)}
+        return made if self.reason is not None else {k: v for k, v in made.items() if k != "reason"}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Estimate:
+        """The estimate that a record of fits/*.json holds; other keys, as a ledger's, are left aside."""
+        return cls(
+            **{field.name: record[field.name] for field in fields(cls) if field.name in record}
+        )
+
+    def noting(self, *words: str) -> Estimate:
+        """The same with more words in its note, those that are empty left out."""
+        return replace(self, note="; ".join(filter(None, [self.note, *words])))
+
+
+class Result(TypedDict):
+    """What a law makes of the runs. Estimates may lie within cells too; `json_of` turns all of them into JSON."""
+
+    estimates: dict[str, Estimate]
+    """Key, without the fit's name → estimate."""
+    points: list[dict[str, Any]]
+    """Small records that figures show, one a run or snapshot."""
+    cells: list[dict[str, Any]]
+    """Small records that figures and tables show, one a cell."""
+    variants: NotRequired[dict[str, dict[str, Any]]]
+    """Law robustness: reading of the runs → key with the fit's name → estimate as JSON."""
+
+
+def json_of(value: Any) -> Any:
+    """The value with every estimate in it as its JSON record."""
+    if isinstance(value, Estimate):
+        return value.as_json()
+    if isinstance(value, dict):
+        return {key: json_of(inner) for key, inner in value.items()}
+    return [json_of(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _finite(number: Any) -> float | None:
@@ -34,23 +99,15 @@ def estimate(
     note: str = "",
     level: float = LEVEL,
 ) -> Estimate:
-    """One number of a fit, JSON-serialisable; what is not finite becomes null.
+    """One number of a fit; what is not finite becomes null.
 
     A null `low` or `high` says that this end of the interval is not known. A null value has a `reason`.
     """
-    made: Estimate = {
-        "value": _finite(value),
-        "low": _finite(low),
-        "high": _finite(high),
-        "level": level,
-        "n": int(n),
-        "unit": unit,
-        "estimator": estimator,
-        "note": note,
-    }
-    if made["value"] is None:
-        made |= {"low": None, "high": None, "reason": note or "the estimate is not finite"}
-    return made
+    known = _finite(value)
+    if known is None:
+        reason = note or "the estimate is not finite"
+        return Estimate(None, None, None, level, int(n), unit, estimator, note, reason)
+    return Estimate(known, _finite(low), _finite(high), level, int(n), unit, estimator, note)
 
 
 def exact(value: float, n: int, estimator: str, unit: str = "", note: str = "") -> Estimate:
@@ -60,7 +117,7 @@ def exact(value: float, n: int, estimator: str, unit: str = "", note: str = "") 
 
 def missing(reason: str, n: int = 0, estimator: str = "", unit: str = "") -> Estimate:
     """A quantity that these runs cannot tell, with the reason."""
-    return {**estimate(None, None, None, n, estimator, unit), "reason": reason}
+    return replace(estimate(None, None, None, n, estimator, unit), reason=reason)
 
 
 def mean(values: Any, unit: str = "", note: str = "", log: bool = False) -> Estimate:

@@ -9,14 +9,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-
-CELL_COLUMNS = (
-    *("task", "operation", "p", "n", "k", "labels", "train_size", "split_seed"),
-    *("model", "norm", "readout", "d_model", "heads", "ffn"),
-    *("input", "depth", "width", "activation", "residual", "init_scale"),
-    *("optimiser", "learning_rate", "weight_decay", "decay", "decayed", "momentum", "clip_norm"),
-)
-"""The settings that a point of a figure or a row of a table may need to name its cell."""
+from regrok.study.columns import DECIDING, NAMING
 
 
 def within(runs: pd.DataFrame, limits: Mapping[str, Any] | None) -> pd.DataFrame:
@@ -64,19 +57,31 @@ def group(runs: pd.DataFrame, experiments: pd.DataFrame, chosen: Mapping[str, An
 
 
 def distinct(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per training: runs that differ only in how they are logged or cut off repeat the same path.
+    """One row per training: runs of one condition and seed, logged or cut off in another way, repeat the same path.
 
     Kept is the run logged most finely; then that with the shortest tail, since V_final is published at 2,000 steps
     after T_grok; then that with the largest budget; then that in float32, of which a bfloat16 run is a repetition
-    too. The settings that decide are all columns of the run's description but the protocol's cadence, budget and
-    precision.
+    too. Two runs that differ in any other setting are two trainings (see `conditions`).
+
+    >>> common = {"condition": "c", "products": "float32", "tail_steps": 0, "max_steps": 100}
+    >>> rows = [(1, 25, "fine"), (1, 50, "coarse"), (2, 50, "alone")]
+    >>> runs = [{**common, "seed": s, "log_every": every, "run_id": name} for s, every, name in rows]
+    >>> distinct(pd.DataFrame(runs))["run_id"].tolist()
+    ['fine', 'alone']
     """
-    settings = [c for c in (*CELL_COLUMNS, "seed", "batch", "replacement") if c in runs]
     ordered = runs.assign(exact=runs["products"] == "float32").sort_values(
         ["log_every", "tail_steps", "max_steps", "exact", "run_id"],
         ascending=[True, True, False, False, True],
     )
-    return ordered.drop(columns="exact").drop_duplicates(settings).sort_index()
+    return ordered.drop(columns="exact").drop_duplicates([*_deciding(runs), "seed"]).sort_index()
+
+
+def _deciding(runs: pd.DataFrame) -> list[str]:
+    """The columns that tell two conditions apart: every setting but the logging, then the hash of them all.
+
+    Frames released before they had the column `condition` are told apart by the settings that they do have.
+    """
+    return [column for column in (*DECIDING, "condition") if column in runs]
 
 
 def grouped(
@@ -87,9 +92,11 @@ def grouped(
 
 
 def conditions(runs: pd.DataFrame) -> np.ndarray:
-    """A label per run, equal for runs that share every setting but the seed and the logging: (n,) integers."""
-    settings = [c for c in (*CELL_COLUMNS, "batch", "replacement") if c in runs]
-    return runs.groupby(settings, dropna=False, sort=True).ngroup().to_numpy()
+    """A label per run, equal for runs that share every setting but the seed and the logging: (n,) integers.
+
+    Labels are in the order of the settings that name a cell, so that a bootstrap draws its strata in that order.
+    """
+    return runs.groupby(_deciding(runs), dropna=False, sort=True).ngroup().to_numpy()
 
 
 def cell_settings(runs: pd.DataFrame) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def cell_settings(runs: pd.DataFrame) -> dict[str, Any]:
     """
     first = runs.iloc[0]
     return {"cell": first["cell"]} | {
-        c: plain(first[c]) for c in CELL_COLUMNS if c in runs and pd.notna(first[c])
+        c: plain(first[c]) for c in NAMING if c in runs and pd.notna(first[c])
     }
 
 
@@ -151,6 +158,23 @@ def watched(runs: pd.DataFrame) -> pd.Series:
     gave_up = runs["T_mem"].isna() | runs["outcome"].isin(["collapsed", "diverged"])
     end = runs["steps"].where(~gave_up, runs[["steps", "max_steps"]].max(axis=1))
     return runs["T_grok"].fillna(end).astype(float)
+
+
+def duration(runs: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series]:
+    """How long each run was watched for an event, and whether the event came: steps and booleans, one per run.
+
+    T_mem, T_grok: a run without the event was watched to its last step. delay: from T_mem on, of the runs that
+    memorised; one that generalised before it memorised has delay 0. Any other column is no time: its known values,
+    all of them observed.
+    """
+    if column == "delay":
+        memorised = runs[runs["T_mem"].notna()]
+        end = memorised["T_grok"].fillna(memorised["steps"])
+        return (end - memorised["T_mem"]).clip(lower=0).astype(float), memorised["T_grok"].notna()
+    if column in ("T_mem", "T_grok"):
+        return runs[column].fillna(runs["steps"]).astype(float), runs[column].notna()
+    known = runs[column].dropna().astype(float)
+    return known, known.notna()
 
 
 def delay_interval(runs: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,98 @@
+"""Every column of runs.parquet with its unit and meaning: what a run is, and what came of it.
+
+The settings' columns follow from the types of a run (regrok.study.columns); those of its name and its results are
+written here, beside `regrok.runs.rows`, which fills them. Needs no pandas.
+"""
+
+from __future__ import annotations
+
+from regrok.measures.events import THRESHOLDS
+from regrok.study.columns import SETTINGS
+
+Entry = tuple[str, str]
+"""Unit ("" for a pure number or a word) and meaning."""
+
+NAMES: dict[str, Entry] = {
+    "run_id": ("", "name of the run: 12 hexadecimal digits of a hash of all that can change its numbers"),
+    "cell": ("", "runs that differ in seed alone share it: 10 hexadecimal digits"),
+    "condition": ("", "runs that differ in seed, logging, budget and precision alone share it: 10 hexadecimal digits"),
+    "cohort": ("", "the runs that were trained side by side; it changes no number"),
+    "seed": ("", "seed of initialisation, split (unless split_seed is given) and batch order"),
+}  # fmt: skip
+"""What names a run."""
+
+RESULTS: dict[str, Entry] = {
+    "outcome": ("", "grokked, memorised only, never memorised, collapsed or diverged"),
+    "T_mem": ("step", "first logged step with train accuracy ≥ .99; empty when there is none"),
+    "T_grok": ("step", "first logged step with validation accuracy ≥ .99; empty when there is none"),
+    "delay": ("step", "T_grok − T_mem; empty when either is"),
+    "steps": ("step", "last step of the run; where T_grok is empty, the run was watched until here (right-censored)"),
+    "V_0": ("", "V = ‖θ‖², the sum of squares of all parameters, at initialisation"),
+    "V_mem": ("", "V at T_mem"),
+    "V_grok": ("", "V at T_grok"),
+    "V_final": ("", "V at the run's last step"),
+    "rms_0": ("", "√(V/parameters) at initialisation"),
+    "rms_grok": ("", "√(V/parameters) at T_grok"),
+    "rms_final": ("", "√(V/parameters) at the run's last step"),
+    "train_accuracy_final": ("", "share of training examples that are right at the last evaluation"),
+    "validation_accuracy_final": ("", "share of validation examples that are right at the last evaluation"),
+    "train_accuracy_max": ("", "largest train accuracy that was logged"),
+    "validation_accuracy_max": ("", "largest validation accuracy that was logged"),
+    "train_loss_final": ("nat", "mean cross-entropy on training examples at the last evaluation"),
+    "validation_loss_final": ("nat", "mean cross-entropy on validation examples at the last evaluation"),
+    "wall_seconds": ("s", "the run's share of the time of the job that trained it"),
+    "device": ("", "what trained it: processor with native or reference kernels, or the GPU's name"),
+    "trainer": ("", "fingerprint of the training code: 12 hexadecimal digits; provenance.json names its commit"),
+    "T_mem_<threshold>": ("step", "first logged step with train accuracy ≥ .<threshold>; empty when there is none"),
+    "T_mem_<threshold>_previous": (
+        "step",
+        ("the evaluation before the first logged step with train accuracy ≥ .<threshold>; "
+        "the crossing lies between the two"),
+    ),
+    "T_mem_<threshold>_sustained": (
+        "step",
+        ("first logged step with train accuracy ≥ .<threshold> at every later evaluation too; "
+        "empty when there is none"),
+    ),
+    "T_grok_<threshold>": (
+        "step",
+        "first logged step with validation accuracy ≥ .<threshold>; empty when there is none",
+    ),
+    "T_grok_<threshold>_previous": (
+        "step",
+        ("the evaluation before the first logged step with validation accuracy ≥ .<threshold>; "
+        "the crossing lies between the two"),
+    ),
+    "T_grok_<threshold>_sustained": (
+        "step",
+        ("first logged step with validation accuracy ≥ .<threshold> at every later evaluation too; "
+        "empty when there is none"),
+    ),
+}  # fmt: skip
+"""What came of a run; <threshold> stands for each of `regrok.measures.events.THRESHOLDS`."""
+
+
+def spelt_out(column: str) -> list[str]:
+    """The columns that a name with <threshold> stands for; a name without it is itself.
+
+    >>> spelt_out("T_mem_<threshold>_previous")
+    ['T_mem_90_previous', 'T_mem_95_previous', 'T_mem_99_previous']
+    """
+    return list(dict.fromkeys(column.replace("<threshold>", suffix) for suffix in THRESHOLDS))
+
+
+RUNS: dict[str, Entry] = (
+    NAMES
+    | {column.name: (column.unit, column.meaning) for column in SETTINGS}
+    | {
+        name: (unit, text)
+        for column, (unit, meaning) in RESULTS.items()
+        for name, text in zip(spelt_out(column), spelt_out(meaning), strict=True)
+    }
+)
+"""Column of runs.parquet → unit and meaning."""
+
+CROSSINGS: tuple[str, ...] = tuple(
+    name for column in RESULTS if "<threshold>" in column for name in spelt_out(column)
+)
+"""The columns that name a logged step at which a threshold was crossed, or the one before."""

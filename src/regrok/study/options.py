@@ -1,0 +1,256 @@
+"""What a fit, a figure or a table is told, checked before anything is trained.
+
+A module of laws/, figures/ or tables/ says in two literals what it may be told: `DEFAULTS`, option → default, and
+`REFERS`, option → what its value names. Both are read from the source text: importing the modules would load torch,
+pandas and matplotlib for a few words.
+
+`REFERS` knows these words (or lists what is allowed, as a list):
+
+    "experiments"    names of experiments
+    "fits"           names of fits
+    "columns"        columns of runs.parquet, also in lists of lists
+    "limits"         column → a pair [low, high], names or one value (regrok.laws.parts.selection.within)
+    "ranges"         name → [low, high]
+    "groups"         name → {experiments, arms, within}, all optional (regrok.laws.parts.selection.group)
+    "searches"       name → {search: group, report: group}
+    "of groups"      names of the block's groups or searches
+    "ratios"         name → [one, other] of the block's groups or searches
+    "findings"       a list of {title, claims, evidence}; evidence: a list of {key: <fit>.<estimate>, words}
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from regrok.study.blocks import Config, Figure, Fit, Scale, Table
+from regrok.study.columns import SETTINGS
+from regrok.study.messages import nearest
+
+PACKAGE = Path(__file__).parents[1]
+
+SECTIONS = {"fits": ("law", "laws"), "figures": ("draw", "figures"), "tables": ("build", "tables")}
+"""Section of a configuration → the key that names a module, and the folder of the modules."""
+
+GROUP = ("experiments", "arms", "within")
+FINDING = ("title", "claims", "evidence")
+EVIDENCE = ("key", "words")
+SEARCH = ("search", "report")
+
+Block = Fit | Figure | Table
+Check = Callable[[str, Any, Block, Config], Iterator[str]]
+"""(path of the option, its value, the block that it is in, the configuration) → problems."""
+
+
+def option_problems(config: Config) -> list[str]:
+    """One sentence for each wrong option: section, block, key, value and the nearest right one."""
+    return list(problems(config))
+
+
+def problems(config: Config) -> Iterator[str]:
+    """As `option_problems`, one after the other."""
+    for section, (key, folder) in SECTIONS.items():
+        known = modules(folder)
+        for name, block in getattr(config, section).items():
+            path, module = f"{section}.{name}", getattr(block, key)
+            if module not in known:
+                where = f"{path}.{key} = '{module}'"
+                yield f"{where}: no such module of regrok.{folder}.{nearest(module, known)}"
+                continue
+            text = (PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8")
+            yield from _block(
+                path, block, literal(text, "DEFAULTS"), literal(text, "REFERS"), config
+            )
+
+
+def unread(config: Config, scale: Scale) -> Iterator[str]:
+    """Experiments that run at a scale and that no fit names; one that lists none reads all, and names none.
+
+    A configuration without fits makes nothing of its runs, and is not complained of.
+    """
+    named = {experiment for fit in config.fits.values() for experiment in fit.experiments}
+    for name, experiment in config.experiments.items():
+        if config.fits and scale in experiment.scales and name not in named:
+            yield (
+                f"experiments.{name}: runs at scale {scale}, and no fit reads its runs; "
+                "list it under the experiments of a fit."
+            )
+
+
+def modules(folder: str) -> list[str]:
+    """The laws, figures or tables that there are."""
+    return sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
+
+
+def literal(text: str, name: str) -> dict[str, Any]:
+    """The dictionary that a module's source assigns to `name` at its top level; empty where it assigns none.
+
+    The closing brace ends its line, as formatted code has it.
+    """
+    found = re.search(
+        rf"^{name}(?::[^=\n]+)? = (\{{.*?\}})(?:  #.*)?$", text, re.MULTILINE | re.DOTALL
+    )
+    return dict(ast.literal_eval(found[1])) if found else {}
+
+
+def columns() -> list[str]:
+    """The columns of runs.parquet: settings from the types of a run, names and results from regrok.runs.columns."""
+    text = (PACKAGE / "runs" / "columns.py").read_text(encoding="utf-8")
+    others = [*literal(text, "NAMES"), *literal(text, "RESULTS")]
+    thresholds = literal(
+        (PACKAGE / "measures" / "events.py").read_text(encoding="utf-8"), "THRESHOLDS"
+    )
+    spelt_out = [name.replace("<threshold>", suffix) for name in others for suffix in thresholds]
+    return [*dict.fromkeys(spelt_out), *(column.name for column in SETTINGS)]
+
+
+def _block(
+    path: str, block: Block, defaults: Mapping[str, Any], refers: Mapping[str, Any], config: Config
+) -> Iterator[str]:
+    for key, value in block.options.items():
+        where = f"{path}.options"
+        if key not in defaults:
+            none = "" if defaults else " There is none."
+            yield f"{where}: unknown option '{key}'.{nearest(key, defaults)}{none}"
+        elif isinstance(refers.get(key), list):
+            yield from _names(f"{where}.{key}", "value", _words(value), refers[key])
+        elif key in refers and value is not None:
+            yield from CHECKS[refers[key]](f"{where}.{key}", value, block, config)
+
+
+# The words of REFERS ------------------------------------------------------------------------------------------------
+
+
+def _names(path: str, kind: str, given: Iterable[Any], known: Iterable[str]) -> Iterator[str]:
+    known = list(known)
+    for name in given:
+        if name not in known:
+            yield f"{path} = {name!r}: no such {kind}.{nearest(name, known)}"
+
+
+def _words(value: Any) -> list[Any]:
+    """The words of a value that is one, or nested lists of them."""
+    return [word for each in value for word in _words(each)] if isinstance(value, list) else [value]
+
+
+def _shaped(path: str, value: Any, kind: type, wish: str) -> Iterator[str]:
+    if not isinstance(value, kind):
+        yield f"{path} = {value!r}: should be {wish}."
+
+
+def _keys(path: str, value: Any, known: Iterable[str], needed: Iterable[str] = ()) -> Iterator[str]:
+    """Problems of the keys of a mapping."""
+    known = list(known)
+    yield from _shaped(path, value, dict, f"keys and values, with the keys {', '.join(known)}")
+    if isinstance(value, dict):
+        for key in value:
+            if key not in known:
+                yield f"{path}: unknown key '{key}'.{nearest(key, known)}"
+        for key in needed:
+            if key not in value:
+                yield f"{path}.{key}: missing."
+
+
+def _experiments(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _names(path, "experiment", _words(value), config.experiments)
+
+
+def _fits(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _names(path, "fit", _words(value), config.fits)
+
+
+def _columns(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _names(path, "column of runs.parquet", _words(value), columns())
+
+
+def _limits(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _shaped(path, value, dict, "column → [low, high], names or one value")
+    if isinstance(value, dict):
+        known = columns()
+        for column in value:
+            if column not in known:
+                yield f"{path}: runs have no column '{column}'.{nearest(column, known)}"
+
+
+def _ranges(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _shaped(path, value, dict, "name → [low, high]")
+    for name, pair in value.items() if isinstance(value, dict) else ():
+        numbers = isinstance(pair, list) and [type(end) in (int, float) for end in pair]
+        if numbers != [True, True] or pair[0] > pair[1]:
+            yield f"{path}.{name} = {pair!r}: should be [low, high], the smaller number first."
+
+
+def _group(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _keys(path, value, GROUP)
+    if not isinstance(value, dict):
+        return
+    read = block.experiments or list(config.experiments)
+    named = _words(value.get("experiments") or [])
+    yield from _names(f"{path}.experiments", "experiment of this block", named, read)
+    those = [config.experiments[name] for name in named or read if name in config.experiments]
+    compared = [each.arms or [] for each in those]
+    compared += [at.arms or [] for each in those for at in each.scales.values()]
+    arms = dict.fromkeys(arm.name for each in compared for arm in each)
+    yield from _names(f"{path}.arms", "arm", _words(value.get("arms") or []), arms)
+    yield from _limits(f"{path}.within", value.get("within") or {}, block, config)
+
+
+def _groups(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _shaped(path, value, dict, f"name → a group with the keys {', '.join(GROUP)}")
+    for name, group in value.items() if isinstance(value, dict) else ():
+        yield from _group(f"{path}.{name}", group, block, config)
+
+
+def _searches(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _shaped(path, value, dict, "name → a search and a report")
+    for name, search in value.items() if isinstance(value, dict) else ():
+        yield from _keys(f"{path}.{name}", search, SEARCH, needed=SEARCH)
+        for part in SEARCH if isinstance(search, dict) else ():
+            yield from _group(f"{path}.{name}.{part}", search.get(part, {}), block, config)
+
+
+def _of_groups(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    groups = block.options.get("groups") or block.options.get("architectures") or {}
+    yield from _names(path, "group", _words(value), groups if isinstance(groups, dict) else ())
+
+
+def _ratios(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _shaped(path, value, dict, "name → [one group, the other]")
+    for name, pair in value.items() if isinstance(value, dict) else ():
+        if not isinstance(pair, list) or len(pair) != 2:
+            yield f"{path}.{name} = {pair!r}: should be two groups, the first over the second."
+        else:
+            yield from _of_groups(f"{path}.{name}", pair, block, config)
+
+
+def _findings(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _shaped(path, value, list, f"a list of findings with the keys {', '.join(FINDING)}")
+    for i, finding in enumerate(value if isinstance(value, list) else ()):
+        yield from _keys(f"{path}[{i}]", finding, FINDING, needed=("title", "claims"))
+        evidence = finding.get("evidence") if isinstance(finding, dict) else None
+        for j, each in enumerate(evidence if isinstance(evidence, list) else ()):
+            where = f"{path}[{i}].evidence[{j}]"
+            yield from _keys(where, each, EVIDENCE, needed=EVIDENCE)
+            key = str(each.get("key", "")) if isinstance(each, dict) else ""
+            if key and key.partition(".")[0] not in getattr(block, "fits", ()):
+                known = getattr(block, "fits", ())
+                hint = nearest(key.partition(".")[0], known)
+                yield f"{where}.key = '{key}': its fit is none of this block's.{hint}"
+
+
+CHECKS: dict[str, Check] = {
+    "experiments": _experiments,
+    "fits": _fits,
+    "columns": _columns,
+    "limits": _limits,
+    "ranges": _ranges,
+    "groups": _groups,
+    "searches": _searches,
+    "of groups": _of_groups,
+    "ratios": _ratios,
+    "findings": _findings,
+}
+"""The words of `REFERS`."""
