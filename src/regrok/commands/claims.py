@@ -116,16 +116,14 @@ def read_entries(
     }, readings
 
 
-def _number(x: float | None) -> str:
-    return "?" if x is None else f"{x:.4g}"
-
-
 def _measured(entry: dict[str, Any]) -> str:
     """`0.971 [0.93, 0.99]`; empty without a value."""
+    from regrok.judging.verdicts import number
+
     if entry["value"] is None:
         return ""
-    interval = f" [{_number(entry['low'])}, {_number(entry['high'])}]"
-    return _number(entry["value"]) + (interval if entry["low"] != entry["high"] else "")
+    interval = f" [{number(entry['low'])}, {number(entry['high'])}]"
+    return number(entry["value"]) + (interval if entry["low"] != entry["high"] else "")
 
 
 def _styled(verdict: str) -> str:

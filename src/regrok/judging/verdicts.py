@@ -32,17 +32,18 @@ def _placed(estimate: Mapping[str, Any], band: tuple[float, float]) -> str:
     return "across"
 
 
-def _number(x: float) -> str:
-    return f"{x:.4g}"
+def number(x: float | None) -> str:
+    """Four significant digits, as in sentences and terminals; ? for an unknown one."""
+    return "?" if x is None else f"{x:.4g}"
 
 
 def _band_text(band: tuple[float, float]) -> str:
     low, high = band
     if math.isinf(high):
-        return "above 0" if low == math.ulp(0.0) else f"at least {_number(low)}"
+        return "above 0" if low == math.ulp(0.0) else f"at least {number(low)}"
     if math.isinf(low):
-        return "below 0" if high == -math.ulp(0.0) else f"at most {_number(high)}"
-    return f"exactly {_number(low)}" if low == high else f"{_number(low)} to {_number(high)}"
+        return "below 0" if high == -math.ulp(0.0) else f"at most {number(high)}"
+    return f"exactly {number(low)}" if low == high else f"{number(low)} to {number(high)}"
 
 
 def criterion(predicate: Any) -> str:
@@ -51,7 +52,7 @@ def criterion(predicate: Any) -> str:
         case AllEqual(target=target, minimum_runs=least):
             return f"{'every' if target else 'no'} run, of at least {least}"
         case Proportion(target=target, minimum_runs=least):
-            return f"interval holds {_number(target)}, at least {least} runs"
+            return f"interval holds {number(target)}, at least {least} runs"
     return _band_text(predicate.band())
 
 

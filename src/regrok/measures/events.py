@@ -43,6 +43,10 @@ def crossing(steps: np.ndarray, accuracy: np.ndarray, threshold: float) -> Cross
 
     steps: (n,) logged steps, increasing. accuracy: (n,) shares in [0, 1]; NaN where the set was not evaluated
     at that step, and such steps take no part. Raises ValueError when the shapes differ or steps do not increase.
+
+    >>> found = crossing(np.array([0, 25, 50, 75, 100]), np.array([0.1, 0.5, 1.0, 0.9, 1.0]), 0.99)
+    >>> int(found.previous), int(found.first), int(found.sustained)
+    (25, 50, 100)
     """
     steps = np.asarray(steps, dtype=float)
     accuracy = np.asarray(accuracy, dtype=float)

@@ -174,6 +174,14 @@ class MLP(StackedModel):
     def record_step(
         self, program: Program, θ: dict[str, Tensor], g: dict[str, Tensor], w: Workspace
     ) -> None:
+        # Shapes, each with the slots in front: p residues, n examples, C classes, width of a layer.
+        #   table0, table1  (p, width)  what a and what b give to the first linear map; one where they add
+        #   z_i     (n, width)  before layer i's activation; then the activation's derivative; at last the gradient
+        #   a_i     (n, width)  after it; at last its gradient
+        #   y_i     (n, width)  residual: LayerNorm of the stream before block i; hat_i, rstd_i (n): kept for backward
+        #   h0, h1  (n, width)  residual: the stream, in turns; r (n, width): fc2(a) of the block before
+        #   logits  (n, C)      after record_loss their gradient
+        # dh, dtable0, dtable1, dE, dW: gradients, of the shape of what they are the gradient of.
         self.record_shared(program, θ, w)
         logits = self.record_logits(program, θ, w, train=True)
         self.record_loss(program, θ, g, w, logits)

@@ -174,6 +174,19 @@ class Transformer(StackedModel):
     def record_step(
         self, program: Program, θ: dict[str, Tensor], g: dict[str, Tensor], w: Workspace
     ) -> None:
+        # Shapes, each with the slots in front: p residues, n examples, m positions that are read (1 or 2), C classes.
+        #   T       (2p, d)   embedding + position: the rows of a, then those of b
+        #   X       (2p, d)   what attention reads: T, or LayerNorm(T) in a pre-norm layer
+        #   qkv     (2p, 3d)  X's queries, keys and values; W (3d, d) makes them
+        #   o       (mn, d)   attention's output, position by position
+        #   y       (mn, d)   out_proj(o), then the LayerNorm after it in place; at last do
+        #   z       (mn, d)   the residual stream after attention; post-norm: y itself
+        #   h       (mn, f)   linear1(y); once activated, the activation's derivative; at last its gradient
+        #   a       (mn, f)   activations; with a pre-norm mean, n rows of their mean; at last their gradient
+        #   ffn     (mn, d)   linear2(a), then LayerNorms in place; pre-norm: (n, d)
+        #   u       (n, d)    the first n rows of ffn, which the head reads
+        #   logits  (n, C)    after record_loss their gradient
+        # du, dffn, dz, do, dT, dX, dqkv, dW: gradients, of the shape of what they are the gradient of; db2, dbo (d).
         p, n, d, f, m = self.p, w.batch, self.d, self.f, len(self.positions)
         self.record_shared(program, θ, w, train=True)
         logits = self.record_logits(program, θ, w, train=True)

@@ -39,6 +39,11 @@ def thin(runs: pd.DataFrame, curves: pd.DataFrame, points: int = POINTS) -> pd.D
     """The curves by `rule`, sorted by run and step; no value is changed.
 
     runs: with run_id and the event columns. curves: one row per run and logged step.
+
+    >>> runs = pd.DataFrame([{"run_id": "a", **dict.fromkeys(EVENTS), "T_mem_99": 3.0}])
+    >>> curves = pd.DataFrame({"run_id": "a", "step": range(9), "V": 1.0})
+    >>> thin(runs, curves, points=3)["step"].tolist()
+    [0, 3, 6, 8]
     """
     curves = curves.sort_values(["run_id", "step"], ignore_index=True)
     by_run = curves.groupby("run_id", sort=False)

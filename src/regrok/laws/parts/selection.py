@@ -16,6 +16,10 @@ def within(runs: pd.DataFrame, limits: Mapping[str, Any] | None) -> pd.DataFrame
     """Rows whose columns lie in the limits: a pair [low, high] for numbers, a list of names for strings, or one value.
 
     Raises RegrokError naming a column that the runs do not have.
+
+    >>> runs = pd.DataFrame({"p": [53, 97, 113], "optimiser": ["sgd", "adamw", "adamw"]})
+    >>> within(runs, {"p": [53, 97], "optimiser": "adamw"})["p"].tolist()
+    [97]
     """
     for column, limit in (limits or {}).items():
         if column not in runs:
