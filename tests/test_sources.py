@@ -268,9 +268,10 @@ def expected(laptop: Workflow, file: str) -> set[Job]:
 
 
 EDITS = {
-    "laws/comparison.py": {("fit", "factorial"), ("fit", "search"), ("fit", "robustness")},
+    "laws/comparison.py": {("fit", "depth_factorial"), ("fit", "search")},
     "figures/parts/contrasts.py": {("figure", "depth"), ("figure", "activation")},
     "measures/events.py": {("fit", "summary"), ("figure", "phase_diagram")},
+    "laws/spectral.py": {("fit", "spectral"), ("fit", "robustness"), ("figure", "spectral")},
     "runs/gather.py": {("collect", "")},
     "tables/hyperparameters.py": {("table", "hyperparameters"), ("numbers", "")},
     "latex.py": {("figure", "forecast"), ("table", "cells"), ("pages", "")},

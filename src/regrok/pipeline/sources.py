@@ -36,7 +36,7 @@ def closure(*roots: Path | str) -> tuple[Path, ...]:
     roots: files; a relative path is looked for in the package first (`laws/scaling.py`), then in the working
     directory (`workflow/scripts/fit.py`). Raises RegrokError naming a root that is not there or is not Python.
     """
-    waiting = [_root(Path(root)) for root in roots]
+    waiting = [path for root in roots for path in _root(Path(root))]
     found: set[Path] = set()
     while waiting:
         path = waiting.pop()
@@ -47,10 +47,13 @@ def closure(*roots: Path | str) -> tuple[Path, ...]:
     return tuple(sorted(path for path in found if path.is_relative_to(PACKAGE)))
 
 
-def _root(path: Path) -> Path:
-    for place in (PACKAGE / path, Path.cwd() / path):
-        if place.is_file():
-            return place
+def _root(path: Path) -> tuple[Path, ...]:
+    """The root's file, after the __init__ of each package around it."""
+    if (PACKAGE / path).is_file():
+        around = (PACKAGE / folder / "__init__.py" for folder in path.parents)
+        return (*(each for each in around if each.is_file()), PACKAGE / path)
+    if (Path.cwd() / path).is_file():
+        return (Path.cwd() / path,)
     raise RegrokError(f"{path}: no such source file, neither in {PACKAGE} nor in {Path.cwd()}")
 
 
