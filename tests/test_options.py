@@ -11,7 +11,7 @@ import pytest
 
 from configurations import checked, whole
 from regrok.errors import RegrokError
-from regrok.figures import draw
+from regrok.figures.parts.drawing import draw
 from regrok.laws import forecast, scaling
 from regrok.laws.parts import lifetimes
 from regrok.runs.columns import RUNS
@@ -35,7 +35,7 @@ def altered(section: str, name: str, **options: Any) -> Config:
     """The project's study with some options of one block changed, not checked by the loader."""
     data = whole()
     block = data[section][name]
-    block["options"] = {**block["options"], **options}
+    block["options"] = {**block.get("options", {}), **options}
     return Config.model_validate(data)
 
 

@@ -1,7 +1,6 @@
 """What must hold of a merged configuration before anything is planned: names, lists, modules, every cell."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from regrok.errors import RegrokError
@@ -9,20 +8,22 @@ from regrok.study.blocks import Config, Experiment
 from regrok.study.changes import known_keys
 from regrok.study.expand import cells, settings_block
 from regrok.study.messages import nearest
+from regrok.study.options import option_problems, unread
 from regrok.study.words import SCALES
-
-PACKAGE = Path(__file__).parents[1]
-
-MODULES = (("fits", "law", "laws"), ("figures", "draw", "figures"), ("tables", "build", "tables"))
-"""Section, its key, the folder of the modules that the key names.
-
-Looked up as files: importing them would load torch and pandas for a name.
-"""
 
 
 def problems(config: Config) -> list[str]:
-    """One line for each thing that is wrong, beginning with its dotted key; cells only where all names hold."""
-    return list(_names(config)) or list(_cells(config))
+    """One line for each thing that is wrong, beginning with its dotted key.
+
+    What modules are told is looked at where all names hold, and cells where that holds too.
+    """
+    return list(_names(config)) or list(_made(config)) or list(_cells(config))
+
+
+def _made(config: Config) -> Iterator[str]:
+    """What is made of the runs: options that no module has, and runs that nothing is made of."""
+    yield from option_problems(config)
+    yield from unread(config, config.scale)
 
 
 def _names(config: Config) -> Iterator[str]:
@@ -43,12 +44,6 @@ def _names(config: Config) -> Iterator[str]:
             for key, known in (("experiments", config.experiments), ("fits", config.fits)):
                 for each in getattr(block, key, ()):
                     yield from _reference(known)(f"{section}.{name}.{key}", key[:-1], each)
-
-    for section, key, folder in MODULES:
-        modules = [path.stem for path in sorted((PACKAGE / folder).glob("[!_]*.py"))]
-        for name, block in getattr(config, section).items():
-            path = f"{section}.{name}.{key}"
-            yield from _reference(modules)(path, f"module of regrok.{folder}", getattr(block, key))
 
 
 Reference = Callable[[str, str, str], Iterator[str]]
