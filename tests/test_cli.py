@@ -59,6 +59,7 @@ def test_one_experiment_alone(capsys: pytest.CaptureFixture[str]) -> None:
         (["--set", "trainer.slotz=3"], ["trainer.slotz", "'slots'"]),
         (["--set", "experiments.S3.seeds=x"], ["experiments.S3.seeds"]),
         (["--set", "nonsense"], ["KEY=VALUE"]),
+        (["--set", "studies=[depth_and_decay]"], ["depth_and_decay", "smoke", "laptop, paper"]),
         (["--experiment", "S33"], ["S33", "'S3'"]),
         (["--experiment", "S9"], ["S9", "smoke", "laptop"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),

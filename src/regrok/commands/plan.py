@@ -31,18 +31,13 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from regrok.errors import RegrokError
     from regrok.pipeline.announce import history
     from regrok.study.cost import machine_rate
-    from regrok.study.plan import make_plan, plan_frame
+    from regrok.study.plan import make_plan, plan_frame, refuse_empty
 
     config = chosen_config(arguments)
     plan = make_plan(config)
-    if not plan.runs:
-        raise RegrokError(
-            f"no experiment of {', '.join(config.studies)} runs at scale {config.scale}; an experiment's `scales` "
-            "lists where it runs"
-        )
+    refuse_empty(plan, config)
     chosen = _experiments(config, plan, arguments.experiment)
     frame = plan_frame(plan, history(), machine_rate())
     wanted = plan.experiments[plan.experiments["experiment"].isin(chosen)]

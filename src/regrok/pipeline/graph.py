@@ -27,7 +27,7 @@ from regrok.runs.store import present
 from regrok.study.blocks import Config
 from regrok.study.claims import claims_file
 from regrok.study.cost import flops_per_step, prior_steps
-from regrok.study.plan import Job, Plan, make_plan
+from regrok.study.plan import Job, Plan, make_plan, refuse_empty
 from regrok.study.published import load_published, published_file
 from regrok.study.read import load_config, load_panel
 from regrok.study.words import STUDIES
@@ -245,7 +245,9 @@ def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
     """What a control panel asks for; raises RegrokError before any job starts where a study's file is refused."""
     config = load_config(path, overrides)
     load_published(config, Path(path).parent / STUDIES)  # reads the claims too
-    return Graph(config)
+    graph = Graph(config)
+    refuse_empty(graph.plan, config)
+    return graph
 
 
 def begun_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:

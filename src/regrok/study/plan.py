@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from regrok.errors import RegrokError
 from regrok.study import cost
 from regrok.study.columns import FREE
 from regrok.study.expand import cells
 from regrok.study.run import Run, digest
+from regrok.study.words import SCALES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +87,18 @@ def make_plan(config: Config) -> Plan:
             rows[experiment, arm, run.run_id] = row
     cohorts = _cohorts(runs.values(), config.trainer.cohort_parts)
     return Plan(runs, cohorts, _jobs(cohorts.values()), list(rows.values()))
+
+
+def refuse_empty(plan: Plan, config: Config) -> None:
+    """Raise RegrokError, naming the scales at which something would run, where the plan has no run."""
+    if plan.runs:
+        return
+    scales = [s for s in SCALES if any(s in each.scales for each in config.experiments.values())]
+    where = f"but at {', '.join(scales)}" if scales else "nor at another"
+    raise RegrokError(
+        f"no experiment of {', '.join(config.studies)} runs at scale {config.scale}, {where}; "
+        "an experiment's `scales` lists where it runs"
+    )
 
 
 def _shared(first: Run | None, second: Run) -> Run:
