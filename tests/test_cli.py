@@ -90,7 +90,7 @@ def test_schemas_are_written_where_they_are_asked_for(tmp_path, capsys) -> None:
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     overview = parser().format_help()
-    for name in commands.NAMES:
+    for name in (module.replace("_", "-") for module in commands.NAMES):
         assert f"  {name} " in overview
         with pytest.raises(SystemExit) as left:
             main([name, "--help"])
