@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 
 from regrok import commands
@@ -15,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="regrok",
         description="An executable audit of what the grokking literature claims in numbers.",
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=16),
     )
     sub = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in commands.NAMES:
