@@ -250,6 +250,19 @@ def test_every_column_of_a_row_is_explained() -> None:
     assert listed == list(run_columns.RUNS)
 
 
+def test_a_meaning_names_the_classes_it_is_true_of_and_the_words_that_are_allowed() -> None:
+    meaning = {column.name: column.meaning for column in SETTINGS}
+    assert meaning["operation"].startswith("modular: ∘.")
+    assert meaning["operation"].endswith("(add, subtract, multiply, divide or xor)")
+    assert meaning["init_scale"].startswith("Factor on PyTorch's default")
+    assert (
+        meaning["readout"] == "transformer: The logits read the last token, or the mean of the two"
+    )
+    assert (
+        meaning["validation_count"] == "sparse_parity, xor_clusters: Number of validation samples"
+    )
+
+
 def test_orders_that_contradict_one_another_cannot_be_merged() -> None:
     assert list(merged([["a", "c"], ["b", "c"], ["a", "b"]])) == ["a", "b", "c"]
     with pytest.raises(ValueError, match="no order"):

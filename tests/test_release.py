@@ -110,6 +110,15 @@ def test_the_dictionary_is_of_the_columns_that_there_are(study):
     assert all(row["meaning"] for row in dictionary.rows())
 
 
+def test_a_bundle_explains_the_columns_that_it_has(study, tmp_path):
+    runs = study.frames.runs.drop(columns=["condition", "zero"])
+    (tmp_path / "smoke").mkdir()
+    write_parquet(runs, tmp_path / "smoke/runs.parquet")
+    known = dictionary.read_dictionary(dictionary.dictionary_csv(tmp_path))
+    assert known["runs.parquet"] == set(runs.columns)
+    assert "outcome" in known["runs.parquet"] and known["ledger.json"] == set(dictionary.LEDGER)
+
+
 def test_a_column_without_a_meaning_is_not_released(study, tmp_path):
     results = tmp_path / "smoke"
     shutil.copytree(study.results, results)

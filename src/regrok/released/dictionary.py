@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from regrok.runs.columns import RUNS, Entry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from regrok.runs.frames import Frames
@@ -109,15 +111,25 @@ def rows() -> Iterator[dict[str, str]]:
             yield {"file": file, "column": column, "unit": unit, "meaning": meaning}
 
 
-def dictionary_csv() -> str:
-    """dictionary.csv."""
+def dictionary_csv(folder: Path | None = None) -> str:
+    """dictionary.csv; of a bundle's folder, only with the columns of runs.parquet that one of its scales has."""
     import csv
 
     sink = io.StringIO()
     writer = csv.DictWriter(sink, ("file", "column", "unit", "meaning"), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows())
+    held = _held(folder) if folder else RUNS.keys()
+    writer.writerows(
+        row for row in rows() if row["file"] != "runs.parquet" or row["column"] in held
+    )
     return sink.getvalue()
+
+
+def _held(folder: Path) -> set[str]:
+    """The columns of the runs of a bundle's scales."""
+    import pyarrow.parquet as pq
+
+    return {name for path in folder.glob("*/runs.parquet") for name in pq.read_schema(path).names}
 
 
 def read_dictionary(text: str) -> dict[str, set[str]]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from regrok.study.base import Role, Strict, Unit, kinds, marked
 from regrok.study.model import Model
@@ -98,11 +100,19 @@ def _meaning(classes: Sequence[type[Strict]], name: str) -> str:
     told: dict[str, list[type[Strict]]] = {}
     for each in classes:
         if name in each.model_fields:
-            text = re.sub(r"\s+", " ", each.model_fields[name].description or "").strip()
-            told.setdefault(text.rstrip("."), []).append(each)
+            told.setdefault(_told(each.model_fields[name]), []).append(each)
     if name == "name" or list(told.values()) == [list(classes)]:
         return "; ".join(told)
     return "; ".join(f"{', '.join(map(_word, those))}: {text}" for text, those in told.items())
+
+
+def _told(field: FieldInfo) -> str:
+    """A field's docstring on one line, and the words that it may have where the docstring does not name them."""
+    text = re.sub(r"\s+", " ", field.description or "").strip().rstrip(".")
+    words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    if all(str(word) in text for word in words):
+        return text
+    return f"{text} ({', '.join(words[:-1])} or {words[-1]})"
 
 
 def _word(kind: type[Strict]) -> str:
