@@ -132,12 +132,6 @@ def test_a_script_outside_the_package_is_a_root_and_no_part_of_what_it_rests_on(
     assert found == ["__init__.py", "room/__init__.py", "room/c.py"]
 
 
-def test_an_edited_import_is_seen_at_once(planted):
-    before = closure("room/c.py")
-    (planted / "room/c.py").write_text("import pack.late\n", encoding="utf-8")
-    assert set(closure("room/c.py")) - set(before) == {planted / "late.py"}
-
-
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

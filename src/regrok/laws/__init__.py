@@ -18,13 +18,17 @@ import pkgutil
 import zlib
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.laws.parts.estimate import Result, json_of
 from regrok.runs.frames import Frames
+
+if TYPE_CHECKING:
+    from regrok.laws.parts.estimate import Result
+
+# scipy is loaded where something is fitted: figures and the comparison pass through here.
 
 
 def laws() -> list[str]:
@@ -53,6 +57,8 @@ def run_fit(
     estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. Raises
     RegrokError for an unknown law, option or group, naming the fit.
     """
+    from regrok.laws.parts.estimate import json_of
+
     made: Result
     try:
         module = law(entry.law)

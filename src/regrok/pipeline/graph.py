@@ -177,7 +177,9 @@ class Graph:
 
     def sources(self, script: str, *modules: str) -> list[str]:
         """What a script of the workflow rests on, with the modules that it looks up by name (`laws/scaling.py`)."""
-        return [_relative(path) for path in closure(f"workflow/scripts/{script}.py", *modules)]
+        here = f"{Path.cwd()}/"  # so that a checkout can be moved
+        found = closure(f"workflow/scripts/{script}.py", *modules)
+        return [str(path).removeprefix(here) for path in found]
 
     def fits(self, names: Iterable[str] | None = None) -> list[str]:
         """Files of the named fits, or of all."""

@@ -11,6 +11,7 @@ are looked up by a name of config.yaml (a law, a figure, a table) are not seen; 
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -42,9 +43,9 @@ def closure(*roots: Path | str) -> tuple[Path, ...]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            state = path.stat()
-            waiting += _direct(path, state.st_mtime_ns, state.st_size)
-    return tuple(sorted(path for path in found if path.is_relative_to(PACKAGE)))
+            waiting += _direct(path)
+    inside = f"{PACKAGE}{os.sep}"
+    return tuple(sorted(path for path in found if str(path).startswith(inside)))
 
 
 def _root(path: Path) -> tuple[Path, ...]:
@@ -58,8 +59,8 @@ def _root(path: Path) -> tuple[Path, ...]:
 
 
 @cache
-def _direct(path: Path, modified: int, size: int) -> tuple[Path, ...]:
-    """What one file names itself. modified, size: of the file, since what it says may change."""
+def _direct(path: Path) -> tuple[Path, ...]:
+    """What one file names itself. Read once a process, which asks about most files many times."""
     if path.suffix != ".py":
         return tuple(_named(path, path.read_text(encoding="utf-8")))
     try:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -152,6 +151,8 @@ class Style:
 
     def ramp(self, count: int) -> list:
         """`count` colours for ordered values, light to dark; the last is always the darkest."""
+        import seaborn as sns  # half a second of CPU that most figures need not spend
+
         if count == 1:
             return [sns.color_palette("crest", 3)[-1]]
         return list(sns.color_palette("crest", count))
