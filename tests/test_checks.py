@@ -24,7 +24,7 @@ def trained(tmp_path_factory):
         ("addition", [small_run(0, protocol={"max_steps": 40})]),
     ):
         train_cohort(experiment, runs, store, slots=2)
-        parts.append(gather({experiment: [run.run_id for run in runs]}, store))
+        parts.append(gather({experiment: runs}, store))
         members += [(experiment, "", run.run_id, run.cell) for run in runs]
     runs, curves, spectra = (
         pd.concat(kind, ignore_index=True) for kind in zip(*parts, strict=True)

@@ -1,9 +1,10 @@
 """What the Snakefile asks: targets, rosters of runs, the source files behind each stage, what to tell a person.
 
-Snakemake decides by file dates, parameters and code whether a job is due. Two things it cannot see are told to it
-through files: which runs a training job has (its roster, rewritten only when it changes) and that the run store has
-lost a run of a finished job (which the roster counts). So an added λ or a deleted run makes the one job due, and that
-job trains only what the store lacks.
+Snakemake decides by file dates, parameters and code whether a job is due. Three things it cannot see are told to it
+through files: which runs a training job has (its roster, rewritten only when it changes), which code trains them (the
+roster names it: an edit that is proven to change no bit has the same name) and that the run store has lost a run of a
+finished job (which the roster counts). So an added λ, a deleted run or other training code makes the jobs due that
+they concern, and a job trains only what the store lacks.
 
 No torch here: Snakemake reads this module once per job.
 """
@@ -15,20 +16,25 @@ import shutil
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole, write_atomically
 from regrok.pipeline import locks
 from regrok.released import bundle
-from regrok.runs.store import present
+from regrok.runs.trained_by import TrainedBy, present
 from regrok.study.blocks import Config
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.plan import Job, Plan, make_plan
 from regrok.study.read import load_config
 from regrok.tables import buildable
-from regrok.training.fingerprint import PACKAGE, fingerprint, training_sources
+from regrok.training.fingerprint import PACKAGE
+from regrok.training.generations import trained_by
+
+if TYPE_CHECKING:
+    from regrok.runs.store import RunStore
+    from regrok.study.run import Run
 
 STORE = Path("results/store")
 RELEASED = bundle.RELEASED
@@ -53,15 +59,10 @@ class Graph:
         """The training jobs."""
         return [] if self.config.source == "released" else list(self.plan.jobs)
 
-    def trainer(self, job: Job) -> str:
-        """Fingerprint of the code that trains this job's runs."""
+    def code(self, job: Job) -> TrainedBy:
+        """The code that trains this job's runs, by its fingerprints."""
         run = job.runs[0]
-        return fingerprint(run.task.name, run.model.name)
-
-    def training_sources(self, job: str) -> list[str]:
-        """The files whose edit makes the job due."""
-        run = self.plan.jobs[job].runs[0]
-        return [_relative(path) for path in training_sources(run.task.name, run.model.name)]
+        return trained_by(run.task.name, run.model.name)
 
     def priority(self, job: str) -> int:
         """Place of the job from 1, the shortest; the longest begins first, lest it end alone."""
@@ -80,10 +81,10 @@ class Graph:
         return self.results / "plan" / f"{job}.json"
 
     def missing(self, job: str) -> list[str]:
-        """Runs of the job whose files the store lacks."""
+        """Runs of the job that the store has under no fingerprint that is equal to the present code's."""
         planned = self.plan.jobs[job]
-        trainer = self.trainer(planned)
-        return [run.run_id for run in planned.runs if not present(STORE, trainer, run.run_id)]
+        code = self.code(planned)
+        return [run.run_id for run in planned.runs if not present(STORE, code, run.run_id)]
 
     def begin(self, arguments: Sequence[str] = ()) -> None:
         """Claim the scale's results for this process, clear up after a killed build, bring the rosters up to date.
@@ -96,7 +97,7 @@ class Graph:
         holder = locks.take(self.results)
         if holder is None:
             locks.clear_up(self.results.parent)
-            for path in (*self.results.glob("*.parquet"), *self.results.glob("trained/*.parquet")):
+            for path in self.results.glob("*.parquet"):
                 if not whole(path):
                     set_aside(path, "it is cut off", "it is made again")
             self.write_rosters()
@@ -135,8 +136,18 @@ class Graph:
                 for cohort in self.plan.jobs[name].cohorts
             }
             repairs = _repairs(path) + bool(self._built(name) and self.missing(name))
-            roster = {"job": name, "repairs": repairs, "cohorts": cohorts}
+            code = self._code_by_name(self.plan.jobs[name])
+            roster = {"job": name, "repairs": repairs, "code": code, "cohorts": cohorts}
             _write_if_changed(path, json.dumps(roster, indent=1) + "\n")
+            if not self._built(name) and not self.missing(name):
+                self._take_from_store(name)
+
+    def _code_by_name(self, job: Job) -> dict[str, Any]:
+        """The code that the job rests on: another name, unless it is proven equal, makes the job due."""
+        code = self.code(job)
+        measured = sorted({name for run in job.runs for name in run.protocol.measure})
+        observables = {name: code.observables[name].name for name in measured}
+        return {"trainer": code.trainer.name, "observables": observables}
 
     def refuse_lacking(self) -> None:
         """Raise RegrokError when the build is to come from released runs and the bundle is damaged or lacks some."""
@@ -155,7 +166,19 @@ class Graph:
         return bundle.compared(RELEASED, self.config.scale) if trained else []
 
     def _built(self, job: str) -> bool:
-        return (self.results / "trained" / f"{job}.runs.parquet").exists()
+        return self._trained(job).exists()
+
+    def _trained(self, job: str) -> Path:
+        return self.results / "trained" / f"{job}.json"
+
+    def _take_from_store(self, job: str) -> None:
+        """Count the job as done where the store has all of its runs, measured as they are asked for."""
+        from regrok.runs.store import RunStore  # reads parquet, which few builds need here
+
+        planned = self.plan.jobs[job]
+        store = RunStore(STORE, self.code(planned))
+        if all(store.finished(run) for run in planned.runs):
+            write_trained(self._trained(job), job, planned.runs, store)
 
     # Analysis ----------------------------------------------------------------------------------------
 
@@ -251,6 +274,14 @@ def _repairs(path: Path) -> int:
         return int(json.loads(path.read_text(encoding="utf-8"))["repairs"])
     except (OSError, ValueError, KeyError):
         return 0
+
+
+def write_trained(path: str | Path, job: str, runs: Iterable[Run], store: RunStore) -> None:
+    """Write that the store has the job's runs, and the fingerprint of the code that trained each."""
+    trainers = {run.run_id: store.trainer_of(run) for run in runs}
+    write_atomically(
+        Path(path), (json.dumps({"job": job, "runs": trainers}, indent=1) + "\n").encode()
+    )
 
 
 def read_roster(path: str | Path) -> dict[str, list[Any]]:
