@@ -4,5 +4,5 @@ A module has `add_parser(sub)`, which adds its parser to argparse's subparsers w
 default, and `run(arguments) -> int | None`, the exit status. Heavy imports go inside `run`.
 """
 
-NAMES = ("plan", "replay", "claims", "compare", "release", "verify", "schema")
+NAMES = ("plan", "replay", "same_bits", "claims", "compare", "release", "verify", "schema")
 """Modules here, in the order of `regrok --help`."""
