@@ -35,4 +35,4 @@ with job(snakemake.log[0]):
             progress=progress,
         )
     every = [run for runs in cohorts.values() for run in runs]
-    write_trained(snakemake.output[0], snakemake.wildcards.job, every, store)
+    write_trained(snakemake.output[0], snakemake.input.roster, every, store)

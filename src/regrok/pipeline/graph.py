@@ -135,8 +135,9 @@ class Graph:
                 cohort.name: [run.model_dump(mode="json") for run in cohort.runs]
                 for cohort in self.plan.jobs[name].cohorts
             }
-            repairs = _repairs(path) + bool(self._built(name) and self.missing(name))
             code = self._code_by_name(self.plan.jobs[name])
+            done = self._built(name) and self._trained_code(name) in (None, code)
+            repairs = _repairs(path) + bool(done and self.missing(name))
             roster = {"job": name, "repairs": repairs, "code": code, "cohorts": cohorts}
             _write_if_changed(path, json.dumps(roster, indent=1) + "\n")
             if not self._built(name) and not self.missing(name):
@@ -178,7 +179,14 @@ class Graph:
         planned = self.plan.jobs[job]
         store = RunStore(STORE, self.code(planned))
         if all(store.finished(run) for run in planned.runs):
-            write_trained(self._trained(job), job, planned.runs, store)
+            write_trained(self._trained(job), self.roster(job), planned.runs, store)
+
+    def _trained_code(self, job: str) -> Any:
+        """The code that a finished job was done for, as its roster named it; None where that is not known."""
+        try:
+            return json.loads(self._trained(job).read_text(encoding="utf-8"))["code"]
+        except (OSError, ValueError, KeyError):
+            return None
 
     # Analysis ----------------------------------------------------------------------------------------
 
@@ -276,12 +284,14 @@ def _repairs(path: Path) -> int:
         return 0
 
 
-def write_trained(path: str | Path, job: str, runs: Iterable[Run], store: RunStore) -> None:
-    """Write that the store has the job's runs, and the fingerprint of the code that trained each."""
+def write_trained(
+    path: str | Path, roster: str | Path, runs: Iterable[Run], store: RunStore
+) -> None:
+    """Write that the store has the runs of a roster, and the fingerprint of the code that trained each."""
+    asked = json.loads(Path(roster).read_text(encoding="utf-8"))
     trainers = {run.run_id: store.trainer_of(run) for run in runs}
-    write_atomically(
-        Path(path), (json.dumps({"job": job, "runs": trainers}, indent=1) + "\n").encode()
-    )
+    made = {"job": asked["job"], "code": asked["code"], "runs": trainers}
+    write_atomically(Path(path), (json.dumps(made, indent=1) + "\n").encode())
 
 
 def read_roster(path: str | Path) -> dict[str, list[Any]]:
