@@ -41,17 +41,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from regrok.runs import gather
 from regrok.runs.store import RunStore
 from regrok.study.changes import apply
 from regrok.study.expand import settings_block
 from regrok.study.read import load_config
 from regrok.study.run import Run
-from regrok.training.fingerprint import fingerprint
+from regrok.training.generations import trained_by
 from regrok.training.loop import train_cohort
 
 ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").exists())
 baseline = settings_block(load_config(ROOT / "config.yaml"), "mlp")
-store = RunStore(ROOT / "results" / "store", fingerprint("modular", "mlp"))
+store = RunStore(ROOT / "results" / "store", trained_by("modular", "mlp"))
 
 SIZES = [(31, 0.5, 32), (31, 0.5, 64), (31, 0.5, 128), (43, 0.4, 64)]
 FACTORS = [(3.0, 1.0), (3.0, 0.5), (1.0, 1.0)]  # on η, on λ
@@ -79,7 +80,7 @@ def trained(candidate: tuple, seeds: range) -> pd.DataFrame:
     }
     runs = [Run.model_validate(apply(baseline, change) | {"seed": seed}) for seed in seeds]
     train_cohort(f"pilot-p{p}-w{width}", runs, store, slots=4)
-    return pd.DataFrame([store.read(run.run_id).row for run in runs])
+    return pd.DataFrame([gather.row(store.read(run.run_id)) for run in runs])
 
 
 def passes(rows: pd.DataFrame) -> pd.Series:

@@ -25,6 +25,7 @@ import numpy as np
 
 from regrok.laws.contraction import fit_curve
 from regrok.measures.events import THRESHOLDS, crossing
+from regrok.runs import gather
 from regrok.runs.store import RunStore
 from regrok.study.changes import apply
 from regrok.study.expand import complete, settings_block
@@ -74,7 +75,7 @@ with TemporaryDirectory() as folder:
     store = RunStore(folder, "tour")
     train_cohort("tour", [run], store, slots=1)
     stored = store.read(run.run_id)
-row, curve = stored.row, stored.curve
+row, curve = gather.row(stored), stored.curve
 print(f"{row['outcome']} after {row['steps']} steps in {row['wall_seconds']:.1f} s")
 curve.head()
 

@@ -24,7 +24,7 @@ def trained(tmp_path_factory):
         ("addition", [small_run(0, protocol={"max_steps": 40})]),
     ):
         train_cohort(experiment, runs, store, slots=2)
-        cohorts[experiment] = [run.run_id for run in runs]
+        cohorts[experiment] = runs
         members += [(experiment, "", run.run_id, run.cell) for run in runs]
     runs, curves, spectra = gather(cohorts, store)
     experiments = pd.DataFrame(members, columns=["experiment", "arm", "run_id", "cell"])

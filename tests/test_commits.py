@@ -57,12 +57,13 @@ def repository(tmp_path_factory):
     folder = tmp_path_factory.mktemp("git") / "a checkout"
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(fingerprint.PACKAGE, folder / "src/regrok", ignore=ignore)
+    (folder / "src/regrok/training/generations.yaml").write_text("{}\n")
     (folder / "README.md").write_text("one\n")
     git(folder.parent, "init", "-q", str(folder))
     return folder
 
 
-def test_the_commit_is_the_last_that_touched_the_code_and_later_ones_leave_it(repository):
+def test_the_commit_of_a_run_s_code(repository):
     first = commit(repository, "the code")
     optim = repository / "src/regrok/training/optim.py"
     trainer, named = ask(repository).split()
@@ -72,7 +73,9 @@ def test_the_commit_is_the_last_that_touched_the_code_and_later_ones_leave_it(re
     assert ask(repository).split() == [trainer, first]
 
     before = optim.read_text(encoding="utf-8")
-    optim.write_text(before + "\nCHANGED = 1\n", encoding="utf-8")
+    optim.write_text(before + "\n# A reason.\n", encoding="utf-8")
+    assert ask(repository).split() == [trainer, first], "a comment is no other code"
+    optim.write_text(before.replace("EPSILON = 1e-6", "EPSILON = 1e-5"), encoding="utf-8")
     assert "training code differs from the last commit (src/regrok/training/optim.py)" in ask(
         repository
     )
@@ -86,11 +89,30 @@ def test_the_commit_is_the_last_that_touched_the_code_and_later_ones_leave_it(re
 
     # Another task's file is no part of this code.
     parity = repository / "src/regrok/tasks/parity.py"
-    parity.write_text(parity.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
+    text = parity.read_text(encoding="utf-8").replace("labels = bits[", "labels = 1 - bits[")
+    parity.write_text(text, encoding="utf-8")
     assert ask(repository).split() == [now, second]
+
+    # A moved file says the same; the code's name is then the commit that moved it.
+    parity.write_text(text.replace("1 - bits", "bits"), encoding="utf-8")
+    git(repository, "mv", "src/regrok/tasks/streams.py", "src/regrok/tasks/counted.py")
+    for path in (repository / "src").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        text = text.replace("from regrok.tasks.streams import", "from regrok.tasks.counted import")
+        text = text.replace("import streams, task_info", "import counted as streams, task_info")
+        path.write_text(text, encoding="utf-8")
+    moved = commit(repository, "moved")
+    assert ask(repository).split() == [now, moved]
+    # Runs of the first code are found beyond the move.
+    assert ask(repository, trainer).split() == [now, first]
+
+    # What is proven equal is named by the commit that it was proven equal to.
+    declared = f"{second}:\n- trainers: {{modular/mlp: [{now}, feedfeedfeed]}}\n"
+    (repository / "src/regrok/training/generations.yaml").write_text(declared)
+    assert ask(repository, "feedfeedfeed").split() == [now, second]
 
 
 def test_without_a_checkout_nothing_is_released(tmp_path):
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(fingerprint.PACKAGE, tmp_path / "src/regrok", ignore=ignore)
-    assert "it needs the project's git checkout" in ask(tmp_path)
+    assert "it needs the project's git checkout" in ask(tmp_path, "feedfeedfeed")

@@ -1,70 +1,359 @@
-"""The fingerprint of the training code: what cannot change a number does not change it."""
+"""The fingerprint of the training code: what cannot change a number does not change it, what can does.
+
+Each edit is made in a copy of the package, of which only the text is read.
+"""
+
+# ruff: noqa: E501 a table has an edit a line
+
+from __future__ import annotations
+
+import shutil
+import time
+from functools import cache
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from regrok.tasks import TASKS
-from regrok.training import fingerprint
+from regrok.errors import RegrokError
+from regrok.measures.observables import OBSERVABLES
+from regrok.study import run as run_types
+from regrok.training import closure, fingerprint
+from regrok.training.fingerprint import PACKAGE, Code
 
-CODE = '''"""What it does."""
-# A reason.
-def step(x):
-    """Shapes."""
-    return x * 2
-'''
+MLP = ("modular", "mlp")
+PAIRS = (MLP, ("modular", "transformer"), ("sparse_parity", "mlp"), ("xor_clusters", "mlp"))
 
 
-def meaning(tmp_path, text, name="file.py"):
-    path = tmp_path / name
-    path.write_text(text)
-    return fingerprint._meaning(path)
+@pytest.fixture
+def package(tmp_path) -> Path:
+    folder = tmp_path / "src" / "regrok"
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@cache
+def unedited() -> dict[tuple[str, str], str]:
+    return trainers(PACKAGE)
+
+
+def trainers(package: Path) -> dict[tuple[str, str], str]:
+    code = Code(package)
+    return {pair: code.trainer(*pair).digest() for pair in PAIRS}
+
+
+def observables(package: Path) -> dict[str, str]:
+    code = Code(package)
+    return {name: code.observable(name, *MLP).digest() for name in code.observables}
+
+
+def edit(package: Path, name: str, *changes: tuple[str, str]) -> None:
+    path = package / name
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert text.count(old) == 1, f"{name}: {old!r} is there {text.count(old)} times"
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def changed(package: Path, *edits: tuple[str, str, str]) -> set[tuple[str, str]]:
+    """Pairs whose fingerprint the edits change."""
+    before = unedited()
+    for name, old, new in edits:
+        edit(package, name, (old, new))
+    after = trainers(package)
+    return {pair for pair in PAIRS if before[pair] != after[pair]}
+
+
+def test_a_copy_in_another_folder_has_the_same_fingerprints(package):
+    assert trainers(package) == unedited()
+    assert observables(package) == observables(PACKAGE)
+
+
+def test_the_pairs_have_fingerprints_of_their_own():
+    found = unedited()
+    assert len(set(found.values())) == len(PAIRS)
+    assert fingerprint.fingerprint(*MLP) == found[MLP]
+    assert all(len(each) == 12 for each in found.values())
+
+
+def test_all_fingerprints_take_a_fraction_of_a_second():
+    began = time.process_time()
+    trainers(PACKAGE)
+    observables(PACKAGE)
+    assert time.process_time() - began < 1.0  # 0.1 s on an idle core
+
+
+# What changes no number -------------------------------------------------------------------------------
+
+HARMLESS = {
+    "comment": ("training/optim.py", "def _prepare(", "# A reason.\ndef _prepare("),
+    "docstring": (
+        "training/optim.py",
+        '"""torch.optim.SGD, dampening 0;',
+        '"""SGD as torch has it, dampening 0;',
+    ),
+    "annotation": ("training/optim.py", "def step(self, *tensors: Any) -> None:", "def step(self, *tensors):"),
+    "annotated constant": ("training/slots.py", "CHUNK = 64", "CHUNK: int = 64"),
+    "import line": ("training/optim.py", "from functools import partial", "import functools\nfrom functools import partial"),
+    "type-checking import": ("tasks/modular.py", "from regrok.study.task import Modular", "from regrok.study.task import Modular, XorClusters"),
+    "C++ comment": ("kernels/native.cpp", "// Optimisers: runs", "// The optimisers: runs"),
+    "words of an error": ("tasks/streams.py", "give at least 1", "1 is the least"),
+    "progress": ("training/progress.py", "return f\"{seconds:.0f} s\"", "return f\"{seconds:.1f} s\""),
+    "the store's files": ("runs/store.py", 'RETRAINED = "its run is trained again"', 'RETRAINED = "its run is trained anew"'),
+    "a column": ("runs/rows.py", '"full_batch": run.protocol.batch == "full",', '"full_batch": run.protocol.batch == "full",\n        "task_and_model": f"{run.task.name} {run.model.name}",'),
+    "a definition that no training uses": ("training/optim.py", "def _prepare(", "def unused(x):\n    return x\n\n\ndef _prepare("),
+    "the outcome's words": ("measures/events.py", 'return "diverged" if outcome', 'return "exploded" if outcome'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_what_cannot_change_a_number_changes_no_fingerprint(package, kind):
+    assert changed(package, HARMLESS[kind]) == set()
+
+
+def test_a_moved_and_renamed_file_changes_no_fingerprint(package):
+    (package / "feeding").mkdir()
+    (package / "feeding/__init__.py").write_text('"""Batches."""\n')
+    (package / "tasks/streams.py").rename(package / "feeding/counted.py")
+    for path in package.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        text = text.replace(
+            "from regrok.tasks.streams import", "from regrok.feeding.counted import"
+        )
+        text = text.replace(
+            "from regrok.tasks import streams, task_info",
+            "import regrok.feeding.counted as streams\nfrom regrok.tasks import task_info",
+        )
+        path.write_text(text, encoding="utf-8")
+    assert not any("tasks.streams import" in p.read_text("utf-8") for p in package.rglob("*.py"))
+    (package / "kernels/native.cpp").rename(package / "kernels/passes.cpp")
+    edit(package, "kernels/native.py", ('("native.cpp",', '("passes.cpp",'))
+    assert trainers(package) == unedited()
+
+
+def test_a_renamed_function_changes_no_fingerprint(package):
+    path = package / "training/optim.py"
+    path.write_text(path.read_text("utf-8").replace("_prepare", "_warmed_and_clipped"), "utf-8")
+    assert trainers(package) == unedited()
+
+
+def test_a_new_task_changes_no_fingerprint(package):
+    (package / "tasks/majority.py").write_text("def make(task, seed):\n    return None\n")
+    edit(
+        package,
+        "tasks/__init__.py",
+        ("TASKS = {\n", 'TASKS = {\n    "majority": "regrok.tasks.majority:make",\n'),
+    )
+    edit(
+        package,
+        "tasks/sizes.py",
+        ('    "sparse_parity": two', '    "majority": two_classes,\n    "sparse_parity": two'),
+    )
+    new = '''class Majority(Strict):
+    name: Literal["majority"]
+    n: Count
+
+    @property
+    def train_size(self) -> int:
+        return self.n
+
+    @property
+    def pairs(self) -> int:
+        return 0
+
+
+Task = Annotated[Majority | Modular'''  # fmt: skip
+    edit(package, "study/task.py", ("Task = Annotated[Modular", new))
+    assert trainers(package) == unedited()
+    assert Code(package).trainer("majority", "mlp").digest() not in unedited().values()
+
+
+def test_a_new_model_changes_no_fingerprint(package):
+    (package / "models/linear.py").write_text("class Linear:\n    pass\n")
+    edit(
+        package,
+        "models/__init__.py",
+        ("MODELS = {\n", 'MODELS = {\n    "linear": "regrok.models.linear:Linear",\n'),
+    )
+    assert trainers(package) == unedited()
+
+
+def test_a_new_observable_changes_no_fingerprint(package):
+    function = 'def sharpness(moment):\n    return Measured({"sharpness": 1.0})\n\n\n'
+    entry = 'OBSERVABLES = {\n    "sharpness": Observable(sharpness),\n'
+    edit(package, "measures/observables.py", ("OBSERVABLES = {\n", function + entry))
+    assert trainers(package) == unedited()
+    after = observables(package)
+    assert set(after) == {*OBSERVABLES, "sharpness"}
+    assert {name: after[name] for name in OBSERVABLES} == observables(PACKAGE)
+
+
+# What can change a number -----------------------------------------------------------------------------
+
+EVERY = set(PAIRS)
+MODULAR = {pair for pair in PAIRS if pair[0] == "modular"}
+HARMFUL = {
+    "an optimiser's sum": ("training/optim.py", "_CLIP_EPSILON = 1e-6", "_CLIP_EPSILON = 1e-7", EVERY),
+    "a branch of an optimiser": ("training/optim.py", "buffer.mul_(momentum.to(flat.dtype)[:, None]).add_(grad)", "buffer.add_(grad)", EVERY),
+    "C++": ("kernels/native.cpp", "#include <cmath>", "#include <cmath>\n#define X 1", EVERY),
+    "a compiler's flag": ("kernels/native.py", '"-O3"', '"-Ofast"', EVERY),
+    "a reference kernel": ("kernels/reference.py", "x.add_(bias.unsqueeze(1))", "x.add_(2 * bias.unsqueeze(1))", EVERY),
+    "a task": ("tasks/modular.py", "return (a - b) % p", "return (b - a) % p", MODULAR),
+    "a model": ("models/transformer.py", "self.heads = int(self.spec.heads)", "self.heads = 1", {("modular", "transformer")}),
+    "another model": ("models/mlp.py", "BLOCK_SCALE = 0.5", "BLOCK_SCALE = 1.0", EVERY - {("modular", "transformer")}),
+    "the rounding of train_size": ("study/task.py", "round((self.train_fraction or 0) * self.pairs)", "int((self.train_fraction or 0) * self.pairs)", MODULAR),
+    "what train_size is computed from": ("study/task.py", "a * (a + 1) // 2", "a * (a - 1) // 2", MODULAR),
+    "the batch of a full batch": ("study/run.py", 'return self.task.train_size if self.protocol.batch == "full"', 'return 1 + self.task.train_size if self.protocol.batch == "full"', EVERY),
+    "the stopping rule": ("training/loop.py", "self.grokked_at + protocol.tail_steps", "self.grokked_at + 2 * protocol.tail_steps", EVERY),
+    "a threshold": ("measures/events.py", '"99": 0.99', '"99": 0.98', EVERY),
+    "when a run is left": ("training/evaluate.py", "+ 1e-9", "+ 1e-8", EVERY),
+    "a decorator": ("training/evaluate.py", "@torch.no_grad()\n", "", EVERY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HARMFUL)
+def test_what_can_change_a_number_changes_the_fingerprints_concerned(package, kind):
+    *change, concerned = HARMFUL[kind]
+    assert changed(package, tuple(change)) == concerned
+
+
+def test_each_task_and_model_has_files_of_its_own():
+    files = {pair: {p.name for p in Code().trainer(*pair).files} for pair in PAIRS}
+    assert {"transformer.py", "modular.py", "loop.py", "native.cpp"} <= files[
+        "modular", "transformer"
+    ]
+    assert "mlp.py" not in files["modular", "transformer"]
+    assert {"mlp.py", "parity.py", "streams.py"} <= files["sparse_parity", "mlp"]
+    assert not {"transformer.py", "modular.py"} & files["sparse_parity", "mlp"]
+
+
+def test_an_import_that_leads_to_another_function_of_the_name_counts(package):
+    (package / "tasks/other.py").write_text(
+        "from regrok.tasks.streams import key\n\n\ndef generator(seed, name):\n    return key(seed, name)\n"
+    )
+    edited = (
+        "tasks/modular.py",
+        "from regrok.tasks.streams import generator",
+        "from regrok.tasks.other import generator",
+    )
+    assert changed(package, edited) == MODULAR
+
+
+def test_an_edited_observable_concerns_itself_alone(package):
+    edit(package, "measures/observables.py", ("shares)[-5:]", "shares)[-6:]"))
+    assert trainers(package) == unedited()
+    before, after = observables(PACKAGE), observables(package)
+    assert [name for name in before if before[name] != after[name]] == ["embedding_spectrum"]
+
+
+def test_what_two_observables_share_concerns_both(package):
+    edit(package, "measures/observables.py", ("power[power > DOMINANT", "power[power >= DOMINANT"))
+    before, after = observables(PACKAGE), observables(package)
+    differ = {name for name in before if before[name] != after[name]}
+    assert differ == {"fourier_low", "fourier_high"}
+
+
+# Names ------------------------------------------------------------------------------------------------
+
+
+def small(tmp_path, **modules: str) -> closure.Package:
+    folder = tmp_path / "regrok"
+    folder.mkdir(exist_ok=True)
+    (folder / "__init__.py").write_text("")
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(text)
+    return closure.Package(folder)
+
+
+def digest(package: closure.Package, root: str = "main:go") -> str:
+    found = closure.Closure(package, ())
+    found.add(package.find(root))
+    return found.digest()
+
+
+def reached(package: closure.Package, root: str = "main:go") -> set[str]:
+    found = closure.Closure(package, ())
+    found.add(package.find(root))
+    return {part.name for part in found.reached if isinstance(part, closure.Definition)}
+
+
+def test_a_local_name_is_not_the_module_s(tmp_path):
+    text = "def other():\n    pass\n\n\ndef go(other):\n    return other\n"
+    assert reached(small(tmp_path, main=text)) == {"go"}
+    text = "def other():\n    pass\n\n\ndef go():\n    return [other for other in range(3)]\n"
+    assert reached(small(tmp_path, main=text)) == {"go"}
+
+
+def test_names_are_followed_through_modules_re_exports_and_imports_within_functions(tmp_path):
+    main = (
+        "import regrok.a as short\nfrom regrok import b\n\n\ndef go():\n    from regrok.c import third\n"
+        "    return short.first, b.second, third\n"
+    )
+    package = small(
+        tmp_path,
+        main=main,
+        a="first = 1\nother = 2\n",
+        b="from regrok.a import first as second\n",
+        c="def third():\n    return fourth\n\n\nfourth = 4\n",
+    )
+    assert reached(package) == {"go", "first", "third", "fourth"}
+
+
+def test_functions_that_call_one_another_have_a_fingerprint(tmp_path):
+    text = "def go(n):\n    return back(n)\n\n\ndef back(n):\n    return go(n - 1)\n"
+    one = digest(small(tmp_path, main=text))
+    assert one == digest(small(tmp_path, main=text))
+    assert one != digest(small(tmp_path, main=text.replace("n - 1", "n - 2")))
+
+
+def test_what_a_module_does_when_it_is_imported_counts(tmp_path):
+    text = "import torch\n\ntorch.set_default_dtype(torch.float32)\n\n\ndef go():\n    return 1\n"
+    one = digest(small(tmp_path, main=text))
+    assert one != digest(small(tmp_path, main=text.replace("float32", "float64")))
 
 
 @pytest.mark.parametrize(
-    "same",
-    [
-        CODE.replace("# A reason.\n", ""),
-        CODE.replace("Shapes.", "Shapes and units."),
-        CODE.replace("x * 2", "x  *  2  # twice"),
-        CODE.replace("\n    return", "\n\n    return"),
-    ],
+    "hidden", ["eval('1')", "__import__('regrok.a')", "importlib.import_module('regrok.a')"]
 )
-def test_comments_docstrings_and_white_space_do_not_count(tmp_path, same):
-    assert meaning(tmp_path, same) == meaning(tmp_path, CODE)
+def test_code_that_hides_what_it_uses_is_refused(tmp_path, hidden):
+    package = small(tmp_path, main=f"import importlib\n\n\ndef go():\n    return {hidden}\n", a="")
+    with pytest.raises(RegrokError, match="hides which code is used"):
+        digest(package)
 
 
-@pytest.mark.parametrize("other", [CODE.replace("2", "3"), CODE.replace("*", "+")])
-def test_code_counts(tmp_path, other):
-    assert meaning(tmp_path, other) != meaning(tmp_path, CODE)
+def test_a_registry_that_is_no_plain_dictionary_is_refused(package):
+    edit(package, "models/__init__.py", ("MODELS = {", "MODELS = dict() | {"))
+    with pytest.raises(RegrokError, match="not written as one dictionary"):
+        trainers(package)
 
 
-def test_a_function_of_nothing_but_a_docstring_stays_a_function(tmp_path):
-    assert "def hook" in meaning(tmp_path, 'def hook():\n    """Nothing."""\n')
-
-
-def test_cpp_comments_do_not_count_and_code_does(tmp_path):
-    plain = "int f(int x) {\n  return x + 1;\n}\n"
-    commented = "/* why\n more */\nint f(int x) {  // adds\n  return x + 1;\n}\n"
-    assert meaning(tmp_path, commented, "a.cpp") == meaning(tmp_path, plain, "b.cpp")
-    assert meaning(tmp_path, plain.replace("1", "2"), "c.cpp") != meaning(tmp_path, plain, "b.cpp")
-
-
-def test_every_training_file_exists_and_a_model_s_file_belongs_to_it_alone():
-    for name in fingerprint.TRAINING:
-        assert (fingerprint.PACKAGE / name).exists(), name
-    kernels = {f"kernels/{p.name}" for p in (fingerprint.PACKAGE / "kernels").glob("*.[cp][py]*")}
-    assert kernels <= set(fingerprint.TRAINING)
-    sources = {
-        path.relative_to(fingerprint.PACKAGE).as_posix()
-        for task in TASKS
-        for model in ("mlp", "transformer")
-        for path in fingerprint.training_sources(task, model)
-    }
-    for folder in ("models", "tasks"):
-        assert {
-            f"{folder}/{p.name}" for p in (fingerprint.PACKAGE / folder).glob("*.py")
-        } <= sources
-    transformer = {p.name for p in fingerprint.training_sources("modular", "transformer")}
-    mlp = {p.name for p in fingerprint.training_sources("sparse_parity", "mlp")}
-    assert "transformer.py" in transformer - mlp and "mlp.py" in mlp - transformer
-    assert "modular.py" in transformer - mlp and "parity.py" in mlp - transformer
-    assert "loop.py" in transformer & mlp
+def test_every_border_and_every_type_of_a_run_is_where_it_is_said_to_be():
+    code = Code()
+    for name in closure.BORDERS:
+        assert code.package.module(f"regrok.{name}") is not None, name
+    assert set(code.observables) == set(OBSERVABLES) == set(get_args(run_types.Observable))
+    pending, seen = [run_types.Run], set()
+    while pending:
+        kind = pending.pop()
+        if kind in seen or not hasattr(kind, "model_fields"):
+            continue
+        seen.add(kind)
+        place = kind.__module__.removeprefix("regrok.")
+        assert place in fingerprint.TYPES, f"{kind.__name__} lies in {place}"
+        for field in kind.model_fields.values():
+            pending += [
+                each
+                for each in (field.annotation, *get_args(field.annotation))
+                if isinstance(each, type)
+            ]
+    assert {
+        "Run",
+        "Modular",
+        "SparseParity",
+        "XorClusters",
+        "Transformer",
+        "MLP",
+        "Optimiser",
+        "Protocol",
+    } <= {kind.__name__ for kind in seen}

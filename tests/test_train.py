@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from regrok.errors import RegrokError
+from regrok.runs import gather
 from regrok.runs.store import RunStore
 from regrok.training.loop import train_cohort
 from small import SGD, parity_run, small_run, small_transformer
@@ -30,8 +31,9 @@ def train(folder, runs, **options):
 
 def assert_same_bits(first, second):
     pd.testing.assert_frame_equal(first.curve, second.curve, check_exact=True)
-    for name, value in first.row.items():
-        other = second.row[name]
+    others = gather.row(second)
+    for name, value in gather.row(first).items():
+        other = others[name]
         same = value == other or (
             isinstance(value, float) and math.isnan(value) and math.isnan(other)
         )
@@ -128,6 +130,52 @@ def test_a_run_is_trained_again_for_an_observable_it_lacks(tmp_path):
     assert "logit_max" in store.read(asked.run_id).curve
 
 
+def test_a_finer_cadence_trains_what_is_measured_anew_and_nothing_else(tmp_path):
+    store = RunStore(tmp_path, "code")
+    measured = {"measure": ["norm_groups"], "measure_every": 40}
+    runs = [small_run(0, protocol=measured), small_run(1, protocol={"measure_every": 40})]
+    train_cohort("c", runs, store, slots=2)
+    coarse = store.read(runs[0])
+    finer = [
+        small_run(0, protocol={**measured, "measure_every": 20}),
+        small_run(1, protocol={"measure_every": 20}),
+    ]
+    assert train_cohort("c", finer, store, slots=2) == 1
+    fine = store.read(finer[0])
+    known = fine.curve["V_embedding"].notna()
+    assert fine.curve.loc[known, "step"].tolist() == list(range(0, 201, 20))
+    # The coarser build goes on being served, with what it asked for to the bit.
+    assert train_cohort("c", runs, store, slots=2) == 0
+    curve, _ = gather.asked(store.read(runs[0]), runs[0])
+    pd.testing.assert_frame_equal(curve, coarse.curve, check_exact=True)
+
+
+def test_two_builds_that_measure_different_things_do_not_train_each_other_s_runs_for_ever(tmp_path):
+    store = RunStore(tmp_path, "code")
+    one = small_run(0, protocol={"measure": ["norm_groups"]})
+    other = small_run(0, protocol={"measure": ["fourier_low"]})
+    assert train_cohort("c", [one], store, slots=1) == 1
+    before = store.read(one)
+    assert train_cohort("c", [other], store, slots=1) == 1
+    assert train_cohort("c", [one], store, slots=1) == 0
+    assert train_cohort("c", [other], store, slots=1) == 0
+    curve, _ = gather.asked(store.read(one), one)
+    pd.testing.assert_frame_equal(curve, before.curve, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "resumed", [{"measure": ["norm_groups"]}, {"measure": ["logit_max"], "measure_every": 10}]
+)
+def test_a_killed_run_that_is_to_be_measured_otherwise_starts_anew(tmp_path, resumed):
+    killed = small_run(0, protocol={"measure": ["logit_max"]})
+    with pytest.raises(Interrupt):
+        train(tmp_path, [killed], checkpoint_seconds=0, progress=After(23))
+    run = small_run(0, protocol=resumed)
+    assert_same_bits(
+        train(tmp_path, [run])[run.run_id], train(tmp_path / "whole", [run])[run.run_id]
+    )
+
+
 def test_a_damaged_run_is_trained_again_and_kept_aside(tmp_path, capsys):
     runs = [small_run(seed) for seed in range(2)]
     first = train(tmp_path, runs)
@@ -145,7 +193,7 @@ def test_a_damaged_run_is_trained_again_and_kept_aside(tmp_path, capsys):
 def test_a_run_ends_its_tail_after_it_grokked(tmp_path):
     run = parity_run(0, max_steps=4000, tail_steps=40)
     stored = train(tmp_path, [run])[run.run_id]
-    row, last = stored.row, stored.curve.iloc[-1]
+    row, last = gather.row(stored), stored.curve.iloc[-1]
     assert row["outcome"] == "grokked"
     assert row["steps"] == last["step"] == row["T_grok"] + 40
     assert row["T_grok_99_previous"] == row["T_grok"] - 5
@@ -160,7 +208,7 @@ def test_a_run_that_does_not_grok_is_censored_at_its_budget(tmp_path):
     run = small_run(
         0, task={"labels": "random"}, optimiser={"weight_decay": 0.0, "learning_rate": 1e-2}
     )
-    row = train(tmp_path, [run])[run.run_id].row
+    row = gather.row(train(tmp_path, [run])[run.run_id])
     assert row["outcome"] == "memorised only"
     assert row["steps"] == run.protocol.max_steps
     assert math.isnan(row["T_grok"]) and math.isnan(row["delay"]) and not math.isnan(row["T_mem"])
@@ -169,11 +217,11 @@ def test_a_run_that_does_not_grok_is_censored_at_its_budget(tmp_path):
 def test_a_run_that_has_not_memorised_in_time_ends_and_one_that_has_goes_on(tmp_path):
     labels, fast = {"labels": "random"}, {"weight_decay": 0.0, "learning_rate": 1e-2}
     whole = small_run(0, task=labels, optimiser=fast)
-    memorised = train(tmp_path / "whole", [whole])[whole.run_id].row["T_mem"]
+    memorised = gather.row(train(tmp_path / "whole", [whole])[whole.run_id])["T_mem"]
     for patience, end in ((memorised - 5, memorised - 5), (memorised, whole.protocol.max_steps)):
         protocol = {"memorise_steps": int(patience)}
         run = small_run(0, task=labels, optimiser=fast, protocol=protocol)
-        row = train(tmp_path / str(patience), [run])[run.run_id].row
+        row = gather.row(train(tmp_path / str(patience), [run])[run.run_id])
         assert row["steps"] == end
         assert row["outcome"] == ("memorised only" if end > memorised else "never memorised")
 
@@ -182,19 +230,19 @@ def test_sgd_that_decays_to_the_origin_has_collapsed(tmp_path):
     sgd = {**SGD, "learning_rate": 0.1, "weight_decay": 1.0}
     run = small_run(0, optimiser=sgd, protocol={"max_steps": 5000})
     stored = train(tmp_path, [run])[run.run_id]
-    assert stored.row["outcome"] == "collapsed"
-    assert stored.row["steps"] < 500
-    assert stored.row["V_final"] < 1e-3 * stored.row["V_0"]
-    assert stored.row["validation_accuracy_final"] < 0.3
+    assert gather.row(stored)["outcome"] == "collapsed"
+    assert gather.row(stored)["steps"] < 500
+    assert gather.row(stored)["V_final"] < 1e-3 * gather.row(stored)["V_0"]
+    assert gather.row(stored)["validation_accuracy_final"] < 0.3
 
 
 def test_a_diverging_run_ends_and_its_companions_go_on(tmp_path):
     wild = small_run(0, optimiser={**SGD, "learning_rate": 1e6, "weight_decay": 0.0})
     tame = small_run(1, optimiser={**SGD, "learning_rate": 0.1, "weight_decay": 0.0})
     both = train(tmp_path / "both", [wild, tame])
-    assert both[wild.run_id].row["outcome"] == "diverged"
+    assert gather.row(both[wild.run_id])["outcome"] == "diverged"
     assert len(both[wild.run_id].curve) >= 2
-    assert both[wild.run_id].row["steps"] < wild.protocol.max_steps
+    assert gather.row(both[wild.run_id])["steps"] < wild.protocol.max_steps
     alone = train(tmp_path / "alone", [tame])
     assert_same_bits(alone[tame.run_id], both[tame.run_id])
 

@@ -6,6 +6,7 @@ for its own (`--touch`), and the store's runs likewise. What a dry run then list
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -18,8 +19,11 @@ from pathlib import Path
 import pytest
 
 from checkouts import copy_project
-from regrok.pipeline.graph import STORE, Graph
+from regrok.pipeline.graph import Graph
+from regrok.pipeline.rosters import STORE
 from regrok.study.read import load_config
+from regrok.training import generations
+from regrok.training.fingerprint import Code
 
 pytestmark = pytest.mark.snakemake
 
@@ -89,9 +93,13 @@ def pretend_finished(folder: Path, scale: str = "smoke") -> None:
     study = Graph(load_config(folder / "config.yaml", {"scale": scale}))
     for job in study.plan.jobs.values():
         for run in job.runs:
-            path = folder / STORE / study.trainer(job) / f"{run.run_id}.parquet"
+            path = folder / STORE / study.code(job).trainer.code / f"{run.run_id}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(EMPTY)
+    # With the plan laid, the finished jobs are written down as a build does it.
+    for name in study.plan.jobs:
+        made = {"job": name, "code": json.loads((folder / study.roster(name)).read_text())["code"]}
+        (folder / study.results / "trained" / f"{name}.json").write_text(json.dumps(made))
     # Forced, so that every job leaves the record (inputs' checksums, code, parameters) that a real one leaves.
     snakemake(folder, "--touch", "--forceall", *at_scale)
 
@@ -158,18 +166,52 @@ def test_one_figure_s_code_redraws_that_kind_alone(checkout):
 
 def test_training_code_retrains_everything_and_all_that_follows(checkout):
     trained = smoke_study(checkout).jobs
-    with edited(checkout / "src/regrok/training/loop.py"):
+    with edited(checkout / "src/regrok/training/loop.py", "SHARE = 1e-3", "SHARE = 2e-3"):
         jobs = due(checkout)
+        assert due(checkout) == jobs, "looking changes nothing"
     assert jobs["train"] == len(trained)
     assert set(jobs) >= ANALYSIS | {"collect", "all"}
+    assert "train" not in due(checkout), "the edit was undone"
 
 
 def test_a_task_s_code_retrains_its_own_runs(checkout):
     planned = smoke_study(checkout).plan.jobs.values()
     parity = [job for job in planned if job.runs[0].task.name == "sparse_parity"]
-    with edited(checkout / "src/regrok/tasks/parity.py"):
+    with edited(checkout / "src/regrok/tasks/parity.py", "labels = bits[", "labels = 1 - bits["):
         jobs = due(checkout)
     assert 0 < jobs["train"] == len(parity) < len(planned)
+
+
+@pytest.mark.parametrize(
+    "name", ["training/loop.py", "training/optim.py", "tasks/modular.py", "measures/observables.py"]
+)
+def test_an_edit_of_training_code_that_says_the_same_trains_nothing(checkout, name):
+    with edited(checkout / "src/regrok" / name):
+        assert "train" not in due(checkout)
+
+
+def test_an_edited_observable_retrains_the_jobs_that_measure_it(checkout):
+    planned = smoke_study(checkout).plan.jobs.values()
+    measured = [j for j in planned if any("fourier_low" in r.protocol.measure for r in j.runs)]
+    change = ("LOW_RESOLUTION = (3, 5)", "LOW_RESOLUTION = (3, 6)")
+    with edited(checkout / "src/regrok/measures/observables.py", *change):
+        jobs = due(checkout)
+    assert 0 < jobs["train"] == len(measured) < len(planned)
+
+
+def test_an_edit_that_is_declared_equal_trains_nothing(checkout):
+    loop = checkout / "src/regrok/training/loop.py"
+    declared = checkout / "src/regrok/training/generations.yaml"
+    known = generations.read(declared)
+    with edited(loop, "SHARE = 1e-3", "SHARE = 1 / 1000"), edited(declared):
+        code = Code(checkout / "src/regrok")
+        pairs = {
+            (job.runs[0].task.name, job.runs[0].model.name)
+            for job in smoke_study(checkout).plan.jobs.values()
+        }
+        fresh = {f"{task}/{model}": code.trainer(task, model).digest() for task, model in pairs}
+        generations.declare(next(iter(known.entries)), {"trainers": fresh}, declared)
+        assert "train" not in due(checkout)
 
 
 def test_an_edited_claim_trains_and_fits_nothing(checkout):
@@ -182,7 +224,7 @@ def test_an_edited_claim_trains_and_fits_nothing(checkout):
 def test_a_run_lost_from_the_store_is_due_with_its_job_alone(checkout):
     study = smoke_study(checkout)
     name, job = next(iter(study.plan.jobs.items()))
-    lost = checkout / STORE / study.trainer(job) / f"{job.runs[0].run_id}.parquet"
+    lost = checkout / STORE / study.code(job).trainer.code / f"{job.runs[0].run_id}.parquet"
     roster = checkout / study.roster(name)
     lost.unlink()
     try:

@@ -53,17 +53,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise RegrokError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
-def parquet_bytes(frame: pd.DataFrame, metadata: dict[str, Any] | None = None) -> bytes:
-    """A parquet file of the frame, in memory; the same frame and libraries give the same bytes."""
+def parquet_bytes(frame: pd.DataFrame, metadata: dict[bytes, Any] | None = None) -> bytes:
+    """A parquet file of the frame, in memory; the same frame and libraries give the same bytes.
+
+    metadata: key → what is kept under it, as JSON.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     if metadata is not None:
-        packed = json.dumps(metadata, sort_keys=True, allow_nan=True).encode()
-        table = table.replace_schema_metadata(
-            {**(table.schema.metadata or {}), METADATA_KEY: packed}
-        )
+        packed = {
+            key: json.dumps(value, sort_keys=True, allow_nan=True).encode()
+            for key, value in metadata.items()
+        }
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **packed})
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()

@@ -1,12 +1,12 @@
 # From the plan to runs.parquet and curves.parquet.
+#
+# Finished runs go to the run store. No source file is an input of training: its roster names the code, by what that
+# code says, and is rewritten when a run could come out with other bits.
 rule train:
     input:
         roster=f"{R}/plan/{{job}}.json",
-        code=lambda wildcards: graph.training_sources(wildcards.job),
     output:
-        runs=f"{R}/trained/{{job}}.runs.parquet",
-        curves=f"{R}/trained/{{job}}.curves.parquet",
-        spectra=f"{R}/trained/{{job}}.spectra.parquet",
+        f"{R}/trained/{{job}}.json",
     log:
         f"{R}/logs/train/{{job}}.log",
     benchmark:
@@ -26,9 +26,8 @@ if graph.config.source == "trained":
 
     rule collect:
         input:
-            runs=expand(f"{R}/trained/{{job}}.runs.parquet", job=graph.jobs),
-            curves=expand(f"{R}/trained/{{job}}.curves.parquet", job=graph.jobs),
-            spectra=expand(f"{R}/trained/{{job}}.spectra.parquet", job=graph.jobs),
+            trained=expand(f"{R}/trained/{{job}}.json", job=graph.jobs),
+            rosters=expand(f"{R}/plan/{{job}}.json", job=graph.jobs),
             code=lambda _: graph.sources("collect"),
         output:
             **FRAMES,

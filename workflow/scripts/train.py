@@ -1,15 +1,13 @@
-"""Train the runs of one job that the store lacks, cohort by cohort, then write the job's frames."""
+"""Train the runs of one job that the store lacks, cohort by cohort, then write down which runs and code these were."""
 
 import warnings
 from pathlib import Path
 
-from regrok.files import write_parquet
-from regrok.pipeline.announce import compiler
-from regrok.pipeline.graph import STORE, read_roster, written_config
-from regrok.pipeline.script import job, require_device
-from regrok.runs.gather import gather
+from regrok.pipeline.rosters import STORE, read_roster, write_trained
+from regrok.pipeline.script import compiler, job, require_device
 from regrok.runs.store import RunStore
-from regrok.training.fingerprint import fingerprint
+from regrok.study.written import written_config
+from regrok.training.generations import trained_by
 from regrok.training.loop import train_cohort
 from regrok.training.progress import Lines
 
@@ -22,13 +20,8 @@ with job(snakemake.log[0]):
     trainer = written_config(Path(snakemake.input.roster).parents[1]).trainer
     require_device(trainer.device)
     first = next(iter(cohorts.values()))[0]
-    store = RunStore(STORE, fingerprint(first.task.name, first.model.name))
-    missing = [
-        run
-        for runs in cohorts.values()
-        for run in runs
-        if not store.finished(run.run_id, run.protocol.measure)
-    ]
+    store = RunStore(STORE, trained_by(first.task.name, first.model.name))
+    missing = [run for runs in cohorts.values() for run in runs if not store.finished(run)]
     progress = Lines(total=len(missing))
     for cohort, runs in cohorts.items():
         train_cohort(
@@ -41,6 +34,5 @@ with job(snakemake.log[0]):
             checkpoint_seconds=trainer.checkpoint_seconds,
             progress=progress,
         )
-    frames = gather({name: [run.run_id for run in runs] for name, runs in cohorts.items()}, store)
-    for frame, path in zip(frames, snakemake.output, strict=True):
-        write_parquet(frame, path)
+    every = [run for runs in cohorts.values() for run in runs]
+    write_trained(snakemake.output[0], snakemake.input.roster, every, store)

@@ -4,5 +4,8 @@ A module has `add_parser(sub)`, which adds its parser to argparse's subparsers w
 default, and `run(arguments) -> int | None`, the exit status. Heavy imports go inside `run`.
 """
 
-NAMES = ("plan", "replay", "claims", "compare", "release", "verify", "new_study", "schema")
+NAMES = (
+    *("plan", "claims", "replay", "compare", "verify", "release"),
+    *("new_study", "same_bits", "schema"),
+)
 """Modules here, in the order of `regrok --help`."""

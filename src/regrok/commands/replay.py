@@ -109,6 +109,7 @@ def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from regrok.runs.gather import row
     from regrok.runs.store import RunStore
 
     path = find(Path(arguments.store), arguments.run_id)
@@ -118,8 +119,9 @@ def run(arguments: argparse.Namespace) -> int:
     fresh = retrain(stored)
     picture = Path(arguments.output or f"results/replay/{stored.run_id}.png")
     draw(stored, fresh, picture)
+    before, after = row(stored), row(fresh)
     for event in ("T_mem", "T_grok", "outcome", "V_final"):
-        print(f"{event:10} stored {stored.row[event]}  fresh {fresh.row[event]}")
+        print(f"{event:10} stored {before[event]}  fresh {after[event]}")
     print(f"curves     {compare(stored.curve, fresh.curve)}")
     print(f"picture    {picture}")
     return 0

@@ -81,6 +81,19 @@ def outcome(memorised: bool, grokked: bool, collapsed: bool = False, diverged: b
     return "memorised only" if memorised else "never memorised"
 
 
+EXPLODED = 1e6
+"""Growth of V beyond which a run has diverged, although single precision can still hold its numbers."""
+
+
+def unless_exploded(outcome: str, first: float, final: float) -> str:
+    """The outcome, but diverged where a run that never grokked ends with V grown from `first` past `EXPLODED`.
+
+    The trainer ends a run at its first NaN or infinity. SGD with momentum can throw a network to losses of 1e34 and
+    keep it there: such a run did memorise once, yet what ended its chances is the divergence.
+    """
+    return "diverged" if outcome != "grokked" and final > EXPLODED * first else outcome
+
+
 def event_columns(
     steps: np.ndarray, train_accuracy: np.ndarray, validation_accuracy: np.ndarray
 ) -> dict[str, float]:

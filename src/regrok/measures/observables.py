@@ -1,10 +1,15 @@
 """What is measured on a run besides loss and accuracy: norms, and the Fourier pictures of papers A and B.
 
 Norms are logged with every point of a curve because they are cheap. The rest is computed only where an
-experiment asks for it (`protocol.measure`, every `measure_every` steps).
+experiment asks for it (`protocol.measure`, every `measure_every` steps). An observable is a function of a `Moment` and
+its entry in `OBSERVABLES`; none changes the run, and a new one leaves every finished run as it is.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -87,24 +92,99 @@ def embedding_spectrum(embedding: np.ndarray) -> np.ndarray:
     return energy / energy.sum()
 
 
-def measure(names: tuple[str, ...], model, flat: Tensor, p: int | None, classes: int, seed: int):
-    """Scalars (one dict for the curve row) and spectra ((kind, power) pairs) of one run. flat: (1, P)."""
-    scalars: dict[str, float] = {}
-    spectra: list[tuple[str, np.ndarray]] = []
-    if "norm_groups" in names:
-        scalars |= {k: float(v[0]) for k, v in group_squared_norms(model.layout, flat).items()}
-    wanted = [n for n in ("fourier_low", "fourier_high") if n in names]
-    if wanted and p is not None:
-        table = logit_table(model, flat, p).numpy()
-        for name in wanted:
-            power = power_spectrum(table, *resolution(name, p, classes, seed))
-            scalars[f"fourier_residual_{name.removeprefix('fourier_')}"] = fourier_residual(power)
-            spectra.append((name, power))
-    if "embedding_spectrum" in names and p is not None:
-        embedding = next(
-            v for k, v in model.layout.views(flat).items() if k.endswith("embedding.weight")
-        )
-        shares = embedding_spectrum(embedding[0].cpu().numpy())
-        scalars["top5_share"] = float(np.sort(shares)[-5:].sum())
-        spectra.append(("embedding_spectrum", shares))
-    return scalars, spectra
+# The registry ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Moment:
+    """One run at one logged step."""
+
+    model: Any
+    flat: Tensor
+    """(1, P) its parameters."""
+    task: Any
+    """Its settings' block."""
+    classes: int
+    seed: int
+    evaluations: tuple[Any, ...]
+    """Those of its training and validation set, where both were evaluated; see `regrok.training.evaluate`."""
+    shared: dict[str, Any] = field(default_factory=dict)
+    """What several observables of the moment need, computed once."""
+
+
+class Measured(NamedTuple):
+    """What an observable found."""
+
+    scalars: dict[str, float]
+    """Columns of the curve."""
+    spectrum: np.ndarray | None = None
+    """Power at each frequency, or None; its kind in spectra.parquet is the observable's name."""
+
+
+@dataclass(frozen=True)
+class Observable:
+    """One entry of `OBSERVABLES`."""
+
+    of: Callable[[Moment], Measured]
+    of_evaluations: bool = False
+    """Taken wherever both sets were evaluated, instead of every `measure_every` steps."""
+
+
+def measure_logit_max(moment: Moment) -> Measured:
+    train, validation = moment.evaluations
+    return Measured({"logit_max": float(torch.maximum(train.logit_max, validation.logit_max))})
+
+
+def measure_norm_groups(moment: Moment) -> Measured:
+    squared = group_squared_norms(moment.model.layout, moment.flat)
+    return Measured({name: float(value[0]) for name, value in squared.items()})
+
+
+def measure_fourier(name: str, moment: Moment) -> Measured:
+    p = moment.task.p
+    if "logits" not in moment.shared:
+        moment.shared["logits"] = logit_table(moment.model, moment.flat, p).numpy()
+    table = moment.shared["logits"]
+    power = power_spectrum(table, *resolution(name, p, moment.classes, moment.seed))
+    column = f"fourier_residual_{name.removeprefix('fourier_')}"
+    return Measured({column: fourier_residual(power)}, power)
+
+
+def measure_fourier_low(moment: Moment) -> Measured:
+    return measure_fourier("fourier_low", moment)
+
+
+def measure_fourier_high(moment: Moment) -> Measured:
+    return measure_fourier("fourier_high", moment)
+
+
+def measure_embedding_spectrum(moment: Moment) -> Measured:
+    views = moment.model.layout.views(moment.flat)
+    embedding = next(v for k, v in views.items() if k.endswith("embedding.weight"))
+    shares = embedding_spectrum(embedding[0].cpu().numpy())
+    return Measured({"top5_share": float(np.sort(shares)[-5:].sum())}, shares)
+
+
+OBSERVABLES = {
+    "logit_max": Observable(measure_logit_max, of_evaluations=True),
+    "norm_groups": Observable(measure_norm_groups),
+    "fourier_low": Observable(measure_fourier_low),
+    "fourier_high": Observable(measure_fourier_high),
+    "embedding_spectrum": Observable(measure_embedding_spectrum),
+}
+"""What `protocol.measure` may name, in the order of the curve's columns."""
+
+
+def measure(names: Collection[str], moment: Moment, *, due: bool) -> dict[str, Measured]:
+    """What the named observables find, by name. due: whether the step is one of every `measure_every`."""
+    evaluated = bool(moment.evaluations)
+    return {
+        name: each.of(moment)
+        for name, each in OBSERVABLES.items()
+        if name in names and (evaluated if each.of_evaluations else due)
+    }
+
+
+def cadence(name: str, measure_every: int) -> int | None:
+    """Steps between two values of an observable; None where the evaluations decide."""
+    return None if OBSERVABLES[name].of_evaluations else measure_every

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any, Protocol
 
 import torch
@@ -13,7 +13,13 @@ from regrok.models.layers import Scores
 from regrok.models.layout import Layout
 from regrok.models.program import Workspace
 
-__all__ = ["Layout", "Model", "Workspace", "build"]
+__all__ = ["MODELS", "Layout", "Model", "Workspace", "build"]
+
+MODELS = {
+    "transformer": "regrok.models.transformer:Transformer",
+    "mlp": "regrok.models.mlp:MLP",
+}
+"""The class of each network."""
 
 
 class Model(Protocol):
@@ -85,11 +91,8 @@ def build(
     the other (the default on CPU, whose cache holds one run's activations and where a run's bits
     then cannot depend on R).
     """
-    module, kind = {"transformer": ("transformer", "Transformer"), "mlp": ("mlp", "MLP")}[
-        model.name
-    ]
-    network: Any = getattr(import_module(f"regrok.models.{module}"), kind)
-    return network(
+    network: Any = resolve_name(MODELS[model.name])
+    made: Model = network(
         model,
         task,
         dtype,
@@ -98,3 +101,4 @@ def build(
         kernels=kernels,
         stacked=stacked,
     )
+    return made

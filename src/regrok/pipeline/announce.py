@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.program import latex
 from regrok.pipeline.graph import RELEASED, Graph
+from regrok.pipeline.script import compiler
 from regrok.training.progress import clock
 
 NO_LATEX = (
@@ -27,11 +25,6 @@ NO_COMPILER = (
     "no C++ compiler was found, so training runs on torch's own operations, about three times slower; "
     "install g++ or clang, or name a compiler in CXX"
 )
-
-
-def compiler() -> bool:
-    """Whether there is a C++ compiler for the kernels."""
-    return shutil.which((shlex.split(os.environ.get("CXX", "")) or ["c++"])[0]) is not None
 
 
 def announce(graph: Graph, cores: int) -> str:

@@ -1,9 +1,10 @@
 """What the Snakefile asks: targets, rosters of runs, the source files behind each stage, what to tell a person.
 
-Snakemake decides by file dates, parameters and code whether a job is due. Two things it cannot see are told to it
-through files: which runs a training job has (its roster, rewritten only when it changes) and that the run store has
-lost a run of a finished job (which the roster counts). So an added λ or a deleted run makes the one job due, and that
-job trains only what the store lacks.
+Snakemake decides by file dates, parameters and code whether a job is due. Three things it cannot see are told to it
+through files: which runs a training job has (its roster, rewritten only when it changes), which code trains them (the
+roster names it: an edit that is proven to change no bit has the same name) and that the run store has lost a run of a
+finished job (which the roster counts). So an added λ, a deleted run or other training code makes the jobs due that
+they concern, and a job trains only what the store lacks.
 
 No torch here: Snakemake reads this module once per job.
 """
@@ -15,15 +16,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
 from regrok.figures import drawable
-from regrok.files import set_aside, whole, write_atomically
+from regrok.files import set_aside, whole
 from regrok.pipeline import locks
+from regrok.pipeline.rosters import (
+    STORE,
+    read_or_nothing,
+    repairs,
+    write_if_changed,
+    write_trained,
+)
 from regrok.pipeline.sources import closure
 from regrok.released import bundle
-from regrok.runs.store import present
+from regrok.runs.trained_by import TrainedBy, present
 from regrok.study.blocks import Config
 from regrok.study.claims import claims_file
 from regrok.study.cost import flops_per_step, prior_steps
@@ -33,9 +41,11 @@ from regrok.study.read import load_config, load_panel
 from regrok.study.words import STUDIES
 from regrok.study.written import CONFIG, folder_of, results_folder, written_config
 from regrok.tables import buildable, scope
-from regrok.training.fingerprint import fingerprint, training_sources
+from regrok.training.generations import trained_by
 
-STORE = Path("results/store")
+if TYPE_CHECKING:
+    pass
+
 RELEASED = bundle.RELEASED
 
 
@@ -57,15 +67,10 @@ class Graph:
         """The training jobs."""
         return [] if self.config.source == "released" else list(self.plan.jobs)
 
-    def trainer(self, job: Job) -> str:
-        """Fingerprint of the code that trains this job's runs."""
+    def code(self, job: Job) -> TrainedBy:
+        """The code that trains this job's runs, by its fingerprints."""
         run = job.runs[0]
-        return fingerprint(run.task.name, run.model.name)
-
-    def training_sources(self, job: str) -> list[str]:
-        """The files whose edit makes the job due."""
-        run = self.plan.jobs[job].runs[0]
-        return [_relative(path) for path in training_sources(run.task.name, run.model.name)]
+        return trained_by(run.task.name, run.model.name)
 
     def priority(self, job: str) -> int:
         """Place of the job from 1, the shortest; the longest begins first, lest it end alone."""
@@ -84,10 +89,10 @@ class Graph:
         return self.results / "plan" / f"{job}.json"
 
     def missing(self, job: str) -> list[str]:
-        """Runs of the job whose files the store lacks."""
+        """Runs of the job that the store has under no fingerprint that is equal to the present code's."""
         planned = self.plan.jobs[job]
-        trainer = self.trainer(planned)
-        return [run.run_id for run in planned.runs if not present(STORE, trainer, run.run_id)]
+        code = self.code(planned)
+        return [run.run_id for run in planned.runs if not present(STORE, code, run.run_id)]
 
     def begin(self, arguments: Sequence[str] = ()) -> None:
         """Claim the scale's results for this process, clear up after a killed build, bring the rosters up to date.
@@ -100,7 +105,7 @@ class Graph:
         holder = locks.take(self.results)
         if holder is None:
             locks.clear_up(self.results.parent)
-            for path in (*self.results.glob("*.parquet"), *self.results.glob("trained/*.parquet")):
+            for path in self.results.glob("*.parquet"):
                 if not whole(path):
                     set_aside(path, "it is cut off", "it is made again")
             self.write_rosters()
@@ -111,7 +116,7 @@ class Graph:
                 f"{busy}. Wait for it to end, or end it: what it has finished is kept. To build beside it, use "
                 "another clone."
             )
-        if _read(self.results / CONFIG) != self._as_built():
+        if read_or_nothing(self.results / CONFIG) != self._as_built():
             raise RegrokError(
                 f"{busy}, and the configuration has changed since it began. Wait for it to end, then look again."
             )
@@ -127,16 +132,27 @@ class Graph:
 
         The configuration as it is built goes beside them, for the jobs and for a reader.
         """
-        _write_if_changed(self.results / CONFIG, self._as_built())
+        write_if_changed(self.results / CONFIG, self._as_built())
         for name in self.jobs:
             path = self.roster(name)
             cohorts = {
                 cohort.name: [run.model_dump(mode="json") for run in cohort.runs]
                 for cohort in self.plan.jobs[name].cohorts
             }
-            repairs = _repairs(path) + bool(self._built(name) and self.missing(name))
-            roster = {"job": name, "repairs": repairs, "cohorts": cohorts}
-            _write_if_changed(path, json.dumps(roster, indent=1) + "\n")
+            code = self._code_by_name(self.plan.jobs[name])
+            done = self._built(name) and self._trained_code(name) in (None, code)
+            again = repairs(path) + bool(done and self.missing(name))
+            roster = {"job": name, "repairs": again, "code": code, "cohorts": cohorts}
+            write_if_changed(path, json.dumps(roster, indent=1) + "\n")
+            if not self._built(name) and not self.missing(name):
+                self._take_from_store(name)
+
+    def _code_by_name(self, job: Job) -> dict[str, Any]:
+        """The code that the job rests on: another name, unless it is proven equal, makes the job due."""
+        code = self.code(job)
+        measured = sorted({name for run in job.runs for name in run.protocol.measure})
+        observables = {name: code.observables[name].name for name in measured}
+        return {"trainer": code.trainer.name, "observables": observables}
 
     def refuse_lacking(self) -> None:
         """Raise RegrokError when the build is to come from released runs and the bundle is damaged or lacks some."""
@@ -155,7 +171,26 @@ class Graph:
         return bundle.compared(RELEASED, self.config.scale) if trained else []
 
     def _built(self, job: str) -> bool:
-        return (self.results / "trained" / f"{job}.runs.parquet").exists()
+        return self._trained(job).exists()
+
+    def _trained(self, job: str) -> Path:
+        return self.results / "trained" / f"{job}.json"
+
+    def _take_from_store(self, job: str) -> None:
+        """Count the job as done where the store has all of its runs, measured as they are asked for."""
+        from regrok.runs.store import RunStore  # reads parquet, which few builds need here
+
+        planned = self.plan.jobs[job]
+        store = RunStore(STORE, self.code(planned))
+        if all(store.finished(run) for run in planned.runs):
+            write_trained(self._trained(job), self.roster(job), planned.runs, store)
+
+    def _trained_code(self, job: str) -> Any:
+        """The code that a finished job was done for, as its roster named it; None where that is not known."""
+        try:
+            return json.loads(self._trained(job).read_text(encoding="utf-8"))["code"]
+        except (OSError, ValueError, KeyError):
+            return None
 
     # What the studies say ------------------------------------------------------------------------------
 
@@ -255,49 +290,3 @@ def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
 def begun_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
     """The graph as the build began with it: what a job on another machine works from, whatever was edited since."""
     return Graph(written_config(folder_of(*load_panel(path, overrides))))
-
-
-def _repairs(path: Path) -> int:
-    """How often the job of this roster was due again because the store had lost a run; 0 for a new one."""
-    try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["repairs"])
-    except (OSError, ValueError, KeyError):
-        return 0
-
-
-def read_roster(path: str | Path) -> dict[str, list[Any]]:
-    """The runs of each cohort of a job, by its name, as `write_rosters` wrote them."""
-    from regrok.study.run import Run
-
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
-    # JSON has lists where the types have tuples, hence not strict.
-    return {
-        cohort: [Run.model_validate(run, strict=False) for run in runs]
-        for cohort, runs in content["cohorts"].items()
-    }
-
-
-def _write_if_changed(path: Path, text: str) -> bool:
-    """Whether the file had to be written; a file that already says this keeps its date."""
-    try:
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            return False
-    except OSError as error:
-        raise RegrokError(f"{path}: cannot be read ({error.strerror})") from error
-    write_atomically(path, text.encode())
-    return True
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
-
-
-def _relative(path: Path) -> str:
-    """Relative to the working directory where the package lies inside it, so that a checkout can be moved."""
-    try:
-        return path.relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()

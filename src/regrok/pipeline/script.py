@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -28,6 +31,11 @@ def require_device(device: str) -> None:
             f"trainer.device is {device}, and torch finds no GPU here (torch {torch.__version__} {build}); "
             "install a CUDA build (README.md), ask the cluster for a GPU, or set trainer.device to cpu"
         )
+
+
+def compiler() -> bool:
+    """Whether there is a C++ compiler for the kernels."""
+    return shutil.which((shlex.split(os.environ.get("CXX", "")) or ["c++"])[0]) is not None
 
 
 class Tee:

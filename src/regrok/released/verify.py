@@ -21,6 +21,7 @@ from regrok.released.dictionary import read_dictionary, unexplained
 from regrok.runs import frames as frame_files
 from regrok.runs.checks import check
 from regrok.study.claims import Claims
+from regrok.training.generations import declared
 
 SAME = 1e-5
 """Two fits of the same runs agree when they differ by at most this share of the larger or of the interval's width:
@@ -65,15 +66,36 @@ def verify_scale(folder: Path, scale: str, claims: Claims) -> list[str]:
     known = read_dictionary((folder / "dictionary.csv").read_text(encoding="utf-8"))
     if unknown := unexplained(known, frames, shipped, fits):
         raise RegrokError(f"{folder}/dictionary.csv does not explain {unknown[0]}")
+    commits = trainers(frames, record, part)
     judged, later = judge_again(claims, fits, frames, shipped, part)
     counts = f"{len(frames.runs):,} runs, {len(frames.curves):,} logged points, {len(fits)} fits"
+    whose = ", ".join(f"commit {each[:12]}" for each in commits)
     lines = [
         f"{part}: {counts}; schemas and counts hold, every column is in the data dictionary",
+        f"{part}: trained by the code of {whose}, or by code that is proven to train the same bits",
         f"{part}: {judged} verdicts, judged again from the fits by claims.yaml, are those of ledger.json",
     ]
     if later:
         lines.append(f"{part}: stated since the release, so not judged here: {', '.join(later)}")
     return lines
+
+
+def trainers(frames: frame_files.Frames, record: Mapping[str, Any], part: Path) -> list[str]:
+    """The commits whose code trained the runs, or trains the same bits.
+
+    Raises RegrokError for a run whose code neither provenance.json nor generations.yaml names.
+    """
+    named = {(e["task"], e["model"], e["trainer"]): e["commit"] for e in record["training"]}
+    found: set[str] = set()
+    for (task, model, trainer), rows in frames.runs.groupby(["task", "model", "trainer"]):
+        commit = named.get((task, model, trainer)) or declared().commit(trainer, task, model)
+        if commit is None:
+            raise RegrokError(
+                f"{part}/runs.parquet: {len(rows)} runs of {task} with {model} were trained by code {trainer}, of "
+                "which neither provenance.json nor training/generations.yaml names the commit; release again"
+            )
+        found.add(commit)
+    return sorted(found)
 
 
 def judge_again(

@@ -1,64 +1,107 @@
-"""From the run store to the four frames of a scale."""
+"""From the run store to the four frames of a scale.
+
+Rows of runs.parquet are computed here, from a run's settings, its curve and a few facts, so that another column needs
+no training. What the frames hold follows from the runs that were asked for: where the store has more of a run than
+they ask (an observable of another scale, a finer cadence), the rest stays in the store.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
 from regrok.files import write_parquet
-from regrok.runs.store import RunStore
+from regrok.measures.events import unless_exploded
+from regrok.runs.rows import run_row
+from regrok.runs.store import RunStore, StoredRun, columns_of
+from regrok.study.run import Run
+from regrok.tasks.sizes import task_info
 
 SPECTRA_COLUMNS = ["run_id", "step", "kind", "index", "power"]
 
 FIRST_COLUMNS = ["run_id", "cell", "cohort", "seed", "outcome", "T_mem", "T_grok", "delay", "steps"]
 """What a reader of runs.parquet wants to see first."""
 
+Parts = tuple[list[dict[str, Any]], list[pd.DataFrame], list[pd.DataFrame]]
+"""Rows, curves and spectra of runs."""
 
-EXPLODED = 1e6
-"""Growth of V beyond which a run has diverged, although single precision can still hold its numbers."""
 
+def row(stored: StoredRun, run: Run | None = None, cohort: str | None = None) -> dict[str, Any]:
+    """The run's row in runs.parquet.
 
-def outcome(row: dict) -> str:
-    """The stored outcome, but diverged where a run that never grokked ends with V grown past `EXPLODED`.
-
-    The trainer ends a run at its first NaN or infinity. SGD with momentum can throw a network to losses of 1e34 and
-    keep it there: such a run did memorise once, yet what ended its chances is the divergence.
+    run: the same run as it is asked for now, by default as it was stored. cohort: its name now, likewise.
     """
-    if row["outcome"] != "grokked" and row["V_final"] > EXPLODED * row["V_0"]:
-        return "diverged"
-    return str(row["outcome"])
+    run = run or Run.model_validate(stored.settings, strict=False)
+    facts = stored.facts
+    made = run_row(
+        run,
+        stored.curve,
+        task_info(run.task),
+        facts["parameters"],
+        facts["collapsed"],
+        facts["diverged"],
+    )
+    made["outcome"] = unless_exploded(made["outcome"], made["V_0"], made["V_final"])
+    made["cohort"] = cohort or facts["cohort"]
+    return made | {name: facts[name] for name in ("wall_seconds", "device", "trainer")}
 
 
-def gather(cohorts: Mapping[str, Iterable[str]], store: RunStore) -> tuple[pd.DataFrame, ...]:
-    """runs, curves and spectra of cohorts, given as name → run_ids, from their store.
+def asked(stored: StoredRun, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Curve and spectra with the observables that the run asks for, at the steps at which it does, and no others."""
+    curve, spectra = stored.curve, stored.spectra
+    wanted, every = run.protocol.measure, run.protocol.measure_every
+    for name, measured in stored.measured.items():
+        columns = columns_of(measured, curve.columns)
+        if name not in wanted:
+            curve = curve.drop(columns=columns)
+            spectra = spectra[spectra["kind"] != name]
+        elif measured["every"] and measured["every"] != every:
+            curve = curve.copy()
+            curve.loc[curve["step"] % every != 0, columns] = np.nan
+            spectra = spectra[(spectra["kind"] != name) | (spectra["step"] % every == 0)]
+    return curve, spectra
+
+
+def gather(
+    cohorts: Mapping[str, Iterable[Run]], store: RunStore
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """runs, curves and spectra of the runs of cohorts, from their store.
 
     Raises RegrokError when a run is not there.
     """
+    return tidy(*_parts(cohorts, store))
+
+
+def _parts(cohorts: Mapping[str, Iterable[Run]], store: RunStore) -> Parts:
     rows, curves, spectra = [], [], []
-    for cohort, run_id in ((name, run_id) for name, ids in cohorts.items() for run_id in ids):
-        stored = store.read(run_id)
+    for cohort, run in ((name, run) for name, runs in cohorts.items() for run in runs):
+        stored = store.read(run)
         if stored is None:
             raise RegrokError(
-                f"run {run_id} of cohort {cohort} is not in {store.folder}; build again: snakemake --cores all"
+                f"run {run.run_id} of cohort {cohort} is not in {store.folder}; build again: snakemake --cores all"
             )
-        # The row was written when the run was trained; its cohort's name may have changed since.
-        rows.append({**stored.row, "cohort": cohort, "outcome": outcome(stored.row)})
-        curves.append(stored.curve.assign(run_id=run_id))
-        for step, kind, power in stored.spectra.itertuples(index=False):
+        rows.append(row(stored, run, cohort))
+        curve, found = asked(stored, run)
+        curves.append(curve.assign(run_id=run.run_id))
+        for step, kind, power in found.itertuples(index=False):
             part = pd.DataFrame({"index": range(len(power)), "power": list(power)})
-            spectra.append(part.assign(run_id=run_id, step=step, kind=kind))
-    return tidy(rows, curves, spectra)
+            spectra.append(part.assign(run_id=run.run_id, step=step, kind=kind))
+    return rows, curves, spectra
 
 
 def tidy(
-    rows: list[dict], curves: list[pd.DataFrame], spectra: list[pd.DataFrame]
-) -> tuple[pd.DataFrame, ...]:
+    rows: list[dict[str, Any]], curves: list[pd.DataFrame], spectra: list[pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The three frames in a fixed order of rows and columns."""
     runs = pd.DataFrame(rows)
-    runs = runs[[*FIRST_COLUMNS, *(c for c in runs.columns if c not in FIRST_COLUMNS)]]
+    runs = runs[[*FIRST_COLUMNS, *sorted(set(runs.columns) - set(FIRST_COLUMNS))]]
+    # A setting that no run has is a number that is missing, as it is where some run has it.
+    runs = runs.astype({c: "float64" for c in runs.columns if runs[c].isna().all()})
     curve = pd.concat(curves, ignore_index=True)
     curve = curve[["run_id", *(c for c in curve.columns if c != "run_id")]]
     spectrum = (
@@ -67,32 +110,28 @@ def tidy(
     spectrum = spectrum[SPECTRA_COLUMNS].astype(
         {"run_id": str, "step": "int64", "kind": str, "index": "int64", "power": "float64"}
     )
-    return runs, curve, spectrum
-
-
-def merge(
-    parts: Iterable[tuple[Path, Path, Path]], folder: Path, experiments: pd.DataFrame
-) -> None:
-    """Concatenate the jobs' frames, sorted by run, and write the four frames of the scale to `folder`."""
-    frames: list[list[pd.DataFrame]] = [[], [], []]
-    for paths in parts:
-        for kind, path in zip(frames, paths, strict=True):
-            kind.append(pd.read_parquet(path))
-    runs, curves, spectra = (_concat(kind) for kind in frames)
-    write_parquet(runs.sort_values("run_id", ignore_index=True), folder / "runs.parquet")
-    write_parquet(
-        curves.sort_values(["run_id", "step"], ignore_index=True), folder / "curves.parquet"
+    return (
+        runs.sort_values("run_id", ignore_index=True),
+        curve.sort_values(["run_id", "step"], ignore_index=True),
+        spectrum.sort_values(["run_id", "kind", "step", "index"], ignore_index=True),
     )
-    by = ["run_id", "kind", "step", "index"]
-    write_parquet(spectra.sort_values(by, ignore_index=True), folder / "spectra.parquet")
+
+
+def write_frames(
+    jobs: Iterable[tuple[Mapping[str, Iterable[Run]], RunStore]],
+    folder: Path,
+    experiments: pd.DataFrame,
+) -> None:
+    """Write the four frames of a scale to `folder`.
+
+    jobs: the cohorts of each training job, by their names, and the store that holds their runs. experiments: rows of
+    the plan's membership. Raises RegrokError when a run is not there.
+    """
+    every: Parts = ([], [], [])
+    for cohorts, store in jobs:
+        for found, new in zip(every, _parts(cohorts, store), strict=True):
+            found += new
+    for name, frame in zip(("runs", "curves", "spectra"), tidy(*every), strict=True):
+        write_parquet(frame, folder / f"{name}.parquet")
     order = ["experiment", "arm", "cell", "run_id"]
     write_parquet(experiments.sort_values(order, ignore_index=True), folder / "experiments.parquet")
-
-
-def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate without letting a job's all-missing columns decide another's type."""
-    columns = list(dict.fromkeys(column for frame in frames for column in frame.columns))
-    filled = [frame.dropna(axis=1, how="all") for frame in frames if len(frame)]
-    if not filled:
-        return frames[0]
-    return pd.concat(filled, ignore_index=True).reindex(columns=columns)

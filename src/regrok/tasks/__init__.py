@@ -7,7 +7,7 @@ A task is one file with a function `make(task, seed) -> Data`, listed in `TASKS`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from regrok.errors import RegrokError
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["TASKS", "Data", "TaskInfo", "make_data", "task_info"]
 
 TASKS = {
-    "modular": "regrok.tasks.modular",
-    "sparse_parity": "regrok.tasks.parity",
-    "xor_clusters": "regrok.tasks.xor_clusters",
+    "modular": "regrok.tasks.modular:make",
+    "sparse_parity": "regrok.tasks.parity:make",
+    "xor_clusters": "regrok.tasks.xor_clusters:make",
 }
-"""The module that makes each task's data."""
+"""The function that makes each task's data."""
 
 
 @dataclass(frozen=True)
@@ -51,5 +51,5 @@ def make_data(task: Task, seed: int) -> Data:
     """
     if task.name not in TASKS:
         raise RegrokError(f"task.name = '{task.name}'; known tasks: {', '.join(TASKS)}")
-    data: Data = import_module(TASKS[task.name]).make(task, seed)
+    data: Data = resolve_name(TASKS[task.name])(task, seed)
     return data

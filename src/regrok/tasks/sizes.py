@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from regrok.errors import RegrokError
 
 if TYPE_CHECKING:
     from regrok.study.run import Run
-    from regrok.study.task import Task
+    from regrok.study.task import Modular, SparseParity, Task, XorClusters
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,29 @@ def task_info(task: Task) -> TaskInfo:
     fifth (2603.25009, section 3.2: nearest); for every odd p it equals the floor at one half, since
     p² leaves the remainder 1 on division by 8.
     """
-    sizes = {"train_size": task.train_size, "validation_size": task.validation_size}
-    if task.name == "modular":
-        return TaskInfo("pairs", tokens=task.p, width=None, classes=task.p, **sizes)
-    if task.name in ("sparse_parity", "xor_clusters"):
-        return TaskInfo("vectors", tokens=None, width=task.n, classes=2, **sizes)
-    raise RegrokError(f"task.name = '{task.name}' has no sizes in regrok.tasks.sizes")
+    if task.name not in SIZES:
+        raise RegrokError(f"task.name = '{task.name}' has no sizes in regrok.tasks.sizes")
+    return SIZES[task.name](task)
+
+
+def residues(task: Modular) -> TaskInfo:
+    """Pairs of residues modulo p, and p classes."""
+    sizes = task.train_size, task.validation_size
+    return TaskInfo("pairs", task.p, None, task.p, *sizes)
+
+
+def two_classes(task: SparseParity | XorClusters) -> TaskInfo:
+    """Vectors of n numbers, and two classes."""
+    sizes = task.train_size, task.validation_size
+    return TaskInfo("vectors", None, task.n, 2, *sizes)
+
+
+SIZES: dict[str, Callable[..., TaskInfo]] = {
+    "modular": residues,
+    "sparse_parity": two_classes,
+    "xor_clusters": two_classes,
+}
+"""What each task's data looks like, by the task's name."""
 
 
 def mirrored(run: Run) -> bool:

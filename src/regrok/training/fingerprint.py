@@ -1,98 +1,127 @@
-"""Which source files a run's numbers rest on, and a fingerprint of what they say.
+"""A fingerprint of the code that trains a run: of every definition that can change one of its bits, and of no other.
 
-The run store keeps runs under this fingerprint: after an edit that changes the training code's meaning the old
-runs stay where they are, untouched and unused, and the new code trains its own; undoing the edit finds them again.
-Comments, docstrings and formatting are not part of the fingerprint, since they cannot change a number.
+The run store keeps runs under it. After an edit that changes what the training code says, the old runs stay where they
+are, and the new code trains its own; undoing the edit finds them again. What code says is told in
+`regrok.training.closure`; which edits are proven to change no bit is written down in generations.yaml (see
+`regrok.training.generations`).
+
+What is measured on a run beside loss, accuracy and V changes none of its bits, so each observable has a fingerprint of
+its own: a new one leaves every stored run alone, an edited one concerns the runs that were measured with it.
+
+No torch here: the Snakefile asks for fingerprints.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
-import re
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from regrok.tasks import TASKS
+from regrok.errors import RegrokError
+from regrok.training.closure import Closure, Definition, Package, registered
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
-TRAINING = (
-    "training/loop.py",
-    "training/slots.py",
-    "training/evaluate.py",
-    "measures/events.py",
-    "measures/observables.py",
-    "training/optim.py",
-    "runs/rows.py",
-    "tasks/streams.py",
-    "kernels/__init__.py",
-    "kernels/native.py",
-    "kernels/native.cpp",
-    "kernels/products.cpp",
-    "kernels/products.py",
-    "kernels/reference.py",
-    "models/__init__.py",
-    "models/layers.py",
-    "models/layout.py",
-    "models/program.py",
-    "tasks/__init__.py",
-    "tasks/examples.py",
-    "tasks/sizes.py",
-)
-"""Files that every run rests on, relative to the package."""
+ROOT = "training.loop:train_cohort"
+"""Where every training starts."""
+
+OBSERVABLES = "measures.observables:OBSERVABLES"
+
+TYPES = {"study.run": None, "study.task": "task", "study.model": "model"}
+"""Modules with the types of a run. Their fields are in the run_id; what is computed from them is code. In those of
+tasks and models, the type counts whose `name` is that of the run's."""
+
+NAMING = {"run_id", "cell"}
+"""Derived values that name a run: another rule gives another name, and a run of another name is trained anyway."""
 
 
-def training_sources(task: str, model: str) -> list[Path]:
-    """The files that a run of this task and model rests on; a new task or model file leaves other runs alone."""
-    task_file = TASKS[task].rpartition(".")[2]
-    names = [*TRAINING, f"tasks/{task_file}.py", f"models/{model}.py"]
-    return [PACKAGE / name for name in names if (PACKAGE / name).exists()]
+class Code:
+    """The training code in one folder of the package, the present one or that of another commit."""
+
+    def __init__(self, folder: Path = PACKAGE):
+        self.package = Package(folder)
+
+    def trainer(self, task: str, model: str) -> Closure:
+        """What runs of this task and model rest on. Raises RegrokError where the code has no such layout."""
+        found = Closure(self.package, {task, model})
+        found.add(self.package.find(ROOT))
+        return self._with_derived(found, task, model)
+
+    def observable(self, name: str, task: str, model: str) -> Closure:
+        """What measuring this observable on such a run rests on, beside the run itself."""
+        found = Closure(self.package, {name, task, model})
+        found.add(self.package.find(OBSERVABLES))
+        return self._with_derived(found, task, model)
+
+    @property
+    def observables(self) -> tuple[str, ...]:
+        """The names that `protocol.measure` may hold."""
+        return registered(self.package.find(OBSERVABLES))
+
+    def _with_derived(self, found: Closure, task: str, model: str) -> Closure:
+        """Add the values derived from settings that the code reads (train_size, batch_size), and what these read."""
+        members = self._derived({"task": task, "model": model})
+        added: set[str] = set()
+        while new := sorted(set(members) & found.attributes - added):
+            for name in new:
+                for definition in members[name]:
+                    found.add(definition)
+            added |= set(new)
+        return found
+
+    def _derived(self, names: dict[str, str]) -> dict[str, list[Definition]]:
+        """Name → definitions of properties and methods of a run's types."""
+        found: dict[str, list[Definition]] = {}
+        for place, kind in TYPES.items():
+            module = self.package.module(f"{self.package.name}.{place}")
+            if module is None:
+                raise RegrokError(f"{self.package.folder}: there is no {place}")
+            for each in module.names.values():
+                made = each.statements[0] if isinstance(each, Definition) else None
+                if not isinstance(made, ast.ClassDef) or not (
+                    kind is None or names[kind] in _called(made)
+                ):
+                    continue
+                for part in made.body:
+                    if not isinstance(part, ast.FunctionDef) or part.name.startswith("_"):
+                        continue
+                    if part.name not in NAMING:
+                        member = Definition(module, f"{made.name}.{part.name}", [part])
+                        found.setdefault(part.name, []).append(member)
+        return found
 
 
-def _meaning(path: Path) -> str:
-    return meaning(path.read_text(encoding="utf-8"), path.suffix)
+def _called(made: ast.ClassDef) -> set[str]:
+    """The names that the `name` of a type may have: the words of its Literal."""
+    return {
+        word.value
+        for part in made.body
+        if isinstance(part, ast.AnnAssign)
+        and isinstance(part.target, ast.Name)
+        and part.target.id == "name"
+        for word in ast.walk(part.annotation)
+        if isinstance(word, ast.Constant) and isinstance(word.value, str)
+    }
 
 
-def meaning(text: str, suffix: str) -> str:
-    """A source file's content without what cannot change a number: comments, docstrings, white space."""
-    if suffix != ".py":
-        text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
-        text = re.sub(r"//[^\n]*", " ", text)
-        # Line structure is kept: the preprocessor reads lines.
-        return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if not isinstance(body, list):
-            continue
-        kept = [
-            part
-            for part in body
-            if not (
-                isinstance(part, ast.Expr)
-                and isinstance(part.value, ast.Constant)
-                and isinstance(part.value.value, str)
-            )
-        ]
-        node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-    return ast.unparse(tree)
+@cache
+def present() -> Code:
+    """The code of this process."""
+    return Code()
 
 
 @cache
 def fingerprint(task: str, model: str) -> str:
-    """12 hex digits of what the training code for this task and model says."""
-    return digest(
-        (path.relative_to(PACKAGE).as_posix(), _meaning(path))
-        for path in training_sources(task, model)
-    )
+    """12 hexadecimal digits of what the code that trains runs of this task and model says."""
+    return present().trainer(task, model).digest()
 
 
-def digest(meanings: Iterable[tuple[str, str]]) -> str:
-    """The fingerprint of training files, given as names relative to the package and what `meaning` keeps of them."""
-    made = hashlib.sha256()
-    for name, kept in meanings:
-        made.update(name.encode())
-        made.update(kept.encode())
-    return made.hexdigest()[:12]
+@cache
+def observable_fingerprint(name: str, task: str, model: str) -> str:
+    """12 hexadecimal digits of what the code that measures this observable says."""
+    return present().observable(name, task, model).digest()
+
+
+def training_sources(task: str, model: str) -> list[Path]:
+    """The files in which the definitions lie that runs of this task and model rest on."""
+    return present().trainer(task, model).files

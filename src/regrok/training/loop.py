@@ -24,8 +24,7 @@ import pandas as pd
 import torch
 
 from regrok.measures import events
-from regrok.measures.observables import measure, squared_norm
-from regrok.runs.rows import run_row
+from regrok.measures.observables import Moment, cadence, measure, squared_norm
 from regrok.runs.store import RunStore, StoredRun
 from regrok.study.run import Run
 from regrok.training.evaluate import Evaluation
@@ -46,6 +45,8 @@ class Slot:
     run: Run
     curve: list[dict[str, float]] = field(default_factory=list)
     spectra: list[dict[str, Any]] = field(default_factory=list)
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    """Observable → the curve's columns that it fills."""
     memorised: bool = False
     grokked_at: int | None = None
     seconds: float = 0.0
@@ -67,6 +68,7 @@ class Slot:
         return {
             "curve": self.curve,
             "spectra": spectra,
+            "columns": self.columns,
             "memorised": self.memorised,
             "grokked_at": self.grokked_at,
             "seconds": self.seconds,
@@ -119,7 +121,7 @@ class Trainer:
             if time.monotonic() - saved > self.checkpoint_seconds:
                 for slot, state in self.occupied.items():
                     saving = {**self.engine.checkpoint(slot), "slot": state.state()}
-                    self.store.write_checkpoint(state.run.run_id, saving)
+                    self.store.write_checkpoint(state.run, saving)
                 saved = time.monotonic()
             self.progress.update(self)
         self.progress.finish(self)
@@ -133,7 +135,7 @@ class Trainer:
     # One slot ----------------------------------------------------------------------------------------
 
     def _start(self, slot: int, run: Run) -> None:
-        checkpoint = self.store.read_checkpoint(run.run_id)
+        checkpoint = self.store.read_checkpoint(run)
         self.engine.start(slot, run, checkpoint)
         state = Slot(run)
         if checkpoint is not None:
@@ -195,18 +197,17 @@ class Trainer:
         if state.diverged:
             return
         train, validation = found["train"], found["validation"]
-        if train and validation and "logit_max" in protocol.measure:
-            row["logit_max"] = float(torch.maximum(train.logit_max, validation.logit_max))
-        if protocol.measure and step % protocol.measure_every == 0:
-            p = getattr(state.run.task, "p", None)
-            flat = engine.flat[slot : slot + 1]
-            scalars, spectra = measure(
-                protocol.measure, engine.model, flat, p, engine.info.classes, state.run.seed
-            )
-            row.update(scalars)
-            state.spectra += [
-                {"step": step, "kind": kind, "power": power} for kind, power in spectra
-            ]
+        if protocol.measure:
+            evaluations = (train, validation) if train and validation else ()
+            flat, classes = engine.flat[slot : slot + 1], engine.info.classes
+            run = state.run
+            moment = Moment(engine.model, flat, run.task, classes, run.seed, evaluations)
+            due = step % protocol.measure_every == 0
+            for name, what in measure(protocol.measure, moment, due=due).items():
+                row.update(what.scalars)
+                state.columns[name] = list(what.scalars)
+                if what.spectrum is not None:
+                    state.spectra.append({"step": step, "kind": name, "power": what.spectrum})
         if full and train and validation:
             spread = float(torch.maximum(train.spread, validation.spread))
             state.collapsed = self._collapsed(state, spread)
@@ -237,12 +238,12 @@ class Trainer:
         state = self.occupied.pop(slot)
         state.seconds += self.engine.seconds[slot]
         self.engine.clear(slot)
-        self.store.write(stored_run(state, self.cohort, self.engine, self.store.trainer))
+        self.store.write(stored_run(state, self.cohort, self.engine, self.store))
         self.done += 1
 
 
-def stored_run(state: Slot, cohort: str, engine: Engine, trainer: str) -> StoredRun:
-    """The finished run as the store keeps it: one row, its settings, its curve and spectra."""
+def stored_run(state: Slot, cohort: str, engine: Engine, store: RunStore) -> StoredRun:
+    """The finished run as the store keeps it: its settings, its curve and spectra, what else is known of it."""
     columns = [
         "step",
         *(f"{s}_{w}" for s in ("train", "validation") for w in ("loss", "accuracy", "examples")),
@@ -252,17 +253,27 @@ def stored_run(state: Slot, cohort: str, engine: Engine, trainer: str) -> Stored
     curve = curve.reindex(columns=[*columns, *(c for c in curve.columns if c not in columns)])
     for name in ("train_examples", "validation_examples"):
         curve[name] = curve[name].fillna(0).astype(np.int64)
-    row = run_row(
-        state.run, curve, engine.info, engine.layout.parameters, state.collapsed, state.diverged
-    )
-    row |= {
+    facts = {
+        "parameters": engine.layout.parameters,
+        "collapsed": state.collapsed,
+        "diverged": state.diverged,
         "cohort": cohort,
         "wall_seconds": state.seconds,
         "device": engine.describe(),
-        "trainer": trainer,
+        "trainer": store.trainer,
+    }
+    protocol = state.run.protocol
+    measured: dict[str, dict[str, Any]] = {
+        name: {
+            "every": cadence(name, protocol.measure_every),
+            "code": store.observable(name),
+            "columns": state.columns.get(name, []),
+        }
+        for name in protocol.measure
     }
     spectra = pd.DataFrame(state.spectra, columns=["step", "kind", "power"])
-    return StoredRun(state.run.run_id, row, state.run.model_dump(mode="json"), curve, spectra)
+    settings = state.run.model_dump(mode="json")
+    return StoredRun(state.run.run_id, facts, settings, measured, curve, spectra)
 
 
 def train_cohort(cohort: str, runs: Iterable[Run], store: RunStore, **options: Any) -> int:
@@ -272,7 +283,7 @@ def train_cohort(cohort: str, runs: Iterable[Run], store: RunStore, **options: A
     Single-threaded by decision: with more threads the floating-point path would depend on the reader's core count.
     """
     torch.set_num_threads(1)
-    missing = [run for run in runs if not store.finished(run.run_id, run.protocol.measure)]
+    missing = [store.to_train(run) for run in runs if not store.finished(run)]
     if missing:
         # SGD with decay drives weights into denormals, which a core multiplies far slower than zeros.
         torch.set_flush_denormal(True)

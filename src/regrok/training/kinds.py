@@ -1,0 +1,226 @@
+"""Small runs of every kind: what `regrok same-bits` trains by two states of the code.
+
+Every task, variant of a model, optimiser, batch and precision is in one of them, and every way in which a run ends; a
+test holds them to the types of a run, so a new variant needs a kind. Each trains in tenths of a second.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+Values = dict[str, Any]
+
+SEEDS = (0, 1)
+"""Each kind is trained with these, side by side."""
+
+MODULAR: Values = {
+    "name": "modular",
+    "operation": "add",
+    "p": 11,
+    "zero": "include",
+    "ordered": True,
+    "train_fraction": 0.6,
+    "train_count": None,
+    "split_seed": None,
+    "labels": "true",
+}
+PARITY: Values = {
+    "name": "sparse_parity",
+    "n": 10,
+    "k": 2,
+    "train_count": 500,
+    "validation_count": 200,
+    "labels": "true",
+}
+CLUSTERS: Values = {
+    "name": "xor_clusters",
+    "n": 24,
+    "noise": 0.1,
+    "train_count": 60,
+    "validation_count": 40,
+    "labels": "true",
+}
+
+TRANSFORMER: Values = {
+    "name": "transformer",
+    "norm": "post",
+    "readout": "last",
+    "d_model": 32,
+    "heads": 4,
+    "ffn": 64,
+    "activation": "relu",
+    "init_scale": 1.0,
+}
+MLP: Values = {
+    "name": "mlp",
+    "input": "concat",
+    "depth": 1,
+    "width": 32,
+    "activation": "relu",
+    "residual": False,
+    "init_scale": 1.0,
+}
+VECTORS: Values = {**MLP, "input": "vector"}
+
+ADAMW: Values = {
+    "name": "adamw",
+    "learning_rate": 2e-3,
+    "weight_decay": 0.5,
+    "decay": "decoupled",
+    "decayed": "all",
+    "beta1": 0.9,
+    "beta2": 0.98,
+    "eps": 1e-8,
+    "momentum": 0.0,
+    "clip_norm": None,
+    "warmup_steps": 0,
+}
+ADAM: Values = {**ADAMW, "name": "adam", "decay": "coupled", "weight_decay": 1e-3}
+SGD: Values = {
+    **ADAMW,
+    "name": "sgd",
+    "decay": "coupled",
+    "learning_rate": 0.1,
+    "weight_decay": 1e-3,
+    "beta1": 0.0,
+    "beta2": 0.0,
+    "eps": 0.0,
+}
+
+PROTOCOL: Values = {
+    "batch": 32,
+    "replacement": True,
+    "max_steps": 100,
+    "memorise_steps": None,
+    "log_every": 5,
+    "curve_every": 20,
+    "tail_steps": 40,
+    "measure": [],
+    "measure_every": 20,
+    "products": "float32",
+}
+FULL: Values = {"batch": "full", "replacement": False}
+TOKENS = ["norm_groups", "logit_max", "fourier_low", "fourier_high", "embedding_spectrum"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of run."""
+
+    name: str
+    task: Values
+    model: Values
+    optimiser: Values
+    protocol: Values
+    way: str = "trained"
+    """trained: by `train_cohort`. resumed: ended half-way and trained on from its checkpoint. reference: without the
+    native kernels, as where there is no compiler. stacked: the two seeds in each call, as on a GPU."""
+
+    @property
+    def pair(self) -> str:
+        """`task/model`, by which code is known."""
+        return f"{self.task['name']}/{self.model['name']}"
+
+    def runs(self) -> list[Values]:
+        """The runs as plain values."""
+        parts = {
+            "task": self.task,
+            "model": self.model,
+            "optimiser": self.optimiser,
+            "protocol": self.protocol,
+        }
+        return [deepcopy({**parts, "seed": seed}) for seed in SEEDS]
+
+
+def _kind(
+    name: str,
+    task: Values = MODULAR,
+    model: Values = MLP,
+    optimiser: Values = ADAMW,
+    way: str = "trained",
+    **protocol: Any,
+) -> Kind:
+    return Kind(name, task, model, optimiser, {**PROTOCOL, **protocol}, way)
+
+
+def _with(values: Values, **changes: Any) -> Values:
+    return {**values, **changes}
+
+
+SUM = _with(MLP, input="sum", depth=2)
+BLOCKS = _with(MLP, input="sum", depth=2, residual=True)
+
+KINDS = (
+    # Tasks
+    _kind("subtraction", _with(MODULAR, operation="subtract")),
+    _kind("multiplication", _with(MODULAR, operation="multiply", zero="exclude")),
+    _kind("division", _with(MODULAR, operation="divide")),
+    _kind("xor", _with(MODULAR, operation="xor", p=16)),
+    _kind("unordered pairs", _with(MODULAR, ordered=False, train_fraction=None, train_count=40)),
+    _kind("one split", _with(MODULAR, split_seed=7)),
+    _kind("random labels", _with(MODULAR, labels="random"), optimiser=_with(ADAMW, weight_decay=0)),
+    _kind("parity", PARITY, VECTORS, max_steps=400, measure=["norm_groups", "logit_max"]),
+    _kind("parity, random labels", _with(PARITY, labels="random"), VECTORS, **FULL),
+    _kind("clusters", CLUSTERS, VECTORS, **FULL),
+    _kind("clusters, random labels", _with(CLUSTERS, labels="random"), VECTORS, SGD),
+    # Transformers
+    *(
+        _kind(f"transformer, {norm}, {readout}, {activation}", model=model, measure=TOKENS)
+        for norm in ("post", "pre")
+        for readout in ("last", "mean")
+        for activation in ("relu", "gelu")
+        for model in [_with(TRANSFORMER, norm=norm, readout=readout, activation=activation)]
+    ),
+    _kind("transformer, large start", model=_with(TRANSFORMER, init_scale=2.0), **FULL),
+    # Perceptrons
+    *(
+        _kind(f"mlp, {activation}", model=_with(MLP, activation=activation), measure=TOKENS)
+        for activation in ("relu", "gelu", "tanh", "quadratic")
+    ),
+    _kind("mlp, summed", model=SUM),
+    _kind("mlp, residual, summed", model=BLOCKS, measure=TOKENS),
+    _kind("mlp, residual, side by side", model=_with(BLOCKS, input="concat", activation="gelu")),
+    _kind("mlp, residual, vectors", PARITY, _with(BLOCKS, input="vector"), max_steps=60),
+    _kind("mlp, small start", model=_with(MLP, init_scale=0.5)),
+    # Optimisers
+    _kind("adam", optimiser=ADAM),
+    _kind("adam, matrices decay", optimiser=_with(ADAM, decayed="matrices")),
+    _kind("adamw, matrices decay", model=TRANSFORMER, optimiser=_with(ADAMW, decayed="matrices")),
+    _kind("adamw, clipped", optimiser=_with(ADAMW, clip_norm=0.1)),
+    _kind("adamw, warm-up", model=TRANSFORMER, optimiser=_with(ADAMW, warmup_steps=30)),
+    _kind("sgd", optimiser=SGD),
+    _kind("sgd, momentum", optimiser=_with(SGD, momentum=0.9)),
+    _kind("sgd, decoupled", optimiser=_with(SGD, decay="decoupled", momentum=0.9)),
+    _kind(
+        "sgd, clipped, warm-up",
+        model=TRANSFORMER,
+        optimiser=_with(SGD, momentum=0.9, clip_norm=0.5, warmup_steps=30, decayed="matrices"),
+    ),
+    # Batches and precision
+    _kind("full batch", **FULL),
+    _kind("epochs", replacement=False),
+    _kind("transformer, epochs", model=TRANSFORMER, replacement=False),
+    _kind("mirror images merged", _with(MODULAR, split_seed=7), SUM, **FULL),
+    _kind("bfloat16", products="bfloat16", **FULL),
+    _kind("transformer, bfloat16", model=TRANSFORMER, products="bfloat16"),
+    # Ends
+    _kind("collapses", optimiser=_with(SGD, weight_decay=1.0), max_steps=400),
+    _kind("diverges", optimiser=_with(SGD, learning_rate=1e6, weight_decay=0)),
+    _kind("gives up", _with(MODULAR, labels="random"), memorise_steps=40),
+    _kind("resumed", way="resumed", measure=TOKENS),
+    _kind("transformer, resumed", model=TRANSFORMER, way="resumed"),
+    # Without the native kernels, and as on a GPU
+    *(
+        _kind(f"{name}, {way}", model=model, optimiser=optimiser, way=way, **protocol)
+        for way in ("reference", "stacked")
+        for name, model, optimiser, protocol in (
+            ("mlp", MLP, ADAMW, {}),
+            ("mlp, residual, sgd", BLOCKS, _with(SGD, momentum=0.9), FULL),
+            ("transformer", TRANSFORMER, ADAMW, {"products": "bfloat16"}),
+            ("transformer, pre, mean", _with(TRANSFORMER, norm="pre", readout="mean"), ADAM, {}),
+            ("mlp, epochs", SUM, _with(ADAMW, clip_norm=0.1), {"replacement": False}),
+        )
+    ),
+)
