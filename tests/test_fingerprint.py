@@ -18,7 +18,9 @@ import pytest
 from regrok.errors import RegrokError
 from regrok.measures.observables import OBSERVABLES
 from regrok.study import run as run_types
-from regrok.training import closure, fingerprint
+from regrok.training import fingerprint
+from regrok.training.code import closure
+from regrok.training.code.package import Definition, Package
 from regrok.training.fingerprint import PACKAGE, Code
 
 MLP = ("modular", "mlp")
@@ -257,25 +259,25 @@ def test_what_two_observables_share_concerns_both(package):
 # Names ------------------------------------------------------------------------------------------------
 
 
-def small(tmp_path, **modules: str) -> closure.Package:
+def small(tmp_path, **modules: str) -> Package:
     folder = tmp_path / "regrok"
     folder.mkdir(exist_ok=True)
     (folder / "__init__.py").write_text("")
     for name, text in modules.items():
         (folder / f"{name}.py").write_text(text)
-    return closure.Package(folder)
+    return Package(folder)
 
 
-def digest(package: closure.Package, root: str = "main:go") -> str:
+def digest(package: Package, root: str = "main:go") -> str:
     found = closure.Closure(package, ())
     found.add(package.find(root))
     return found.digest()
 
 
-def reached(package: closure.Package, root: str = "main:go") -> set[str]:
+def reached(package: Package, root: str = "main:go") -> set[str]:
     found = closure.Closure(package, ())
     found.add(package.find(root))
-    return {part.name for part in found.reached if isinstance(part, closure.Definition)}
+    return {part.name for part in found.reached if isinstance(part, Definition)}
 
 
 def test_a_local_name_is_not_the_module_s(tmp_path):

@@ -88,10 +88,23 @@ def _parts(cohorts: Mapping[str, Iterable[Run]], store: RunStore) -> Parts:
         rows.append(row(stored, run, cohort))
         curve, found = asked(stored, run)
         curves.append(curve.assign(run_id=run.run_id))
-        for step, kind, power in found.itertuples(index=False):
-            part = pd.DataFrame({"index": range(len(power)), "power": list(power)})
-            spectra.append(part.assign(run_id=run.run_id, step=step, kind=kind))
+        if len(found):
+            spectra.append(_long(run.run_id, found))
     return rows, curves, spectra
+
+
+def _long(run_id: str, spectra: pd.DataFrame) -> pd.DataFrame:
+    """Spectra with a row for each frequency instead of a list in each row."""
+    lengths = [len(power) for power in spectra["power"]]
+    return pd.DataFrame(
+        {
+            "run_id": run_id,
+            "step": np.repeat(spectra["step"].to_numpy(), lengths),
+            "kind": np.repeat(spectra["kind"].to_numpy(), lengths),
+            "index": np.concatenate([np.arange(length) for length in lengths]),
+            "power": np.concatenate([np.asarray(power, dtype=float) for power in spectra["power"]]),
+        }
+    )
 
 
 def tidy(

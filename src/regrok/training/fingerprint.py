@@ -2,7 +2,7 @@
 
 The run store keeps runs under it. After an edit that changes what the training code says, the old runs stay where they
 are, and the new code trains its own; undoing the edit finds them again. What code says is told in
-`regrok.training.closure`; which edits are proven to change no bit is written down in generations.yaml (see
+`regrok.training.code`; which edits are proven to change no bit is written down in generations.yaml (see
 `regrok.training.generations`).
 
 What is measured on a run beside loss, accuracy and V changes none of its bits, so each observable has a fingerprint of
@@ -18,7 +18,8 @@ from functools import cache
 from pathlib import Path
 
 from regrok.errors import RegrokError
-from regrok.training.closure import Closure, Definition, Package, registered
+from regrok.training.code.closure import BORDERS, Closure, registered
+from regrok.training.code.package import Definition, Package
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -39,7 +40,7 @@ class Code:
     """The training code in one folder of the package, the present one or that of another commit."""
 
     def __init__(self, folder: Path = PACKAGE):
-        self.package = Package(folder)
+        self.package = Package(folder, BORDERS)
 
     def trainer(self, task: str, model: str) -> Closure:
         """What runs of this task and model rest on. Raises RegrokError where the code has no such layout."""

@@ -1,0 +1,147 @@
+"""The modules of a package, and what its names lead to."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from regrok.errors import RegrokError
+from regrok.training.code.scopes import binds, says_nothing, type_checking
+
+
+@dataclass(frozen=True)
+class Alias:
+    """What an import binds: a module, or a name in one."""
+
+    module: str
+    name: str | None = None
+
+
+@dataclass(eq=False)
+class Definition:
+    """A top-level definition: the statements that bind its name."""
+
+    module: Module
+    name: str
+    statements: list[ast.stmt] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that is no Python."""
+
+    path: Path
+
+    @property
+    def meaning(self) -> str:
+        """Its text without comments and white space; lines are kept, since the preprocessor reads lines."""
+        text = self.path.read_text(encoding="utf-8")
+        text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+        text = re.sub(r"//[^\n]*", "", text)
+        return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+
+
+@dataclass(frozen=True)
+class External:
+    """Something outside the package: `torch.zeros`."""
+
+    name: str
+
+
+Target = Definition | SourceFile | External | Alias
+"""What a name may lead to; an Alias without a name is a module of the package."""
+
+
+class Module:
+    """One module of the package, parsed."""
+
+    def __init__(self, package: Package, name: str, path: Path):
+        self.package, self.name, self.path = package, name, path
+        self.names: dict[str, Definition | Alias] = {}
+        self.effects = Definition(self, "")
+        """What importing the module does beside binding names."""
+        self._read(ast.parse(path.read_text(encoding="utf-8"), str(path)).body)
+
+    def _read(self, statements: Iterable[ast.stmt]) -> None:
+        for statement in statements:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                self.names |= self.imported(statement)
+            elif isinstance(statement, ast.If) and type_checking(statement.test):
+                self._read(statement.orelse)
+            elif bound := binds(statement):
+                for name in bound:
+                    known = self.names.get(name)
+                    if not isinstance(known, Definition):
+                        known = self.names[name] = Definition(self, name)
+                    known.statements.append(statement)
+            elif not says_nothing(statement):
+                self.effects.statements.append(statement)
+
+    def imported(self, statement: ast.Import | ast.ImportFrom) -> dict[str, Alias]:
+        """The names that an import binds."""
+        if isinstance(statement, ast.Import):
+            return {
+                each.asname or each.name.partition(".")[0]: Alias(
+                    each.name if each.asname else each.name.partition(".")[0]
+                )
+                for each in statement.names
+            }
+        if statement.level:
+            parts = self.name.split(".")
+            # A package's own name is the folder that its relative imports start from.
+            up = statement.level - (self.path.name == "__init__.py")
+            base = ".".join(parts[: len(parts) - up])
+            origin = f"{base}.{statement.module}" if statement.module else base
+        else:
+            origin = statement.module or ""
+        return {each.asname or each.name: Alias(origin, each.name) for each in statement.names}
+
+
+class Package:
+    """A package's folder, its modules parsed when they are asked for."""
+
+    def __init__(self, folder: Path, borders: Collection[str] = ()):
+        self.folder, self.name = folder, folder.name
+        self.borders = {f"{self.name}.{border}" for border in borders}
+        self._modules: dict[str, Module | None] = {}
+
+    def module(self, name: str) -> Module | None:
+        """The module, or None where there is none of this name."""
+        if name not in self._modules:
+            place = self.folder.joinpath(*name.split(".")[1:])
+            paths = [place / "__init__.py"]
+            if name != self.name:
+                paths.append(place.with_suffix(".py"))
+            path = next((path for path in paths if path.is_file()), None)
+            self._modules[name] = Module(self, name, path) if path else None
+        return self._modules[name]
+
+    def holds(self, name: str) -> bool:
+        return name == self.name or name.startswith(f"{self.name}.")
+
+    def find(self, name: str) -> Definition:
+        """The definition `training.loop:train_cohort`. Raises RegrokError where there is none."""
+        module, _, within = name.partition(":")
+        found = self.follow(Alias(f"{self.name}.{module}", within))
+        if not isinstance(found, Definition):
+            raise RegrokError(f"{self.folder}: there is no {name}")
+        return found
+
+    def follow(self, alias: Alias) -> Target:
+        """What an import leads to. Raises RegrokError for a name that the package does not have."""
+        if not self.holds(alias.module):
+            return External(f"{alias.module}.{alias.name}" if alias.name else alias.module)
+        if alias.name is None:
+            return alias
+        module = self.module(alias.module)
+        found = module.names.get(alias.name) if module else None
+        if isinstance(found, Definition):
+            return found
+        if isinstance(found, Alias) and found != alias:
+            return self.follow(found)
+        if self.module(f"{alias.module}.{alias.name}"):
+            return Alias(f"{alias.module}.{alias.name}")
+        raise RegrokError(f"{self.folder}: {alias.module} has no {alias.name}")
