@@ -103,7 +103,7 @@ HARMLESS = {
     "words of an error": ("tasks/streams.py", "give at least 1", "1 is the least"),
     "progress": ("training/progress.py", "return f\"{seconds:.0f} s\"", "return f\"{seconds:.1f} s\""),
     "the store's files": ("runs/store.py", 'RETRAINED = "its run is trained again"', 'RETRAINED = "its run is trained anew"'),
-    "a column": ("runs/rows.py", '"full_batch": run.protocol.batch == "full",', '"full_batch": run.protocol.batch == "full",\n        "task_and_model": f"{run.task.name} {run.model.name}",'),
+    "a column": ("runs/rows.py", '"parameters": parameters,', '"parameters": parameters,\n        "task_and_model": f"{run.task.name} {run.model.name}",'),
     "a definition that no training uses": ("training/optim.py", "def _prepare(", "def unused(x):\n    return x\n\n\ndef _prepare("),
     "the outcome's words": ("measures/events.py", 'return "diverged" if outcome', 'return "exploded" if outcome'),
 }  # fmt: skip
