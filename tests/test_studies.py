@@ -245,14 +245,22 @@ def test_a_wrong_key_is_refused_with_its_file(copy, file, dotted, value, words):
 
 REPORTED = [
     ("cells/S99", {"rows": [{"match": {}, "runs": 1}]}, ["cells.S99", "no such experiment"]),
-    ("cells/S1/rows", [{"match": {}}], ["cells.S1.rows[0]", "runs"]),
+    ("cells/S1/rows", [{"match": {}}], ["cells.S1.rows[0].runs", "missing"]),
+    ("cells/S1/rows/0/T_mm", 840, ["cells.S1.rows[0].T_mm", "'T_mem'"]),
+    ("cells/S2/rows/0/match", {"weight_deca": 1}, ["cells.S2.rows[0].match", "'weight_decay'"]),
+    ("deviations/0/here", "{S99.p}", ["deviations[0].here: {S99.p}", "S99"]),
+    ("deviations/0/here", "{S1.weight_decayy}", ["{S1.weight_decayy}", "'weight_decay'"]),
     (
         "constants/A_new",
         {"value": 1, "claim": "A1", "where": "x"},
         ["A_new", "one of value and claim"],
     ),
     ("constants/A_new", {"claim": "A7-constnt", "where": "x"}, ["A_new.claim = 'A7-constnt'"]),
-    ("constants/threshold", {"value": 1, "where": "x"}, ["constants.threshold", "given twice"]),
+    (
+        "constants/threshold",
+        {"value": 1, "where": "x"},
+        ["constants.threshold: given twice", "published.yaml, line", "whole.yaml, line"],
+    ),
     ("deviations/0/scales", ["laptob"], ["deviations[0].scales", "laptob"]),
     ("wordings", "x", ["wordings", "'wording'"]),
 ]
