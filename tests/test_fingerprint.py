@@ -181,7 +181,7 @@ def test_a_new_task_changes_no_fingerprint(package):
     )
     edit(
         package,
-        "tasks/sizes.py",
+        "study/sizes.py",
         ('    "sparse_parity": two', '    "majority": two_classes,\n    "sparse_parity": two'),
     )
     new = '''class Majority(Strict):
