@@ -216,7 +216,22 @@ SPOILED = [
         "studies/norm_delay/study.yaml",
         "extend/tables.hyperparametrs.experiments",
         ["S1"],
-        ["extend.tables.hyperparametrs.experiments", "whole.yaml"],
+        [
+            "norm_delay/study.yaml is refused",
+            "extend.tables.hyperparametrs.experiments",
+            "whole.yaml has no list",
+            "Did you mean 'tables.hyperparameters.experiments'",
+        ],
+    ),
+    (
+        "studies/norm_delay/study.yaml",
+        "extend/tables.hyperparameters.experiments",
+        ["S99"],
+        [
+            "norm_delay/study.yaml is refused",
+            "extend.tables.hyperparameters.experiments = 'S99'",
+            "no such experiment",
+        ],
     ),
     (
         "studies/norm_delay/study.yaml",

@@ -139,23 +139,20 @@ def _refuse_doubles(files: Files) -> None:
 def _merged(panel: Panel, files: Files, whole: bool) -> Config:
     """All files as one configuration: names in the order of the files, lists of the whole extended."""
     _fill_in_printed(files)
-    extended: dict[str, list[str]] = {}
+    extended: list[tuple[Path, str, list[str]]] = []
     parts: list[tuple[Path, StudyFile | Whole]] = []
     for path, data in files.items():
         if path.name == "study.yaml":
             study = _valid(StudyFile, data, path)
             parts.append((path, study))
-            for dotted, values in study.extend.items():
-                extended.setdefault(dotted, []).extend(values)
+            extended += [(path, dotted, values) for dotted, values in study.extend.items()]
         else:
-            for dotted, values in extended.items():
-                _extend(data, dotted, values, path)
-            extended = {}
+            for study_path, dotted, values in extended:
+                _extend(data, dotted, values, study_path, path)
+            extended = []
             parts.append((path, _valid(Whole, data, path)))
-    if extended:
-        raise RegrokError(
-            f"extend.{next(iter(extended))}: there is no studies/whole.yaml to extend"
-        )
+    for study_path, dotted, _ in extended:
+        raise _refusal(study_path, [f"extend.{dotted}: there is no whole.yaml to extend."])
     studies = {
         path.parent.name: Study(
             paper=part.paper,
@@ -231,15 +228,24 @@ def _printed(path: Path) -> dict[str, float]:
     return found
 
 
-def _extend(data: dict[str, Any], dotted: str, values: list[str], path: Path) -> None:
-    """Add to a list of the whole's file. Raises RegrokError where no list has this key."""
+def _extend(data: dict[str, Any], dotted: str, values: list[str], study: Path, whole: Path) -> None:
+    """Add to a list of the whole's file what a study's file says. Raises RegrokError where no list has this key."""
     *above, last = dotted.split(".")
     inner: Any = data
     for key in above:
         inner = inner.get(key) if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or not isinstance(inner.get(last), list):
-        raise RegrokError(f"extend.{dotted}: {path} has no list of this name")
+        hint = nearest(dotted, _lists(data))
+        raise _refusal(study, [f"extend.{dotted}: {whole} has no list of this name.{hint}"])
     inner[last] = [*inner[last], *values]
+
+
+def _lists(data: dict[str, Any], above: str = "") -> list[str]:
+    """Dotted keys of the lists."""
+    found = [f"{above}{key}" for key, value in data.items() if isinstance(value, list)]
+    for key, value in data.items():
+        found += _lists(value, f"{above}{key}.") if isinstance(value, dict) else []
+    return found
 
 
 def _checked(config: Config, files: Files, path: Path) -> Config:
@@ -253,10 +259,18 @@ def _checked(config: Config, files: Files, path: Path) -> Config:
         for section in SECTIONS
         for name in data.get(section) or ()
     }
+    extending = {
+        f"{dotted} = '{value}'": file
+        for file, data in files.items()
+        for dotted, values in (data.get("extend") or {}).items()
+        for value in values
+    }
     told = []
     for line in found:
         key = re.match(r"\w+\.\w+", line)
-        told.append((owners.get(key[0] if key else "", path), line))
+        given = next((each for each in extending if line.startswith(each)), None)
+        file = extending[given] if given else owners.get(key[0] if key else "", path)
+        told.append((file, f"extend.{line}" if given else line))
     if len({file for file, _ in told}) == 1:
-        raise _refusal(told[0][0], found)
+        raise _refusal(told[0][0], [line for _, line in told])
     raise _refusal(path, [f"{file}: {line}" for file, line in told])
