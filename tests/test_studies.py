@@ -14,6 +14,7 @@ import yaml
 from configurations import ROOT
 from regrok.commands.new_study import new_study
 from regrok.errors import RegrokError
+from regrok.paper.references import refuse_unknown
 from regrok.study.claims import load_claims
 from regrok.study.plan import make_plan
 from regrok.study.published import load_published
@@ -287,6 +288,40 @@ def test_what_a_paper_reports_is_checked_too(copy, dotted, value, words):
     with pytest.raises(RegrokError) as refusal:
         load_published(load_config(copy / "config.yaml"), copy / "studies")
     for word in words:
+        assert word in str(refusal.value)
+
+
+def test_a_finding_names_claims_that_there_are(copy):
+    finding = [{"title": "x", "claims": ["B5-windw"]}]
+    path = copy / "studies/depth_and_decay/study.yaml"
+    spoil(path, "tables/findings/options", {"findings": finding})
+    with pytest.raises(RegrokError, match=r"findings\[0\]\.claims = 'B5-windw'.*'B5-window'"):
+        load_claims(load_config(copy / "config.yaml"), copy / "studies")
+
+
+CITED = [
+    ("studies/norm_delay/study.yaml", "cite: truong2026norm", "cite: trunog2026norm", "paper.cite"),
+    ("studies/norm_delay/published.yaml", "{truong2026norm}", "{trunog2026norm}", "wording"),
+    ("studies/norm_delay/section.tex", "{truong2026norm}", "{trunog2026norm}", "section.tex:"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "where"), CITED)
+def test_a_citation_without_an_entry_is_refused_before_anything_runs(copy, file, old, new, where):
+    shutil.copytree(
+        ROOT / "paper", copy / "paper", ignore=shutil.ignore_patterns("generated", "*.pdf")
+    )
+    refuse_unknown(
+        copy, config := load_config(copy / "config.yaml"), load_published(config, copy / "studies")
+    )
+    path = copy / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    config = load_config(copy / "config.yaml")
+    with pytest.raises(RegrokError) as refusal:
+        refuse_unknown(copy, config, load_published(config, copy / "studies"))
+    for word in (where, "'trunog2026norm'", "Did you mean 'truong2026norm'"):
         assert word in str(refusal.value)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -150,8 +150,22 @@ def load_claims(config: Config, folder: Path | str = STUDIES) -> Claims:
         problems = [each for claim in claims for each in _problems(claim, letter, config)]
         if problems:
             raise RegrokError("\n  ".join([f"{paths[name]} is refused:", *problems[:SHOWN]]))
+    ids = [claim.id for claims in read.values() for claim in claims]
+    if found := list(_unknown_in_tables(config, ids)):
+        raise RegrokError("\n  ".join(["a table names a claim that there is not:", *found[:SHOWN]]))
     papers = {study.paper.letter: study.paper for study in config.studies.values()}
     return Claims.model_construct(papers=papers, claims=[c for each in read.values() for c in each])
+
+
+def _unknown_in_tables(config: Config, ids: Collection[str]) -> Iterator[str]:
+    """Claims that a table's findings name and no study has."""
+    for name, table in config.tables.items():
+        findings = table.options.get("findings")
+        for i, finding in enumerate(findings if isinstance(findings, list) else ()):
+            for claim in finding.get("claims", ()) if isinstance(finding, dict) else ():
+                if claim not in ids:
+                    where = f"tables.{name}.options.findings[{i}].claims = '{claim}'"
+                    yield f"{where}: no such claim.{nearest(claim, ids)}"
 
 
 def _refuse_doubles(files: Mapping[Path, list[Claim]]) -> None:
