@@ -56,7 +56,7 @@ LONG_NAME = 23
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
-    """The table of an entry of config.yaml. Raises RegrokError when no fit of law `cells` is listed or done."""
+    """The table of a study's entry. Raises RegrokError when no fit of law `cells` is listed or done."""
     fits = [material.fits[f] for f in entry.fits if f in material.fits]
     records = {r["cell"]: r for fit in fits if fit["law"] == "cells" for r in fit["cells"]}
     if not records:
