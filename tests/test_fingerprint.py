@@ -44,9 +44,9 @@ def trainers(package: Path) -> dict[tuple[str, str], str]:
     return {pair: code.trainer(*pair).digest() for pair in PAIRS}
 
 
-def observables(package: Path) -> dict[str, str]:
+def observables(package: Path, pair: tuple[str, str] = MLP) -> dict[str, str]:
     code = Code(package)
-    return {name: code.observable(name, *MLP).digest() for name in code.observables}
+    return {name: code.observable(name, *pair).digest() for name in code.observables}
 
 
 def edit(package: Path, name: str, *changes: tuple[str, str]) -> None:
@@ -290,6 +290,25 @@ def test_what_two_observables_share_concerns_both(package):
     assert differ == {"fourier_low", "fourier_high"}
 
 
+TRANSFORMER = ("modular", "transformer")
+READ = {
+    "the groups of parameters": ("models/transformer.py", '("embedding", "position")', '("embedding",)', [TRANSFORMER]),
+    "the logits": ("models/mlp.py", "BLOCK_SCALE = 0.5", "BLOCK_SCALE = 1.0", [MLP]),
+    "the layout": ("models/layout.py", "ALIGN = 16", "ALIGN = 32", [MLP, TRANSFORMER]),
+    "the evaluations": ("training/evaluate.py", "-block.low.amin(-1)", "block.low.amin(-1)", [MLP, TRANSFORMER]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", READ)
+def test_what_an_observable_reads_of_a_run_concerns_it(package, what):
+    *change, concerned = READ[what]
+    edit(package, change[0], (change[1], change[2]))
+    for pair in (MLP, TRANSFORMER):
+        before, after = observables(PACKAGE, pair), observables(package, pair)
+        differ = {name for name in before if before[name] != after[name]}
+        assert differ == (set(before) if pair in concerned else set())
+
+
 # Names ------------------------------------------------------------------------------------------------
 
 
@@ -347,6 +366,78 @@ def test_what_a_module_does_when_it_is_imported_counts(tmp_path):
     text = "import torch\n\ntorch.set_default_dtype(torch.float32)\n\n\ndef go():\n    return 1\n"
     one = digest(small(tmp_path, main=text))
     assert one != digest(small(tmp_path, main=text.replace("float32", "float64")))
+
+
+EFFECTS = {
+    "the package": "__init__.py",
+    "a package of which nothing is used": "training/__init__.py",
+    "a module that is imported for others": "study/base.py",
+    "a border": "training/progress.py",
+    "what a border imports": "runs/trained_by.py",
+}
+
+
+@pytest.mark.parametrize("where", EFFECTS)
+def test_what_python_executes_for_an_import_counts(package, where):
+    path = package / EFFECTS[where]
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + "\nimport torch\n\ntorch.set_default_dtype(torch.float64)\n", "utf-8")
+    one = trainers(package)
+    assert all(one[pair] != unedited()[pair] for pair in PAIRS)
+    path.write_text(text + "\nimport torch\n\nif torch:\n    x = torch.set_flush_denormal(True)\n")
+    other = trainers(package)
+    assert all(other[pair] not in (one[pair], unedited()[pair]) for pair in PAIRS)
+
+
+def test_what_a_border_calls_when_it_is_imported_counts(package):
+    path = package / "training/progress.py"
+    text = path.read_text(encoding="utf-8")
+    call = "\n\ndef prepare():\n    import torch\n\n    torch.set_num_threads(1)\n\n\nprepare()\n"
+    path.write_text(text + call, "utf-8")
+    one = trainers(package)
+    path.write_text(text + call.replace("(1)", "(2)"), "utf-8")
+    assert all(one[pair] != digest for pair, digest in trainers(package).items())
+
+
+def test_a_module_that_is_executed_but_not_for_this_code_does_not_count(package):
+    path = package / "study/yaml.py"
+    path.write_text(path.read_text("utf-8") + "\nimport torch\n\ntorch.manual_seed(1)\n", "utf-8")
+    assert trainers(package) == unedited()
+
+
+GO = "\n\ndef go():\n    return f\n"
+FOLLOWED = {
+    "try": "try:\n    from regrok.a import f\nexcept ImportError:\n    f = None\n" + GO,
+    "if": "import sys\n\nif sys.maxsize:\n    from regrok.a import f\nelse:\n    f = None\n" + GO,
+    "with": "import contextlib\n\nwith contextlib.suppress(ImportError):\n    from regrok.a import f\n" + GO,
+    "a whole module": "try:\n    import regrok.a as f\nexcept ImportError:\n    f = None\n" + GO,
+    "by its whole name": "try:\n    import regrok.a\nexcept ImportError:\n    pass\n\n\ndef go():\n    return regrok.a.f\n",
+    "bound anew": "from functools import cache\n\nfrom regrok.a import f\n\nf = cache(f)\n" + GO,
+    "a class's body": "class go:\n    from regrok.a import f\n",
+    "its effects": "def go():\n    import regrok.a\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", FOLLOWED)
+def test_an_import_within_another_statement_is_followed(tmp_path, how):
+    said = "print(1)\n\n\ndef f():\n    return 1\n"
+    other = said.replace("print(1)" if how == "its effects" else "return 1", "print(2)")
+    one = digest(small(tmp_path, main=FOLLOWED[how], a=said))
+    assert one == digest(small(tmp_path, main=FOLLOWED[how], a=said))
+    assert one != digest(small(tmp_path, main=FOLLOWED[how], a=other))
+
+
+def test_an_import_of_which_the_text_does_not_tell_what_it_binds_is_refused(tmp_path):
+    package = small(tmp_path, main="from regrok.a import *\n" + GO, a="f = 1\n")
+    with pytest.raises(RegrokError, match=r"main\.py:1: `from regrok\.a import \*` hides"):
+        digest(package)
+    both = (
+        "def go(x):\n    if x:\n        from regrok.a import f\n    else:\n        from regrok.b import f\n"
+        "    return f\n"
+    )
+    package = small(tmp_path, main=both, a="f = 1\n", b="f = 2\n")
+    with pytest.raises(RegrokError, match="go imports several things as f"):
+        digest(package)
 
 
 @pytest.mark.parametrize(
