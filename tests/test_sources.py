@@ -35,6 +35,7 @@ BESIDE = {
     "report/pages.py": ["report.css", *sorted(p.name for p in (PACKAGE / "report").glob("*.j2"))],
     "released/page.py": ["comparison.html.j2"],
     "kernels/native.py": ["native.cpp", "products.cpp"],
+    "training/generations.py": ["generations.yaml"],
 }
 """Module → the files beside it that it reads."""
 
