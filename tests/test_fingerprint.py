@@ -20,7 +20,7 @@ from regrok.measures.observables import OBSERVABLES
 from regrok.study import run as run_types
 from regrok.training import fingerprint
 from regrok.training.code import closure
-from regrok.training.code.package import Definition, Package
+from regrok.training.code.package import Definition, Package, SourceFile
 from regrok.training.fingerprint import PACKAGE, Code
 
 MLP = ("modular", "mlp")
@@ -99,7 +99,7 @@ HARMLESS = {
     "annotated constant": ("training/slots.py", "CHUNK = 64", "CHUNK: int = 64"),
     "import line": ("training/optim.py", "from functools import partial", "import functools\nfrom functools import partial"),
     "type-checking import": ("tasks/modular.py", "from regrok.study.task import Modular", "from regrok.study.task import Modular, XorClusters"),
-    "C++ comment": ("kernels/native.cpp", "// Optimisers: runs", "// The optimisers: runs"),
+    "C++ comment": ("kernels/optimisers.h", "// Optimisers: runs", "// The optimisers: runs"),
     "words of an error": ("tasks/streams.py", "give at least 1", "1 is the least"),
     "progress": ("training/progress.py", "return f\"{seconds:.0f} s\"", "return f\"{seconds:.1f} s\""),
     "the store's files": ("runs/store.py", 'RETRAINED = "its run is trained again"', 'RETRAINED = "its run is trained anew"'),
@@ -131,7 +131,39 @@ def test_a_moved_and_renamed_file_changes_no_fingerprint(package):
     assert not any("tasks.streams import" in p.read_text("utf-8") for p in package.rglob("*.py"))
     (package / "kernels/native.cpp").rename(package / "kernels/passes.cpp")
     edit(package, "kernels/native.py", ('("native.cpp",', '("passes.cpp",'))
+    (package / "kernels/elementary.h").rename(package / "kernels/functions.h")
+    for path in (package / "kernels").glob("*.h"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace('"elementary.h"', '"functions.h"'), encoding="utf-8")
     assert trainers(package) == unedited()
+
+
+def meaning(folder: Path, **files: str) -> str:
+    """What one.cpp says beside these headers."""
+    for name, text in files.items():
+        (folder / f"{name}.{'cpp' if name == 'one' else 'h'}").write_text(text, encoding="utf-8")
+    return SourceFile(folder / "one.cpp").meaning
+
+
+def test_cpp_says_the_same_split_into_headers(tmp_path):
+    whole = meaning(tmp_path, one="#include <cmath>\nint a;\nint b;  // two\nint c;\n")
+    assert whole == "#include <cmath>\nint a;\nint b;\nint c;"
+    split = {
+        "one": '#include "b.h"\n#include "a.h"\nint c;\n',
+        "a": "// The first.\n#pragma once\n#include <cmath>\nint a;\n",
+        "b": '#pragma once\n  #  include   "a.h"\nint b;\n',
+    }
+    assert meaning(tmp_path, **split) == whole
+    assert SourceFile(tmp_path / "one.cpp").files == [
+        tmp_path / name for name in ("one.cpp", "b.h", "a.h")
+    ]
+    # Without the pragma the preprocessor reads it twice.
+    split["a"] = split["a"].replace("#pragma once\n", "")
+    assert meaning(tmp_path, **split).count("int a;") == 2
+
+
+def test_a_header_that_is_not_beside_is_left_as_a_line(tmp_path):
+    assert meaning(tmp_path, one='#include "omp.h"\nint a;\n') == '#include "omp.h"\nint a;'
 
 
 def test_a_renamed_function_changes_no_fingerprint(package):
@@ -149,7 +181,7 @@ def test_a_new_task_changes_no_fingerprint(package):
     )
     edit(
         package,
-        "tasks/sizes.py",
+        "study/sizes.py",
         ('    "sparse_parity": two', '    "majority": two_classes,\n    "sparse_parity": two'),
     )
     new = '''class Majority(Strict):
@@ -198,7 +230,9 @@ MODULAR = {pair for pair in PAIRS if pair[0] == "modular"}
 HARMFUL = {
     "an optimiser's sum": ("training/optim.py", "_CLIP_EPSILON = 1e-6", "_CLIP_EPSILON = 1e-7", EVERY),
     "a branch of an optimiser": ("training/optim.py", "buffer.mul_(momentum.to(flat.dtype)[:, None]).add_(grad)", "buffer.add_(grad)", EVERY),
-    "C++": ("kernels/native.cpp", "#include <cmath>", "#include <cmath>\n#define X 1", EVERY),
+    "C++": ("kernels/native.cpp", "#include <utility>", "#include <utility>\n#define X 1", EVERY),
+    "a header": ("kernels/norms.h", "kNormEpsilon = 1e-5", "kNormEpsilon = 1e-6", EVERY),
+    "a header's header": ("kernels/elementary.h", "1.44269504f", "1.44269505f", EVERY),
     "a compiler's flag": ("kernels/native.py", '"-O3"', '"-Ofast"', EVERY),
     "a reference kernel": ("kernels/reference.py", "x.add_(bias.unsqueeze(1))", "x.add_(2 * bias.unsqueeze(1))", EVERY),
     "a task": ("tasks/modular.py", "return (a - b) % p", "return (b - a) % p", MODULAR),
@@ -222,9 +256,9 @@ def test_what_can_change_a_number_changes_the_fingerprints_concerned(package, ki
 
 def test_each_task_and_model_has_files_of_its_own():
     files = {pair: {p.name for p in Code().trainer(*pair).files} for pair in PAIRS}
-    assert {"transformer.py", "modular.py", "loop.py", "native.cpp"} <= files[
-        "modular", "transformer"
-    ]
+    assert {"transformer.py", "modular.py", "loop.py"} <= files["modular", "transformer"]
+    compiled = {p.name for p in (PACKAGE / "kernels").iterdir() if p.suffix in (".cpp", ".h")}
+    assert {"native.cpp", "norms.h", "elementary.h"} <= compiled <= files["modular", "transformer"]
     assert "mlp.py" not in files["modular", "transformer"]
     assert {"mlp.py", "parity.py", "streams.py"} <= files["sparse_parity", "mlp"]
     assert not {"transformer.py", "modular.py"} & files["sparse_parity", "mlp"]

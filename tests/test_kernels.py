@@ -5,6 +5,7 @@ import math
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from regrok import kernels
 from regrok.errors import RegrokError
+from regrok.kernels import native as compiled
 from regrok.kernels import products, reference
 from regrok.kernels.native import SOURCES
 from regrok.kernels.products import PRODUCTS
@@ -346,3 +348,25 @@ def test_the_products_compile_for_processors_that_this_one_is_not(processor, tmp
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@needs_native
+def test_an_edited_header_is_another_library(tmp_path, monkeypatch):
+    """The library is kept under what all sources say, headers among them."""
+    folder = tmp_path / "kernels"
+    folder.mkdir()
+    for path in (*compiled.SOURCES, *compiled.HEADERS):
+        shutil.copy(path, folder)
+    copies = {"SOURCES": compiled.SOURCES, "HEADERS": compiled.HEADERS}
+    for name, paths in copies.items():
+        monkeypatch.setattr(compiled, name, tuple(folder / path.name for path in paths))
+    monkeypatch.setattr(
+        compiled, "FLAGS", ("-std=c++17", "-O0", "-fopenmp-simd", "-fPIC", "-shared")
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    compiler = shlex.split(os.environ.get("CXX", "")) or ["c++"]
+    first = compiled._library(compiler)
+    assert compiled._library(compiler) == first
+    norms = folder / "norms.h"
+    norms.write_text(norms.read_text().replace("kNormEpsilon = 1e-5", "kNormEpsilon = 1e-6"))
+    assert compiled._library(compiler) != first

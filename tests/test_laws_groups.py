@@ -8,16 +8,7 @@ import pytest
 
 from planted import NOTHING, exponential_curve, fit, make_run
 from regrok.errors import RegrokError
-from regrok.laws import (
-    cells,
-    comparison,
-    escape,
-    optimisers,
-    parity,
-    regimes,
-    spectral,
-    summary,
-)
+from regrok.laws import cells, comparison, escape, optimisers, parity, regimes, spectral, summary
 from regrok.runs.frames import Frames
 
 NEVER = {"T_mem": math.nan, "delay": math.nan}

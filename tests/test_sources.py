@@ -34,8 +34,8 @@ SCRIPTS = [f"workflow/scripts/{path.name}" for path in sorted(ROOT.glob("workflo
 BESIDE = {
     "report/pages.py": ["report.css", *sorted(p.name for p in (PACKAGE / "report").glob("*.j2"))],
     "released/page.py": ["comparison.html.j2"],
-    "kernels/native.py": ["native.cpp", "products.cpp"],
     "training/generations.py": ["generations.yaml"],
+    "kernels/native.py": sorted(p.name for p in (PACKAGE / "kernels").glob("*.[ch]*")),
 }
 """Module → the files beside it that it reads."""
 

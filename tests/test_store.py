@@ -257,6 +257,9 @@ def test_the_commit_of_a_fingerprint_is_the_one_it_stands_under(tmp_path):
     generations.declare("1" * 40, {"trainers": {"modular/mlp": "123456789012"}}, path)
     proof = {"proven": "2030-01-02", "runs": 4, "trainers": {"modular/mlp": "12e456789012"}}
     generations.declare("1" * 40, {**proof, "observables": {"logit_max": ["a", "b"]}}, path)
+    written = path.read_text()
+    generations.declare("1" * 40, proof, path)
+    assert path.read_text().startswith(written), "what stood there is written as it was"
     known = generations.read(path)
     assert known.commit("12e456789012", "modular", "mlp") == "1" * 40
     assert known.commit("12e456789012", "modular", "transformer") is None

@@ -1,6 +1,6 @@
 """Compiles native.cpp and products.cpp for this CPU the first time, keeps it on disk, and binds calls to tensors.
 
-The library is cached by a hash of source, flags, compiler and CPU under `$XDG_CACHE_HOME/regrok`
+The library is cached by a hash of sources, headers, flags, compiler and CPU under `$XDG_CACHE_HOME/regrok`
 (`~/.cache/regrok`). Without a working compiler `load` says so once and returns None.
 """
 
@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("native.cpp", "products.cpp"))
+HEADERS = tuple(sorted(Path(__file__).parent.glob("*.h")))
 FLAGS = (
     "-std=c++17",
     "-O3",
@@ -242,7 +243,7 @@ def _built() -> tuple[Native | None, str]:
 
 def _library(compiler: list[str]) -> Path:
     version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True)
-    sources = [source.read_text() for source in SOURCES]
+    sources = [source.read_text() for source in (*SOURCES, *HEADERS)]
     parts = (*sources, *FLAGS, *compiler, version.stdout, _processor())
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regrok"

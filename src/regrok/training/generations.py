@@ -101,7 +101,8 @@ def declare(commit: str, entry: Entry, path: Path | str = FILE) -> None:
     path = Path(path)
     entries = {known: list(value) for known, value in read(path).entries.items()}
     entries.setdefault(commit, []).append(dict(entry))
-    entries = json.loads(json.dumps(entries))  # else what is said twice is written as a reference
+    # Else what is said twice is written as a reference, and a number as a word once it was read.
+    entries = json.loads(json.dumps(entries), parse_int=str)
     text = yaml.safe_dump(entries, sort_keys=False, width=120, default_flow_style=None)
     write_atomically(path, (HEAD + text).encode())
 

@@ -108,8 +108,9 @@ class Closure:
         """The files in which what is reached lies."""
         return sorted(
             {
-                part.path if isinstance(part, SourceFile) else part.module.path
+                path
                 for part in self.reached
+                for path in (part.files if isinstance(part, SourceFile) else [part.module.path])
             }
         )
 

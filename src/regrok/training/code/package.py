@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,17 +31,47 @@ class Definition:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that is no Python."""
+    """A file that is no Python, with the files beside it that it includes."""
 
     path: Path
 
     @property
     def meaning(self) -> str:
-        """Its text without comments and white space; lines are kept, since the preprocessor reads lines."""
-        text = self.path.read_text(encoding="utf-8")
-        text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
-        text = re.sub(r"//[^\n]*", "", text)
-        return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+        """Its text without comments and white space; lines are kept, since the preprocessor reads lines.
+
+        `#include "rows.h"` is replaced by what that file says, so that neither names of headers nor which of them
+        holds a definition count; what says `#pragma once` is said once.
+        """
+        return "\n".join(_said(self.path, {}))
+
+    @property
+    def files(self) -> list[Path]:
+        """Itself and all that it includes, in the order in which they are read."""
+        read: dict[Path, bool] = {}
+        for _ in _said(self.path, read):
+            pass
+        return list(read)
+
+
+_INCLUDE = re.compile(r'# ?include ?"([^"]+)"')
+
+
+def _said(path: Path, read: dict[Path, bool]) -> Iterator[str]:
+    """The lines that say something, those of included files in their places; read: file → whether it is said once."""
+    read.setdefault(path, False)
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+    text = re.sub(r"//[^\n]*", "", text)
+    for line in (" ".join(each.split()) for each in text.splitlines()):
+        include = _INCLUDE.fullmatch(line)
+        beside = path.parent / include[1] if include else None
+        if line == "#pragma once":
+            read[path] = True
+        elif beside is not None and beside.is_file():
+            if not read.get(beside):
+                yield from _said(beside, read)
+        elif line:
+            yield line
 
 
 @dataclass(frozen=True)
