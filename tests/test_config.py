@@ -151,6 +151,12 @@ def test_broken_yaml_is_refused_where_it_breaks(text: str, words: list[str]) -> 
         assert word in str(refusal.value)
 
 
+@pytest.mark.parametrize("text", ["a: " + "[" * 60_000, "- " * 60_000, "a: " + "{b: " * 60_000])
+def test_nesting_without_end_is_refused_and_ends_no_process(text: str) -> None:
+    with pytest.raises(RegrokError, match="study"):
+        parse_yaml(text, "study")
+
+
 def test_a_missing_file_is_named_with_the_nearest_one() -> None:
     with pytest.raises(RegrokError, match=r"confg\.yaml.*config\.yaml"):
         load_config(ROOT / "confg.yaml")

@@ -15,6 +15,10 @@ TWO_WAYS = re.compile(
 """Numbers that readers of YAML 1.1, of YAML 1.2 and people take for different ones: 042 is 34, 42 or text."""
 
 
+MOST_LEVELS = 10_000
+"""Brackets and dashes of a file that libyaml reads; Python's reader says of more that they nest too deeply."""
+
+
 class _Strict(yaml.constructor.SafeConstructor):
     """Keys are text, and each is given once; a number is one number, whoever reads it."""
 
@@ -99,7 +103,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     """As `read_yaml`, from text."""
     try:
         try:
-            data = yaml.load(text, Loader=_Loader)
+            data = yaml.load(text, Loader=_Loader if _shallow(text) else _Explaining)
         except yaml.MarkedYAMLError:
             data = yaml.load(text, Loader=_Explaining)
     except yaml.MarkedYAMLError as error:
@@ -111,6 +115,11 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise RegrokError(f"{source}: should hold keys and values, not {type(data).__name__}")
     return data
+
+
+def _shallow(text: str) -> bool:
+    """Whether no nesting can be deep: libyaml ends the process at some tens of thousands of levels."""
+    return text.count("[") + text.count("{") + text.count("- ") < MOST_LEVELS
 
 
 def parse_scalar(text: str) -> Any:
