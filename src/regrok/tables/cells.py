@@ -16,6 +16,7 @@ from regrok.errors import RegrokError
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("frames", "fits", "published")
 DEFAULTS: dict[str, Any] = {}
 
 SETTINGS = {
