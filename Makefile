@@ -55,10 +55,10 @@ notebooks: install ## run the notebooks; the outcome is in results/laptop/notebo
 	@$(IN_VENV) python -m snakemake notebooks --cores $(CORES) --config $(CONFIG)
 
 artifact: install tex ## the artifact appendix with the reproducibility checklist: paper/artifact.pdf
-	@$(IN_VENV) python -m snakemake paper/artifact.pdf --cores $(CORES) --config scale=$(SCALE)
+	@$(IN_VENV) python -m snakemake artifact --cores $(CORES) --config $(CONFIG)
 
 arxiv: install tex ## the paper's sources as arXiv takes them: paper/regrok-arxiv.tar.gz
-	@$(IN_VENV) python -m snakemake paper/regrok-arxiv.tar.gz --cores $(CORES) --config scale=$(SCALE)
+	@$(IN_VENV) python -m snakemake arxiv --cores $(CORES) --config $(CONFIG)
 
 test: install ## the default tests (minutes)
 	@$(PYTEST) -m "not long and not slurm"

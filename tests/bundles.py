@@ -57,6 +57,13 @@ def small_studies(folder: Path, config: Config) -> Path:
     def decided(key: str) -> bool:
         return key.partition(".")[0] in config.fits
 
+    # What refers to claims that are left out goes with them.
+    for path in folder.glob("*/study.yaml"):
+        held = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for section, name in (("figures", "forecast"), ("tables", "findings")):
+            held[section].pop(name, None)
+        write_yaml(path, held)
+
     for path in folder.glob("*/claims.yaml"):
         stated = yaml.safe_load(path.read_text(encoding="utf-8"))
         stated["claims"] = [

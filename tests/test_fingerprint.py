@@ -20,7 +20,7 @@ from regrok.measures.observables import OBSERVABLES
 from regrok.study import run as run_types
 from regrok.training import fingerprint
 from regrok.training.code import closure
-from regrok.training.code.package import Definition, Package, SourceFile
+from regrok.training.code.package import SourceFile
 from regrok.training.fingerprint import PACKAGE, Code
 
 MLP = ("modular", "mlp")
@@ -44,9 +44,9 @@ def trainers(package: Path) -> dict[tuple[str, str], str]:
     return {pair: code.trainer(*pair).digest() for pair in PAIRS}
 
 
-def observables(package: Path) -> dict[str, str]:
+def observables(package: Path, pair: tuple[str, str] = MLP) -> dict[str, str]:
     code = Code(package)
-    return {name: code.observable(name, *MLP).digest() for name in code.observables}
+    return {name: code.observable(name, *pair).digest() for name in code.observables}
 
 
 def edit(package: Path, name: str, *changes: tuple[str, str]) -> None:
@@ -181,7 +181,7 @@ def test_a_new_task_changes_no_fingerprint(package):
     )
     edit(
         package,
-        "tasks/sizes.py",
+        "study/sizes.py",
         ('    "sparse_parity": two', '    "majority": two_classes,\n    "sparse_parity": two'),
     )
     new = '''class Majority(Strict):
@@ -290,72 +290,63 @@ def test_what_two_observables_share_concerns_both(package):
     assert differ == {"fourier_low", "fourier_high"}
 
 
-# Names ------------------------------------------------------------------------------------------------
+TRANSFORMER = ("modular", "transformer")
+READ = {
+    "the groups of parameters": ("models/transformer.py", '("embedding", "position")', '("embedding",)', [TRANSFORMER]),
+    "the logits": ("models/mlp.py", "BLOCK_SCALE = 0.5", "BLOCK_SCALE = 1.0", [MLP]),
+    "the layout": ("models/layout.py", "ALIGN = 16", "ALIGN = 32", [MLP, TRANSFORMER]),
+    "the evaluations": ("training/evaluate.py", "-block.low.amin(-1)", "block.low.amin(-1)", [MLP, TRANSFORMER]),
+}  # fmt: skip
 
 
-def small(tmp_path, **modules: str) -> Package:
-    folder = tmp_path / "regrok"
-    folder.mkdir(exist_ok=True)
-    (folder / "__init__.py").write_text("")
-    for name, text in modules.items():
-        (folder / f"{name}.py").write_text(text)
-    return Package(folder)
+@pytest.mark.parametrize("what", READ)
+def test_what_an_observable_reads_of_a_run_concerns_it(package, what):
+    *change, concerned = READ[what]
+    edit(package, change[0], (change[1], change[2]))
+    for pair in (MLP, TRANSFORMER):
+        before, after = observables(PACKAGE, pair), observables(package, pair)
+        differ = {name for name in before if before[name] != after[name]}
+        assert differ == (set(before) if pair in concerned else set())
 
 
-def digest(package: Package, root: str = "main:go") -> str:
-    found = closure.Closure(package, ())
-    found.add(package.find(root))
-    return found.digest()
+# Imports, registries, borders ----------------------------------------------------------------------
 
 
-def reached(package: Package, root: str = "main:go") -> set[str]:
-    found = closure.Closure(package, ())
-    found.add(package.find(root))
-    return {part.name for part in found.reached if isinstance(part, Definition)}
+EFFECTS = {
+    "the package": "__init__.py",
+    "a package of which nothing is used": "training/__init__.py",
+    "a module that is imported for others": "study/base.py",
+    "a border": "training/progress.py",
+    "what a border imports": "runs/trained_by.py",
+}
 
 
-def test_a_local_name_is_not_the_module_s(tmp_path):
-    text = "def other():\n    pass\n\n\ndef go(other):\n    return other\n"
-    assert reached(small(tmp_path, main=text)) == {"go"}
-    text = "def other():\n    pass\n\n\ndef go():\n    return [other for other in range(3)]\n"
-    assert reached(small(tmp_path, main=text)) == {"go"}
+@pytest.mark.parametrize("where", EFFECTS)
+def test_what_python_executes_for_an_import_counts(package, where):
+    path = package / EFFECTS[where]
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + "\nimport torch\n\ntorch.set_default_dtype(torch.float64)\n", "utf-8")
+    one = trainers(package)
+    assert all(one[pair] != unedited()[pair] for pair in PAIRS)
+    path.write_text(text + "\nimport torch\n\nif torch:\n    x = torch.set_flush_denormal(True)\n")
+    other = trainers(package)
+    assert all(other[pair] not in (one[pair], unedited()[pair]) for pair in PAIRS)
 
 
-def test_names_are_followed_through_modules_re_exports_and_imports_within_functions(tmp_path):
-    main = (
-        "import regrok.a as short\nfrom regrok import b\n\n\ndef go():\n    from regrok.c import third\n"
-        "    return short.first, b.second, third\n"
-    )
-    package = small(
-        tmp_path,
-        main=main,
-        a="first = 1\nother = 2\n",
-        b="from regrok.a import first as second\n",
-        c="def third():\n    return fourth\n\n\nfourth = 4\n",
-    )
-    assert reached(package) == {"go", "first", "third", "fourth"}
+def test_what_a_border_calls_when_it_is_imported_counts(package):
+    path = package / "training/progress.py"
+    text = path.read_text(encoding="utf-8")
+    call = "\n\ndef prepare():\n    import torch\n\n    torch.set_num_threads(1)\n\n\nprepare()\n"
+    path.write_text(text + call, "utf-8")
+    one = trainers(package)
+    path.write_text(text + call.replace("(1)", "(2)"), "utf-8")
+    assert all(one[pair] != digest for pair, digest in trainers(package).items())
 
 
-def test_functions_that_call_one_another_have_a_fingerprint(tmp_path):
-    text = "def go(n):\n    return back(n)\n\n\ndef back(n):\n    return go(n - 1)\n"
-    one = digest(small(tmp_path, main=text))
-    assert one == digest(small(tmp_path, main=text))
-    assert one != digest(small(tmp_path, main=text.replace("n - 1", "n - 2")))
-
-
-def test_what_a_module_does_when_it_is_imported_counts(tmp_path):
-    text = "import torch\n\ntorch.set_default_dtype(torch.float32)\n\n\ndef go():\n    return 1\n"
-    one = digest(small(tmp_path, main=text))
-    assert one != digest(small(tmp_path, main=text.replace("float32", "float64")))
-
-
-@pytest.mark.parametrize(
-    "hidden", ["eval('1')", "__import__('regrok.a')", "importlib.import_module('regrok.a')"]
-)
-def test_code_that_hides_what_it_uses_is_refused(tmp_path, hidden):
-    package = small(tmp_path, main=f"import importlib\n\n\ndef go():\n    return {hidden}\n", a="")
-    with pytest.raises(RegrokError, match="hides which code is used"):
-        digest(package)
+def test_a_module_that_is_executed_but_not_for_this_code_does_not_count(package):
+    path = package / "study/yaml.py"
+    path.write_text(path.read_text("utf-8") + "\nimport torch\n\ntorch.manual_seed(1)\n", "utf-8")
+    assert trainers(package) == unedited()
 
 
 def test_a_registry_that_is_no_plain_dictionary_is_refused(package):

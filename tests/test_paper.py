@@ -14,7 +14,7 @@ import pytest
 
 from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
-from regrok.paper import assemble, lint, texts, typeset
+from regrok.paper import lint, references, texts, typeset
 from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
 from studies import ROOT, study
@@ -268,10 +268,10 @@ def test_two_bibliographies_may_share_an_entry_and_not_a_key(tmp_path):
     one, two = tmp_path / "one.bib", tmp_path / "two.bib"
     one.write_text("@misc{a,\n  title = {A}\n}\n@misc{b,\n  title = {B}\n}\n", encoding="utf-8")
     two.write_text("@misc{a,\n  title = {A}\n}\n", encoding="utf-8")
-    assert assemble.references([one, two]).count("@misc") == 2
+    assert references.bibliography([one, two]).count("@misc") == 2
     two.write_text("@misc{a,\n  title = {Another}\n}\n", encoding="utf-8")
     with pytest.raises(RegrokError, match=r"two\.bib: a is another entry than in .*one\.bib"):
-        assemble.references([one, two])
+        references.bibliography([one, two])
 
 
 def test_an_overfull_table_in_the_log_is_found_and_a_hair_is_not():

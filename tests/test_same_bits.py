@@ -39,7 +39,10 @@ def edit(source: Path, name: str, old: str, new: str) -> Path:
 def trained(tmp_path_factory) -> dict[str, Any]:
     """The bits of this package, of an unchanged copy, and of copies in which a little was changed."""
     folder = tmp_path_factory.mktemp("packages")
-    sources = {name: copy(folder / name) for name in ("same", "eps", "task", "observable", "said")}
+    sources = {
+        name: copy(folder / name)
+        for name in ("same", "eps", "task", "observable", "said", "groups")
+    }
     edit(
         sources["eps"],
         "training/slots.py",
@@ -57,8 +60,27 @@ def trained(tmp_path_factory) -> dict[str, Any]:
     )
     edit(sources["observable"], "measures/observables.py", "shares)[-5:]", "shares)[-4:]")
     edit(sources["said"], "training/optim.py", "_CLIP_EPSILON = 1e-6", "_CLIP_EPSILON = 1 / 10**6")
+    edit(
+        sources["groups"],
+        "models/transformer.py",
+        '"embedding": [n for n in shapes if n.startswith(("embedding", "position"))]',
+        '"embedding": [n for n in shapes if n.startswith("embedding")]',
+    )
+    edit(
+        sources["groups"],
+        "models/transformer.py",
+        'n.startswith("head")',
+        'n.startswith(("head", "position"))',
+    )
     names = ["now", *sources]
     return dict(zip(names, train([PACKAGE.parent, *sources.values()], SOME), strict=True))
+
+
+def entry(trained, name):
+    """What generations.yaml says of such code."""
+    bits = trained[name]
+    codes = {name: sorted(set(by_pair.values())) for name, by_pair in bits["observables"].items()}
+    return {"trainers": bits["trainers"], "observables": codes}
 
 
 def found(trained, name):
@@ -98,16 +120,15 @@ def test_what_all_share_is_not_proven_by_the_kinds_that_it_does_not_touch(traine
 def test_an_edit_that_changes_no_bit_is_to_be_declared(trained):
     verdict = judged(trained, "said")
     assert verdict.equal and not verdict.anew and not verdict.false
-    assert verdict.to_declare == {"trainers": trained["said"]["trainers"]}
-    entry = {kind: trained["now"][kind] for kind in ("trainers", "observables")}
-    declared = judged(trained, "said", {BASE: [entry, verdict.to_declare]})
+    # An observable takes in the trainer, so what changes this in words changes that as well.
+    assert verdict.to_declare == entry(trained, "said")
+    declared = judged(trained, "said", {BASE: [entry(trained, "now"), verdict.to_declare]})
     assert not declared.to_declare and not declared.false
 
 
 def test_what_is_declared_equal_and_is_not_is_said(trained):
-    entry = {kind: trained["now"][kind] for kind in ("trainers", "observables")}
     wrong = {"trainers": trained["eps"]["trainers"]}
-    verdict = judged(trained, "eps", {BASE: [entry, wrong]})
+    verdict = judged(trained, "eps", {BASE: [entry(trained, "now"), wrong]})
     assert set(verdict.false) == {"modular/mlp", "modular/transformer", "xor_clusters/mlp"}
     assert "but it is not" in command.verdict(verdict, BASE, declare=False)[0]
 
@@ -119,6 +140,29 @@ def test_an_observable_is_judged_for_itself(trained):
     assert transformer.parted is None
     assert "top5_share at step 0" in transformer.observables["embedding_spectrum"]
     assert transformer.observables["fourier_low"] is None
+
+
+def test_what_is_measured_through_the_model_is_measured_anew_after_an_edit_of_it(trained):
+    verdict = judged(trained, "groups")
+    assert verdict.equal and verdict.anew == ["norm_groups"] and not verdict.false
+    assert verdict.to_declare["trainers"] == {
+        "modular/transformer": trained["groups"]["trainers"]["modular/transformer"]
+    }
+    assert set(verdict.to_declare["observables"]) == set(kinds.TOKENS) - {"norm_groups"}
+
+
+def test_an_observable_that_is_declared_for_one_model_alone_is_judged_for_each(trained):
+    # That of the transformers is declared and wrong; that another model's is not declared mends nothing.
+    mixed = {
+        **trained["groups"],
+        "observables": {
+            name: {**codes, "modular/mlp": "feedfeedfeed"}
+            for name, codes in trained["groups"]["observables"].items()
+        },
+    }
+    every = compare(trained["now"], mixed, SOME)
+    wrong = Generations({BASE: [entry(trained, "now"), entry(trained, "groups")]})
+    assert judge(trained["now"], mixed, every, wrong).false == ["norm_groups"]
 
 
 def test_one_bit_is_a_difference():
@@ -165,7 +209,7 @@ def test_equal_code_is_declared_once_it_is_proven(proving, trained, capsys):
     assert written.commit(trainer, "modular", "mlp") == BASE
     (own, proof) = written.entries[BASE]
     assert own["trainers"] == trained["now"]["trainers"]
-    assert proof["runs"] == str(2 * len(SOME)) and proof["machine"] and proof["proven"]
+    assert proof["runs"] == 2 * len(SOME) and proof["machine"] and proof["proven"]
     capsys.readouterr()
     assert prove("said") == 0
     assert "every stored run of that code serves" in capsys.readouterr().out
@@ -186,6 +230,18 @@ def test_a_declaration_that_does_not_hold_is_an_error(proving, trained, capsys):
         generations.declare(BASE, {"trainers": trained[name]["trainers"]}, path)
     assert prove("eps") == 1
     assert "declared equal to bbbbbbbbbbbb, but it is not" in capsys.readouterr().out
+
+
+def test_nothing_is_declared_beside_a_declaration_that_does_not_hold(proving, trained, capsys):
+    prove, path = proving
+    generations.declare(BASE, entry(trained, "now"), path)
+    codes = entry(trained, "groups")["observables"]["norm_groups"]
+    generations.declare(BASE, {"observables": {"norm_groups": codes}}, path)
+    before = path.read_bytes()
+    assert prove("groups", declare=True) == 1
+    said = capsys.readouterr().out
+    assert "declared equal to bbbbbbbbbbbb, but it is not: norm_groups" in said
+    assert "Nothing was declared" in said and path.read_bytes() == before
 
 
 def test_without_the_commit_nothing_is_compared_and_nothing_fails(monkeypatch, capsys):

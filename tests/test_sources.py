@@ -34,6 +34,7 @@ SCRIPTS = [f"workflow/scripts/{path.name}" for path in sorted(ROOT.glob("workflo
 BESIDE = {
     "report/pages.py": ["report.css", *sorted(p.name for p in (PACKAGE / "report").glob("*.j2"))],
     "released/page.py": ["comparison.html.j2"],
+    "training/generations.py": ["generations.yaml"],
     "kernels/native.py": sorted(p.name for p in (PACKAGE / "kernels").glob("*.[ch]*")),
 }
 """Module → the files beside it that it reads."""
@@ -338,7 +339,7 @@ def tables_of(graph: Graph, *kinds: str) -> set[Job]:
     ("old", "new"),
     [
         ("short: norm-separation delay law ", "short: another name "),
-        ("cite: truong2026norm ", "cite: truong2026other "),
+        ("cite: truong2026norm ", "cite: power2022grokking "),
     ],
 )
 def test_what_the_paper_alone_says_of_a_publication_typesets_it(laptop, old, new):

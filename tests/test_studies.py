@@ -14,6 +14,7 @@ import yaml
 from configurations import ROOT
 from regrok.commands.new_study import new_study
 from regrok.errors import RegrokError
+from regrok.paper.references import refuse_unknown
 from regrok.study.claims import load_claims
 from regrok.study.plan import make_plan
 from regrok.study.published import load_published
@@ -216,7 +217,22 @@ SPOILED = [
         "studies/norm_delay/study.yaml",
         "extend/tables.hyperparametrs.experiments",
         ["S1"],
-        ["extend.tables.hyperparametrs.experiments", "whole.yaml"],
+        [
+            "norm_delay/study.yaml is refused",
+            "extend.tables.hyperparametrs.experiments",
+            "whole.yaml has no list",
+            "Did you mean 'tables.hyperparameters.experiments'",
+        ],
+    ),
+    (
+        "studies/norm_delay/study.yaml",
+        "extend/tables.hyperparameters.experiments",
+        ["S99"],
+        [
+            "norm_delay/study.yaml is refused",
+            "extend.tables.hyperparameters.experiments = 'S99'",
+            "no such experiment",
+        ],
     ),
     (
         "studies/norm_delay/study.yaml",
@@ -245,14 +261,22 @@ def test_a_wrong_key_is_refused_with_its_file(copy, file, dotted, value, words):
 
 REPORTED = [
     ("cells/S99", {"rows": [{"match": {}, "runs": 1}]}, ["cells.S99", "no such experiment"]),
-    ("cells/S1/rows", [{"match": {}}], ["cells.S1.rows[0]", "runs"]),
+    ("cells/S1/rows", [{"match": {}}], ["cells.S1.rows[0].runs", "missing"]),
+    ("cells/S1/rows/0/T_mm", 840, ["cells.S1.rows[0].T_mm", "'T_mem'"]),
+    ("cells/S2/rows/0/match", {"weight_deca": 1}, ["cells.S2.rows[0].match", "'weight_decay'"]),
+    ("deviations/0/here", "{S99.p}", ["deviations[0].here: {S99.p}", "S99"]),
+    ("deviations/0/here", "{S1.weight_decayy}", ["{S1.weight_decayy}", "'weight_decay'"]),
     (
         "constants/A_new",
         {"value": 1, "claim": "A1", "where": "x"},
         ["A_new", "one of value and claim"],
     ),
     ("constants/A_new", {"claim": "A7-constnt", "where": "x"}, ["A_new.claim = 'A7-constnt'"]),
-    ("constants/threshold", {"value": 1, "where": "x"}, ["constants.threshold", "given twice"]),
+    (
+        "constants/threshold",
+        {"value": 1, "where": "x"},
+        ["constants.threshold: given twice", "published.yaml, line", "whole.yaml, line"],
+    ),
     ("deviations/0/scales", ["laptob"], ["deviations[0].scales", "laptob"]),
     ("wordings", "x", ["wordings", "'wording'"]),
 ]
@@ -264,6 +288,40 @@ def test_what_a_paper_reports_is_checked_too(copy, dotted, value, words):
     with pytest.raises(RegrokError) as refusal:
         load_published(load_config(copy / "config.yaml"), copy / "studies")
     for word in words:
+        assert word in str(refusal.value)
+
+
+def test_a_finding_names_claims_that_there_are(copy):
+    finding = [{"title": "x", "claims": ["B5-windw"]}]
+    path = copy / "studies/depth_and_decay/study.yaml"
+    spoil(path, "tables/findings/options", {"findings": finding})
+    with pytest.raises(RegrokError, match=r"findings\[0\]\.claims = 'B5-windw'.*'B5-window'"):
+        load_claims(load_config(copy / "config.yaml"), copy / "studies")
+
+
+CITED = [
+    ("studies/norm_delay/study.yaml", "cite: truong2026norm", "cite: trunog2026norm", "paper.cite"),
+    ("studies/norm_delay/published.yaml", "{truong2026norm}", "{trunog2026norm}", "wording"),
+    ("studies/norm_delay/section.tex", "{truong2026norm}", "{trunog2026norm}", "section.tex:"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "where"), CITED)
+def test_a_citation_without_an_entry_is_refused_before_anything_runs(copy, file, old, new, where):
+    shutil.copytree(
+        ROOT / "paper", copy / "paper", ignore=shutil.ignore_patterns("generated", "*.pdf")
+    )
+    refuse_unknown(
+        copy, config := load_config(copy / "config.yaml"), load_published(config, copy / "studies")
+    )
+    path = copy / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    config = load_config(copy / "config.yaml")
+    with pytest.raises(RegrokError) as refusal:
+        refuse_unknown(copy, config, load_published(config, copy / "studies"))
+    for word in (where, "'trunog2026norm'", "Did you mean 'truong2026norm'"):
         assert word in str(refusal.value)
 
 

@@ -242,7 +242,7 @@ def test_a_linear_classifier_cannot_tell_xor_clusters_apart() -> None:
 
 
 def test_the_sizes_do_not_load_torch() -> None:
-    code = "import sys, regrok.tasks.sizes; sys.exit('torch' in sys.modules)"
+    code = "import sys, regrok.study.sizes; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -86,7 +86,8 @@ def prove(base: str, declare: bool, device: str) -> int:
         + (f"{len(parted)} kinds differ" if parted else "the same bits")
         + f" ({time.monotonic() - began:.0f} s)"
     )
-    if declare and judged.to_declare:
+    # A file that is wrong in one entry is not added to: it would serve stored runs on.
+    if declare and judged.to_declare and not judged.false:
         write(base, theirs, judged, compared)
     said = verdict(judged, base, declare)
     print("\n".join(said))
@@ -112,6 +113,7 @@ def verdict(judged: Judgement, base: str, declare: bool) -> Sequence[str]:
         lines.append(
             f"declared equal to {base[:12]}, but it is not: {', '.join(judged.false)}. Stored runs would serve code "
             "that trains other bits: undo the edit, or take the declaration out of src/regrok/training/generations.yaml"
+            + (". Nothing was declared" if declare else "")
         )
     if judged.anew:
         lines.append(
@@ -133,7 +135,10 @@ def write(base: str, theirs: Any, judged: Judgement, runs: int) -> None:
     from regrok.training import generations
 
     if base not in generations.read().entries:
-        own = {kind: theirs[kind] for kind in ("trainers", "observables")}
+        observables = {
+            name: sorted(set(codes.values())) for name, codes in theirs["observables"].items()
+        }
+        own = {"trainers": theirs["trainers"], "observables": observables}
         generations.declare(base, {"stored": "by this commit itself", **own})
     made = commit()
     changed = " and changes" if made["modified"] else ""

@@ -3,8 +3,8 @@
     drawable  → the figures whose first experiment runs at this scale
     regrok.figures.parts.drawing → draws one and writes it
 
-A module gets only the experiments and fits that its entry in config.yaml lists. Add a figure: one file here that
-defines `draw`, one block in config.yaml, one `\\regrokfigure` in paper/sections.
+A module gets only the experiments and fits that its entry in a study lists. Add a figure: one file here that
+defines `draw`, one block in a study's study.yaml, one `\\regrokfigure` in its section.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from regrok.errors import RegrokError
 
 
 def kinds() -> list[str]:
-    """Names that `draw:` may have in config.yaml."""
+    """Names that `draw:` may have in a study."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from regrok.errors import RegrokError
-from regrok.study.claims import AllEqual, Claim, Proportion, Sign
+from regrok.study.claims import Claim
+from regrok.study.predicates import AllEqual, Proportion, Sign
 from regrok.study.words import (
     DIRECTION,
     INCONCLUSIVE,

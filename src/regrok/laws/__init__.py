@@ -7,7 +7,7 @@ Each module has
 `estimates` maps a key to an Estimate (regrok.laws.parts.estimate), `points` and `cells` are lists of small records that
 figures and tables show; `run_fit` makes JSON of it. What cannot be estimated from the runs at hand is there with value
 null and a reason. A new law is a new module here and a block under `fits` in
-config.yaml.
+a study.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def law(name: str) -> ModuleType:
 def run_fit(
     name: str, entry: Any, frames: Frames, fits: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Fit one entry of config.yaml's `fits` to the runs of its experiments (all runs when it lists none).
+    """Fit one entry of a study's `fits` to the runs of its experiments (all runs when it lists none).
 
     entry: anything with `law`, `experiments` and `options`. fits: the whole section, which the law
     `robustness` alone reads.

@@ -1,6 +1,6 @@
 """The fits again under other readings of the same runs; `regrok.judging.ledger` judges every claim on each.
 
-Not a law of its own: it reads the other fits of config.yaml.
+Not a law of its own: it reads the other fits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def fit_variants(frames: Frames, fits: Mapping[str, Any], options: dict[str, Any
     """{"estimates": {}, "points": [], "cells": [], "variants": {variant: {estimate key: estimate}}}.
 
     options: fits (names of the fits to repeat), replicates (of their bootstraps). Raises RegrokError for a fit
-    that config.yaml does not hold.
+    that no study holds.
     """
     settings = option(options, DEFAULTS)
     if missing := [name for name in settings["fits"] if name not in fits]:

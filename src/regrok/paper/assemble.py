@@ -8,7 +8,6 @@ studies have folders of their own, so none takes another's figures. arXiv takes 
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import drawable, source
 from regrok.paper import texts
+from regrok.paper.references import bibliography
 from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, VERDICTS
 from regrok.tables import buildable
 from regrok.tables.parts.booktabs import table
@@ -71,7 +71,7 @@ def assemble(
         "abstract.tex": abstract(sources, here),
         "overview.tex": overview(config, ledger),
         "unreproduced.tex": unreproduced(ledger, explanations),
-        texts.REFERENCES: references(texts.bibliographies(root, config)),
+        texts.REFERENCES: bibliography(texts.bibliographies(root, config)),
     }
     for part, names in rest.items():
         macro = "regrokfigure" if part == "figures" else "regroktable"
@@ -197,23 +197,3 @@ def unreproduced(ledger: Mapping[str, Any], explanations: Mapping[str, str | Non
     if not lines:
         lines = ["Every claim that can be judged at this scale is reproduced."]
     return "\n".join(lines) + "\n"
-
-
-def references(paths: Collection[Path]) -> str:
-    """One bibliography of several files. Raises RegrokError where two of them say different things of one key."""
-    entries: dict[str, tuple[str, Path]] = {}
-    for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise RegrokError(f"{path} cannot be read ({error.strerror})") from error
-        for entry in re.split(r"(?m)^(?=@)", text):
-            key = re.match(r"@\w+\{\s*([^,\s]+)", entry)
-            if key is None:
-                continue
-            before = entries.setdefault(key[1], (entry.strip(), path))
-            if before[0] != entry.strip():
-                raise RegrokError(
-                    f"{path}: {key[1]} is another entry than in {before[1]}; give one of them another key"
-                )
-    return "\n".join(entry for entry, _ in entries.values()) + "\n"

@@ -21,6 +21,7 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole
+from regrok.paper.references import refuse_unknown
 from regrok.paper.texts import shown_studies
 from regrok.pipeline import locks
 from regrok.pipeline.rosters import (
@@ -307,7 +308,9 @@ class Graph:
 def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
     """What a control panel asks for; raises RegrokError before any job starts where a study's file is refused."""
     config = load_config(path, overrides)
-    load_published(config, Path(path).parent / STUDIES)  # reads the claims too
+    root = Path(path).parent
+    published = load_published(config, root / STUDIES)  # reads the claims too
+    refuse_unknown(root, config, published)
     graph = Graph(config)
     refuse_empty(graph.plan, config)
     return graph

@@ -5,7 +5,7 @@
 Read from the syntax, without importing: absolute and relative imports, also those inside functions, but for those
 under TYPE_CHECKING; with each module the __init__ of its packages, which Python executes; and the files beside a
 module that its strings name: `native.cpp`, f"{kind}.html.j2", and those that such a file names in turn. Modules that
-are looked up by a name of config.yaml (a law, a figure, a table) are not seen; who asks gives them as further roots.
+are looked up by a name in a study (a law, a figure, a table) are not seen; who asks gives them as further roots.
 """
 
 from __future__ import annotations

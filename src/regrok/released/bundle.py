@@ -145,9 +145,9 @@ def part_for(
         whole = [name for name in planned.index if name not in lacking.index]
         part_of = f", or build what is whole there: 'only=[{','.join(whole)}]'" if whole else ""
         raise RegrokError(
-            f"{Path(folder) / scale}: the released runs lack what config.yaml asks for at the {scale} scale: "
+            f"{Path(folder) / scale}: the released runs lack what the studies ask for at the {scale} scale: "
             f"{', '.join(shown[:SHOWN])}{more}. Train them (source: trained) and release again (make release), "
-            f"or take the config.yaml that this bundle was released with{part_of}"
+            f"or take the studies that this bundle was released with{part_of}"
         )
     chosen = set(wanted["run_id"])
 

@@ -34,7 +34,7 @@ CURVES: dict[str, Entry] = {
 }  # fmt: skip
 
 EXPERIMENTS: dict[str, Entry] = {
-    "experiment": ("", "name in config.yaml"),
+    "experiment": ("", "name in a study's study.yaml"),
     "arm": ("", "arm of the experiment that the run belongs to; empty when it has none"),
     "run_id": ("", "the run; a run that serves several experiments has a row for each"),
     "cell": ("", "the run's cell"),
@@ -52,7 +52,7 @@ SPECTRA: dict[str, Entry] = {
 }
 
 LEDGER: dict[str, Entry] = {
-    "id": ("", "the claim, as in paper/claims.yaml"),
+    "id": ("", "the claim, as in a study's claims.yaml"),
     "paper": ("", "letter of the paper that makes it"),
     "arxiv": ("", "its arXiv number"),
     "place": ("", "where it is printed"),
@@ -82,7 +82,7 @@ LEDGER: dict[str, Entry] = {
 }
 
 FITS: dict[str, Entry] = {
-    "fit": ("", "name in config.yaml"),
+    "fit": ("", "name in a study's study.yaml"),
     "law": ("", "module of regrok.laws"),
     "experiments": ("", "experiments whose runs it reads; empty: all"),
     "options": ("", "the law's options"),

@@ -250,6 +250,11 @@ def put_in_place(made: Path, folder: Path) -> None:
     if target.exists():
         os.replace(target, old)
     os.replace(made, target)
+    describe_bundle(folder)
+
+
+def describe_bundle(folder: Path) -> None:
+    """Write what describes the whole bundle (dictionary, README, metadata), and seal it."""
     write_atomically(folder / "dictionary.csv", dictionary_csv(folder).encode())
     write_atomically(folder / "README.md", about(folder).encode())
     # The list of checksums is written last and is described all the same, in a first release as in a second.

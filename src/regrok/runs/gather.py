@@ -20,7 +20,7 @@ from regrok.measures.events import unless_exploded
 from regrok.runs.rows import run_row
 from regrok.runs.store import RunStore, StoredRun, columns_of
 from regrok.study.run import Run
-from regrok.tasks.sizes import task_info
+from regrok.study.sizes import task_info
 
 SPECTRA_COLUMNS = ["run_id", "step", "kind", "index", "power"]
 

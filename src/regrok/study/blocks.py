@@ -145,7 +145,7 @@ class Paper(Strict):
     short: str
     """A name of a few words."""
     cite: str
-    """Key of paper/references.bib."""
+    """Key of an entry in the study's references.bib."""
 
 
 class Constant(Strict):

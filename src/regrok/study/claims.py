@@ -7,9 +7,8 @@ A predicate without a target or bound means the number that the paper prints, wh
 from __future__ import annotations
 
 import difflib
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from regrok.errors import RegrokError
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Paper
 from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.predicates import NUMBERED, Predicate
 from regrok.study.words import STUDIES, Scale
 from regrok.study.written import results_folder
 from regrok.study.yaml import places, read_yaml
@@ -26,127 +26,9 @@ from regrok.study.yaml import places, read_yaml
 Estimand = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+$")]
 """<fit>.<key>"""
 ClaimId = Annotated[str, Field(pattern=r"^[A-Z][0-9]+(-[a-z0-9]+)*$")]
-MinimumRuns = Annotated[int, Field(ge=1)]
 
 COMMAND = "snakemake {folder}/fits/{fit}.json --cores all --config {asked}"
 """What brings a claim's evidence."""
-
-NUMBERED = {
-    "within": "target",
-    "all_equal": "target",
-    "proportion": "target",
-    "at_least": "bound",
-    "at_most": "bound",
-}
-"""Kind of predicate → its key for the number that is asked."""
-
-
-class Criterion(Strict):
-    """What a claim's estimate has to satisfy."""
-
-    direction_only: bool = False
-    """true: another regime is asked than the published one; meeting it reproduces the direction alone."""
-
-
-class Within(Criterion):
-    """The interval lies in a band around the published value."""
-
-    kind: Literal["within"]
-    """within: the interval lies inside the band."""
-    target: float
-    """The middle of the band; the published value where it is left out."""
-    tolerance: Annotated[float, Field(ge=0)] | None = None
-    """Half width of the band."""
-    tolerance_relative: Annotated[float, Field(gt=0)] | None = None
-    """Half width as a share of the target."""
-    tolerance_factor: Annotated[float, Field(gt=1)] | None = None
-    """The band is target/factor to target·factor."""
-
-    @model_validator(mode="after")
-    def _one_tolerance(self) -> Within:
-        given = (self.tolerance, self.tolerance_relative, self.tolerance_factor)
-        if sum(g is not None for g in given) != 1:
-            raise ValueError("give one of tolerance, tolerance_relative, tolerance_factor")
-        if self.tolerance_factor is not None and self.target <= 0:
-            raise ValueError("tolerance_factor needs a positive target")
-        return self
-
-    def band(self) -> tuple[float, float]:
-        if self.tolerance_factor is not None:
-            return self.target / self.tolerance_factor, self.target * self.tolerance_factor
-        relative = self.tolerance_relative
-        half = abs(self.target) * relative if relative is not None else self.tolerance or 0.0
-        return self.target - half, self.target + half
-
-
-class AtLeast(Criterion):
-    """The interval lies at or above a bound."""
-
-    kind: Literal["at_least"]
-    """at_least: it lies at or above the bound."""
-    bound: float
-    """The least value; the published one where it is left out."""
-
-    def band(self) -> tuple[float, float]:
-        return self.bound, math.inf
-
-
-class AtMost(Criterion):
-    """The interval lies at or below a bound."""
-
-    kind: Literal["at_most"]
-    """at_most: it lies at or below the bound."""
-    bound: float
-    """The largest value; the published one where it is left out."""
-
-    def band(self) -> tuple[float, float]:
-        return -math.inf, self.bound
-
-
-class Sign(Criterion):
-    """The interval lies on one side of zero."""
-
-    kind: Literal["sign"]
-    """sign: it lies on one side of zero."""
-    sign: Literal["positive", "negative"]
-    """The side; zero itself is on neither."""
-
-    def band(self) -> tuple[float, float]:
-        least = math.ulp(0.0)
-        return (least, math.inf) if self.sign == "positive" else (-math.inf, -least)
-
-
-class AllEqual(Criterion):
-    """A share of runs that is exactly 0 or exactly 1; one exception refutes it."""
-
-    kind: Literal["all_equal"]
-    """all_equal: every run, or none."""
-    target: Annotated[float, Field(ge=0, le=1)]
-    """0 or 1; the published value where it is left out."""
-    minimum_runs: MinimumRuns
-    """With fewer runs, no exception is not enough."""
-
-    @model_validator(mode="after")
-    def _none_or_all(self) -> AllEqual:
-        if self.target not in (0, 1):
-            raise ValueError(f"target = {self.target:g}: all_equal is about 0 or 1; see proportion")
-        return self
-
-
-class Proportion(Criterion):
-    """A share of runs that the Wilson interval has to hold."""
-
-    kind: Literal["proportion"]
-    """proportion: the interval holds the share."""
-    target: Annotated[float, Field(ge=0, le=1)]
-    """The published share; the published value where it is left out."""
-    minimum_runs: MinimumRuns
-    """With fewer runs the interval holds almost anything."""
-
-
-Predicate = Annotated[
-    Within | AtLeast | AtMost | Sign | AllEqual | Proportion, Field(discriminator="kind")
-]
 
 
 class Direction(Strict):
@@ -297,8 +179,22 @@ def load_claims(config: Config, folder: Path | str = STUDIES) -> Claims:
         problems = [each for claim in claims for each in _problems(claim, letter, config)]
         if problems:
             raise RegrokError("\n  ".join([f"{paths[name]} is refused:", *problems[:SHOWN]]))
+    ids = [claim.id for claims in read.values() for claim in claims]
+    if found := list(_unknown_in_tables(config, ids)):
+        raise RegrokError("\n  ".join(["a table names a claim that there is not:", *found[:SHOWN]]))
     papers = {study.paper.letter: study.paper for study in config.studies.values()}
     return Claims.model_construct(papers=papers, claims=[c for each in read.values() for c in each])
+
+
+def _unknown_in_tables(config: Config, ids: Collection[str]) -> Iterator[str]:
+    """Claims that a table's findings name and no study has."""
+    for name, table in config.tables.items():
+        findings = table.options.get("findings")
+        for i, finding in enumerate(findings if isinstance(findings, list) else ()):
+            for claim in finding.get("claims", ()) if isinstance(finding, dict) else ():
+                if claim not in ids:
+                    where = f"tables.{name}.options.findings[{i}].claims = '{claim}'"
+                    yield f"{where}: no such claim.{nearest(claim, ids)}"
 
 
 def _refuse_doubles(files: Mapping[Path, list[Claim]]) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regrok.tasks.sizes import mirrored
+from regrok.study.sizes import mirrored
 
 if TYPE_CHECKING:
     import pandas as pd

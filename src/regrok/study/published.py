@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
@@ -12,16 +13,52 @@ from regrok.errors import RegrokError
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Constant, Name, Whole
 from regrok.study.claims import Claims, load_claims
+from regrok.study.columns import SETTINGS
 from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.options import columns
 from regrok.study.words import STUDIES, Scale
-from regrok.study.yaml import read_yaml
+from regrok.study.yaml import places, read_yaml
+
+SETTING = re.compile(r"\{(\w+)\.(\w+)\}")
+"""{experiment.column}: the setting of an experiment's own runs."""
+
+
+class Row(Strict):
+    """One published cell: means over the runs that grokked, and standard deviations where they are given."""
+
+    match: dict[str, str | bool | int | float]
+    """Columns of runs.parquet that identify the cell within its experiment."""
+    runs: Annotated[int, Field(ge=1)]
+    """Published runs of the cell."""
+    grokked: Annotated[int, Field(ge=0)] | None = None
+    """How many of them grokked."""
+    T_mem: float | int | None = None
+    """Mean, in steps."""
+    T_mem_sd: float | int | None = None
+    """Its standard deviation over runs."""
+    T_grok: float | int | None = None
+    """Mean, in steps."""
+    T_grok_sd: float | int | None = None
+    """Its standard deviation over runs."""
+    delay: float | int | None = None
+    """Mean, in steps."""
+    delay_sd: float | int | None = None
+    """Its standard deviation over runs."""
+    V_mem: float | int | None = None
+    """Mean of ‖θ‖² at T_mem."""
+    V_mem_sd: float | int | None = None
+    """Its standard deviation over runs."""
+    V_final: float | int | None = None
+    """Mean of ‖θ‖² at the end of the run."""
+    V_final_sd: float | int | None = None
+    """Its standard deviation over runs."""
 
 
 class Cells(Strict):
     """The published cells of one experiment."""
 
-    rows: Annotated[list[dict[str, Any]], Field(min_length=1)]
-    """`match` (columns of runs.parquet that identify the cell), `runs`, and what is reported of it."""
+    rows: Annotated[list[Row], Field(min_length=1)]
+    """One for each cell."""
 
 
 class Deviation(Strict):
@@ -81,6 +118,7 @@ def load_published(
     folder = Path(folder)
     claims = claims or load_claims(config, folder)
     printed = {claim.id: claim.published.value for claim in claims.claims}
+    holders: dict[str, Path] = {}
     merged = Published(cells={}, wordings={}, constants={}, deviations=[])
     files: list[tuple[Path, str | None]] = [
         (published_file(folder, name), name) for name in config.studies
@@ -92,12 +130,16 @@ def load_published(
         problems: list[str] = []
         if isinstance(part, PublishedFile) and study is not None:
             problems += _cell_problems(part, config.studies[study].experiments)
+            problems += _deviation_problems(part, config)
             merged.cells.update(part.cells)
             merged.wordings.update(dict.fromkeys(part.cells, part.wording or ""))
             merged.deviations.extend(part.deviations)
         for key, constant in part.constants.items():
             if key in merged.constants:
-                problems.append(f"constants.{key}: given twice in the studies; rename one of them.")
+                both = places(holders[key], "constants", key) + places(path, "constants", key)
+                problems.append(
+                    f"constants.{key}: given twice, in {' and '.join(both)}; rename one of them."
+                )
             elif constant.claim is not None and printed.get(constant.claim) is None:
                 problems.append(
                     f"constants.{key}.claim = '{constant.claim}': no claim of this id prints a number."
@@ -105,6 +147,7 @@ def load_published(
                 )
             else:
                 merged.constants[key] = _shown(constant, printed)
+                holders[key] = path
         if problems:
             raise RegrokError("\n  ".join([f"{path} is refused:", *problems[:SHOWN]]))
     return merged
@@ -121,15 +164,29 @@ def _shown(constant: Constant, printed: dict[str, float | None]) -> str | float 
 
 
 def _cell_problems(part: PublishedFile, experiments: list[str]) -> Iterator[str]:
+    """Experiments and columns that there are not."""
+    known = columns()
     for name, cells in part.cells.items():
         if name not in experiments:
             yield f"cells.{name}: this study has no such experiment.{nearest(name, experiments)}"
         for i, row in enumerate(cells.rows):
-            if not isinstance(row.get("match"), dict) or not isinstance(row.get("runs"), int):
-                yield (
-                    f"cells.{name}.rows[{i}]: needs match (columns that identify the cell) and runs "
-                    "(how many the paper has)"
-                )
+            for column in row.match:
+                if column not in known:
+                    where = f"cells.{name}.rows[{i}].match"
+                    yield f"{where}: runs have no column '{column}'.{nearest(column, known)}"
+
+
+def _deviation_problems(part: PublishedFile, config: Config) -> Iterator[str]:
+    """Settings of experiments, {experiment.column}, that there are not."""
+    settings = ["seed", *(column.name for column in SETTINGS)]
+    for i, deviation in enumerate(part.deviations):
+        for experiment, column in SETTING.findall(deviation.here):
+            where = f"deviations[{i}].here: {{{experiment}.{column}}}"
+            if experiment not in config.experiments:
+                near = nearest(experiment, config.experiments)
+                yield f"{where}: no such experiment as '{experiment}'.{near}"
+            if column not in settings:
+                yield f"{where}: no such setting as '{column}'.{nearest(column, settings)}"
 
 
 def _read(path: Path, kind: type[PublishedFile] | type[Whole]) -> PublishedFile | Whole:

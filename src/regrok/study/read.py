@@ -12,8 +12,9 @@ from regrok.study.base import Strict
 from regrok.study.blocks import Config, Panel, Study, StudyFile, Whole
 from regrok.study.check import problems
 from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.overrides import as_yaml, put, put_into_owner
 from regrok.study.words import STUDIES
-from regrok.study.yaml import parse_scalar, places, read_yaml
+from regrok.study.yaml import places, read_yaml
 
 SECTIONS = ("settings", "experiments", "fits", "figures", "tables")
 """What a study's file holds by name; a name is given once in the whole audit."""
@@ -41,7 +42,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     files = _files(panel.studies, path.parent / STUDIES)
     _refuse_doubles(files)
     for dotted, value in told.items():
-        _put_into_owner(files, dotted.split("."), value)
+        put_into_owner(files, dotted.split("."), value)
     return _checked(_merged(panel, files, panel.studies == listed), files, path)
 
 
@@ -59,10 +60,10 @@ def _panel(
 ) -> tuple[Panel, dict[str, Any], list[str] | None]:
     """The panel, the overrides that are about the studies' files, and the studies that the panel itself lists."""
     data = read_yaml(path)
-    told = {str(dotted): _told(str(dotted), value) for dotted, value in (overrides or {}).items()}
+    told = {str(dotted): as_yaml(str(dotted), value) for dotted, value in (overrides or {}).items()}
     listed = data.get("studies")
     for dotted in [each for each in told if each.partition(".")[0] not in (*SECTIONS, "extend")]:
-        _put(data, dotted.split("."), told.pop(dotted))
+        put(data, dotted.split("."), told.pop(dotted))
     return _valid(Panel, data, path), told, listed
 
 
@@ -138,23 +139,20 @@ def _refuse_doubles(files: Files) -> None:
 def _merged(panel: Panel, files: Files, whole: bool) -> Config:
     """All files as one configuration: names in the order of the files, lists of the whole extended."""
     _fill_in_printed(files)
-    extended: dict[str, list[str]] = {}
+    extended: list[tuple[Path, str, list[str]]] = []
     parts: list[tuple[Path, StudyFile | Whole]] = []
     for path, data in files.items():
         if path.name == "study.yaml":
             study = _valid(StudyFile, data, path)
             parts.append((path, study))
-            for dotted, values in study.extend.items():
-                extended.setdefault(dotted, []).extend(values)
+            extended += [(path, dotted, values) for dotted, values in study.extend.items()]
         else:
-            for dotted, values in extended.items():
-                _extend(data, dotted, values, path)
-            extended = {}
+            for study_path, dotted, values in extended:
+                _extend(data, dotted, values, study_path, path)
+            extended = []
             parts.append((path, _valid(Whole, data, path)))
-    if extended:
-        raise RegrokError(
-            f"extend.{next(iter(extended))}: there is no studies/whole.yaml to extend"
-        )
+    for study_path, dotted, _ in extended:
+        raise _refusal(study_path, [f"extend.{dotted}: there is no whole.yaml to extend."])
     studies = {
         path.parent.name: Study(
             paper=part.paper,
@@ -230,15 +228,24 @@ def _printed(path: Path) -> dict[str, float]:
     return found
 
 
-def _extend(data: dict[str, Any], dotted: str, values: list[str], path: Path) -> None:
-    """Add to a list of the whole's file. Raises RegrokError where no list has this key."""
+def _extend(data: dict[str, Any], dotted: str, values: list[str], study: Path, whole: Path) -> None:
+    """Add to a list of the whole's file what a study's file says. Raises RegrokError where no list has this key."""
     *above, last = dotted.split(".")
     inner: Any = data
     for key in above:
         inner = inner.get(key) if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or not isinstance(inner.get(last), list):
-        raise RegrokError(f"extend.{dotted}: {path} has no list of this name")
+        hint = nearest(dotted, _lists(data))
+        raise _refusal(study, [f"extend.{dotted}: {whole} has no list of this name.{hint}"])
     inner[last] = [*inner[last], *values]
+
+
+def _lists(data: dict[str, Any], above: str = "") -> list[str]:
+    """Dotted keys of the lists."""
+    found = [f"{above}{key}" for key, value in data.items() if isinstance(value, list)]
+    for key, value in data.items():
+        found += _lists(value, f"{above}{key}.") if isinstance(value, dict) else []
+    return found
 
 
 def _checked(config: Config, files: Files, path: Path) -> Config:
@@ -252,54 +259,18 @@ def _checked(config: Config, files: Files, path: Path) -> Config:
         for section in SECTIONS
         for name in data.get(section) or ()
     }
+    extending = {
+        f"{dotted} = '{value}'": file
+        for file, data in files.items()
+        for dotted, values in (data.get("extend") or {}).items()
+        for value in values
+    }
     told = []
     for line in found:
         key = re.match(r"\w+\.\w+", line)
-        told.append((owners.get(key[0] if key else "", path), line))
+        given = next((each for each in extending if line.startswith(each)), None)
+        file = extending[given] if given else owners.get(key[0] if key else "", path)
+        told.append((file, f"extend.{line}" if given else line))
     if len({file for file, _ in told}) == 1:
-        raise _refusal(told[0][0], found)
+        raise _refusal(told[0][0], [line for _, line in told])
     raise _refusal(path, [f"{file}: {line}" for file, line in told])
-
-
-# Overrides --------------------------------------------------------------------------------------------------
-
-
-def _put_into_owner(files: Files, path: list[str], value: Any) -> None:
-    """Set a value in the file that has its block; a name that none has is the first study's."""
-    section, *rest = path
-    if not rest and isinstance(value, dict):
-        for name, inner in value.items():
-            _put_into_owner(files, [section, str(name)], inner)
-        return
-    holders = [data for data in files.values() if rest and rest[0] in (data.get(section) or {})]
-    _put(holders[0] if holders else next(iter(files.values())), path, value)
-
-
-def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set a value inside nested dictionaries; a dictionary is merged into the one that is there."""
-    *above, last = path
-    for key in above:
-        if not isinstance(data.get(key), dict):
-            data[key] = {}
-        data = data[key]
-    if isinstance(value, dict) and isinstance(data.get(last), dict):
-        for key, inner in value.items():
-            _put(data[last], [str(key)], inner)
-    else:
-        data[last] = value
-
-
-def _told(dotted: str, value: Any) -> Any:
-    try:
-        return _scalar(value)
-    except RegrokError as error:
-        raise RegrokError(f"{dotted} = {value!r}: {error}") from None
-
-
-def _scalar(value: Any) -> Any:
-    """Overrides as YAML would read them: numbers, booleans and lists may come as text."""
-    if isinstance(value, Mapping):
-        return {str(key): _scalar(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_scalar(inner) for inner in value]
-    return parse_scalar(value) if isinstance(value, str) else value

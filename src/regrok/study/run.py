@@ -1,6 +1,6 @@
 """A run: one training, described by its task, model, optimiser, protocol and seed.
 
-The types have no defaults: `config.yaml` writes every value out, so a value is found in one place.
+The types have no defaults: a study writes every value out, so a value is found in one place.
 A field that may be absent has the value null, and null is left out of the identity, so that a later
 version can add such a field without renaming every finished run.
 """

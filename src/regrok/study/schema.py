@@ -7,7 +7,8 @@ from typing import Any
 from regrok.study.base import Strict
 from regrok.study.blocks import Panel, StudyFile, Whole
 from regrok.study.changes import known_keys
-from regrok.study.claims import NUMBERED, ClaimsFile
+from regrok.study.claims import ClaimsFile
+from regrok.study.predicates import NUMBERED
 from regrok.study.published import PublishedFile
 
 FOLDER = Path("workflow/schemas")

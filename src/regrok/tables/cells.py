@@ -13,6 +13,7 @@ import pandas as pd
 
 from regrok import latex
 from regrok.errors import RegrokError
+from regrok.study.published import Cells
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
@@ -56,7 +57,7 @@ LONG_NAME = 23
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
-    """The table of an entry of config.yaml. Raises RegrokError when no fit of law `cells` is listed or done."""
+    """The table of a study's entry. Raises RegrokError when no fit of law `cells` is listed or done."""
     fits = [material.fits[f] for f in entry.fits if f in material.fits]
     records = {r["cell"]: r for fit in fits if fit["law"] == "cells" for r in fit["cells"]}
     if not records:
@@ -87,7 +88,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         cells.sort(key=lambda cell: tuple(_order(setting[cell["cell"]][c]) for c in varying))
         title = material.scope.titles[experiment]
         lines.append(f"{latex.escape(experiment.replace('_', ' '))}: {latex.escape(title)}")
-        theirs = published[experiment].rows if experiment in published else []
+        theirs = reported(published.get(experiment))
         for cell in cells:
             own = setting[cell["cell"]]
             found = match(theirs, own)
@@ -123,6 +124,11 @@ def build(name: str, entry: Any, material: Material) -> Built:
 def _sources(experiments: list[str], wordings: Mapping[str, str]) -> str:
     """Where the published means come from, each said once, in the order of the experiments."""
     return "; ".join(dict.fromkeys(wordings[e] for e in experiments if e in wordings))
+
+
+def reported(cells: Cells | None) -> list[dict[str, Any]]:
+    """The published rows of an experiment as plain values, without what is not reported."""
+    return [row.model_dump(exclude_none=True) for row in cells.rows] if cells else []
 
 
 def _order(value: Any) -> tuple[int, Any]:
@@ -162,7 +168,8 @@ def _ours(cell: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _theirs(row: Mapping[str, Any]) -> list[str]:
-    grey = [r"published", latex.exact(row["runs"]), latex.exact(row["grokked"])]
+    grokked = latex.exact(row["grokked"]) if "grokked" in row else ""
+    grey = [r"published", latex.exact(row["runs"]), grokked]
     for measure in MEASURES:
         value, spread = row.get(measure), row.get(f"{measure}_sd")
         words = latex.exact(value)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pandas as pd
 
 from regrok import latex
 from regrok.errors import RegrokError
+from regrok.study.published import SETTING
 from regrok.tables import Built, Material, Scope
 from regrok.tables.parts.booktabs import table
 
@@ -20,7 +20,6 @@ COLUMNS = (
     r"@{}>{\raggedright\arraybackslash}p{0.7in}>{\raggedright\arraybackslash}p{1.45in}"
     r">{\raggedright\arraybackslash}p{2.05in}>{\raggedright\arraybackslash}p{1.55in}@{}"
 )
-SETTING = re.compile(r"\{(\w+)\.(\w+)\}")
 
 
 def filled(text: str, frames: Any) -> str:

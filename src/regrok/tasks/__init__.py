@@ -1,7 +1,7 @@
 """What is learned: a task turns its block of the configuration and a seed into labelled examples.
 
 A task is one file with a function `make(task, seed) -> Data`, listed in `TASKS`, and its sizes in
-`regrok.tasks.sizes`. Importing this package does not import torch: the plan reads sizes only.
+`regrok.study.sizes`. Importing this package does not import torch: the plan reads sizes only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from regrok.errors import RegrokError
-from regrok.tasks.sizes import TaskInfo, task_info
+from regrok.study.sizes import TaskInfo, task_info
 
 if TYPE_CHECKING:
     from torch import Tensor

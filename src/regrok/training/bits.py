@@ -184,11 +184,10 @@ def fingerprints(
     trainers = {pair: module.fingerprint(*pair.split("/")) for pair in pairs}
     own = getattr(module, "observable_fingerprint", None)
     if own is None:  # one fingerprint for all that the code does
-        every = sorted(set(trainers.values()))
-        return {"trainers": trainers, "observables": dict.fromkeys(observables, every)}
+        return {"trainers": trainers, "observables": dict.fromkeys(observables, trainers)}
     known = set(module.present().observables)
     named = {
-        name: sorted({own(name, *pair.split("/")) for pair in pairs})
+        name: {pair: own(name, *pair.split("/")) for pair in pairs}
         for name in observables
         if name in known
     }

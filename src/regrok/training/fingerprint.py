@@ -6,7 +6,8 @@ are, and the new code trains its own; undoing the edit finds them again. What co
 `regrok.training.generations`).
 
 What is measured on a run beside loss, accuracy and V changes none of its bits, so each observable has a fingerprint of
-its own: a new one leaves every stored run alone, an edited one concerns the runs that were measured with it.
+its own: a new one leaves every stored run alone, an edited one concerns the runs that were measured with it. It takes
+in the trainer's code too, which hands it the network, its groups of parameters, its logits and its evaluations.
 
 No torch here: the Snakefile asks for fingerprints.
 """
@@ -49,8 +50,12 @@ class Code:
         return self._with_derived(found, task, model)
 
     def observable(self, name: str, task: str, model: str) -> Closure:
-        """What measuring this observable on such a run rests on, beside the run itself."""
+        """What the values of this observable on such a run rest on: the trainer, with the observable's own entry.
+
+        An observable reads the model's layout and logits through an object of which the text tells no type.
+        """
         found = Closure(self.package, {name, task, model})
+        found.add(self.package.find(ROOT))
         found.add(self.package.find(OBSERVABLES))
         return self._with_derived(found, task, model)
 
@@ -119,7 +124,7 @@ def fingerprint(task: str, model: str) -> str:
 
 @cache
 def observable_fingerprint(name: str, task: str, model: str) -> str:
-    """12 hexadecimal digits of what the code that measures this observable says."""
+    """12 hexadecimal digits of what the code that trains such a run and measures this observable on it says."""
     return present().observable(name, task, model).digest()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ HEAD = """\
 
 Entry = Mapping[str, Any]
 """`trainers` (task/model → fingerprint) and `observables` (name → one or several), with what is told of the proof."""
+
+
+KEYS = ("trainers", "observables", "stored", "proven", "machine", "runs", "code")
+"""The keys that an entry may have."""
 
 
 class Generations:
@@ -83,7 +88,10 @@ def read(path: Path | str = FILE) -> Generations:
     try:
         # Every value is a word here: 12 hexadecimal digits may look like a number.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader) or {}
-        for entry in (entry for entries in content.values() for entry in entries):
+        for commit, entry in ((c, entry) for c, entries in content.items() for entry in entries):
+            _check_keys(path, commit, entry)
+            if "runs" in entry:
+                entry["runs"] = int(entry["runs"])
             for kind in ("trainers", "observables"):
                 if not isinstance(entry.get(kind, {}), dict):
                     raise ValueError(f"{kind} is not a list of names and fingerprints")
@@ -94,6 +102,16 @@ def read(path: Path | str = FILE) -> Generations:
     return Generations(content)
 
 
+def _check_keys(path: Path, commit: str, entry: Entry) -> None:
+    """Raises RegrokError for a key that no entry has: what stands under it would count for nothing."""
+    for key in entry:
+        if key not in KEYS:
+            near = get_close_matches(key, KEYS, n=1, cutoff=0.0)[0]
+            raise RegrokError(
+                f"{path}: {commit}: there is no key {key!r}; did you mean {near!r}? (keys: {', '.join(KEYS)})"
+            )
+
+
 def declare(commit: str, entry: Entry, path: Path | str = FILE) -> None:
     """Write down what a proof has shown to be equal to this commit's code."""
     import yaml
@@ -101,7 +119,8 @@ def declare(commit: str, entry: Entry, path: Path | str = FILE) -> None:
     path = Path(path)
     entries = {known: list(value) for known, value in read(path).entries.items()}
     entries.setdefault(commit, []).append(dict(entry))
-    entries = json.loads(json.dumps(entries))  # else what is said twice is written as a reference
+    # Else what is said twice is written as a reference.
+    entries = json.loads(json.dumps(entries))
     text = yaml.safe_dump(entries, sort_keys=False, width=120, default_flow_style=None)
     write_atomically(path, (HEAD + text).encode())
 

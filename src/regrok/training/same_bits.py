@@ -23,7 +23,8 @@ from regrok.training.kinds import KINDS, Kind
 SCRIPT = Path(__file__).with_name("bits.py")
 
 Bits = Mapping[str, Any]
-"""What bits.py wrote: `kinds` (name → its `runs`, or why they were `refused`), `trainers`, `observables`."""
+"""What bits.py wrote: `kinds` (name → its `runs`, or why they were `refused`), `trainers` (task/model → fingerprint),
+`observables` (name → the same)."""
 
 
 def train(
@@ -204,21 +205,26 @@ def judge(theirs: Bits, ours: Bits, found: Sequence[Found], known: Generations) 
     anew: list[str] = []
     false: list[str] = []
 
-    def enter(kind: str, name: str, fresh: Sequence[str], same_bits: bool, proven: bool) -> None:
-        before = theirs[kind].get(name, [])
-        before = {before} if isinstance(before, str) else set(before)
-        undeclared = [c for c in fresh if not before & set(known.equal(kind, name, c).equal)]
-        if not same_bits:
-            (anew if undeclared else false).append(name)
-        elif undeclared and proven:
-            to_declare[kind][name] = fresh[0] if len(fresh) == 1 else list(fresh)
-
     for pair, trainer in ours["trainers"].items():
         mine = [each for each in compared if each.kind.pair == pair]
-        if mine:
-            enter("trainers", pair, [trainer], all(not each.parted for each in mine), equal)
+        undeclared = (
+            theirs["trainers"].get(pair) not in known.equal("trainers", pair, trainer).equal
+        )
+        if any(each.parted for each in mine):
+            (anew if undeclared else false).append(pair)
+        elif mine and undeclared and equal:
+            to_declare["trainers"][pair] = trainer
     for name, codes in ours["observables"].items():
-        where = [each.observables[name] for each in compared if name in each.observables]
-        if where:
-            enter("observables", name, codes, not any(where), equal)
+        mine = [each for each in compared if name in each.observables]
+        apart = {each.kind.pair for each in mine if each.observables[name]}
+        before = theirs["observables"].get(name, {})
+        fresh = {
+            pair: code
+            for pair, code in codes.items()
+            if before.get(pair) not in known.equal("observables", name, code).equal
+        }
+        if apart:  # one pair for which stored values would be taken is one too many
+            (anew if apart <= set(fresh) else false).append(name)
+        elif mine and fresh and equal:
+            to_declare["observables"][name] = sorted(set(fresh.values()))
     return Judgement({k: v for k, v in to_declare.items() if v}, anew, false, equal)

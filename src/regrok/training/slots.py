@@ -20,9 +20,9 @@ from torch import Tensor
 from regrok import kernels
 from regrok.models import build
 from regrok.study.run import Run
+from regrok.study.sizes import mirrored
 from regrok.tasks import streams, task_info
 from regrok.tasks.examples import Examples, examples
-from regrok.tasks.sizes import mirrored
 from regrok.training import optim
 from regrok.training.evaluate import Evaluation, allowed_wrong, evaluate
 from regrok.training.optim import HYPER

@@ -20,7 +20,7 @@ def draw(
 ) -> tuple[Figure, str, str]:
     """Draw one figure: (figure, caption in TeX, plain description).
 
-    entry: the figure's block in config.yaml. frames: anything with `runs`, `curves`, `experiments`, `spectra`.
+    entry: the figure's block in its study. frames: anything with `runs`, `curves`, `experiments`, `spectra`.
     fits: fit name → content of its JSON. Raises RegrokError when the figure's first experiment has no runs: a figure
     without data is left out of the paper, not drawn empty.
     """

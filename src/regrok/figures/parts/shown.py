@@ -20,7 +20,7 @@ class Shown:
     experiments: pd.DataFrame
     spectra: pd.DataFrame | None
     order: tuple[str, ...]
-    """The figure's experiments as config.yaml lists them: first the one it cannot do without."""
+    """The figure's experiments as the study lists them: first the one it cannot do without."""
 
     def of(self, which: int | str = 0) -> pd.DataFrame:
         """Rows of runs.parquet of one experiment, by place in the figure's list or by name, with its `arm`.
@@ -34,7 +34,7 @@ class Shown:
         return self.runs.merge(members, on="run_id", how="inner", validate="one_to_many")
 
     def arms(self, which: int = 0) -> list[str]:
-        """The arms of an experiment in the order of config.yaml, those with runs only."""
+        """The arms of an experiment in the order of the study, those with runs only."""
         name = self.order[which] if which < len(self.order) else ""
         members = self.experiments[self.experiments.experiment == name]
         present = set(self.runs.run_id)

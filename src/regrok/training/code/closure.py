@@ -3,8 +3,10 @@
 The walk starts at a definition (a function, a class, a constant), reads the names that it uses, and goes on to the
 definitions behind them, in its own module or, through imports (also those inside functions, also `module.name`), in
 other modules of the package. A name is written as a number, given in the order of the walk: a moved or renamed file
-says the same, an import that now leads to another function does not. A module that is imported for the sake of its side
-effects alone is not seen.
+says the same, an import that now leads to another function does not.
+
+What a module does when it is imported (`torch.set_default_dtype(…)`) is taken in for every module that Python executes
+to import those of the walk: the packages above them, borders, and modules of which nothing else is used.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ REGISTRIES = ("TASKS", "SIZES", "MODELS", "OBSERVABLES")
 
 BORDERS = ("errors", "files", "runs.store", "training.progress")
 """Modules that word, write or show what was computed and compute nothing: the walk names what it takes there and stops.
-"""
+What they do when they are imported is taken in with all that it reaches."""
 
 
 def registered(registry: Definition) -> tuple[str, ...]:
@@ -55,7 +57,7 @@ class Closure:
         self.attributes: set[str] = set()
         self.reached: dict[Definition | SourceFile, int] = {}
         self._hash = hashlib.sha256()
-        self._effects: set[str] = set()
+        self._executed: set[str] = set()
 
     def add(self, root: Definition) -> None:
         """Take in a definition and what it reaches, in the order in which it is named."""
@@ -78,12 +80,11 @@ class Closure:
                     self.reached[part] = len(self.reached)
                     pending.append(part)
                 self._hash.update(b"\0%d " % self.reached[part])
-            module = found.module
-            if module.name not in self._effects:
-                self._effects.add(module.name)
-                if module.effects.statements:
-                    self.reached[module.effects] = len(self.reached)
-                    pending.append(module.effects)
+            for name in (found.module.name, *said.imports):
+                for module in self.package.executed(name, self._executed):
+                    if module.effects.statements:
+                        self.reached[module.effects] = len(self.reached)
+                        pending.append(module.effects)
 
     def _said(self, definition: Definition) -> Said:
         if definition.name not in REGISTRIES:

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from regrok.errors import RegrokError
-from regrok.training.code.scopes import binds, says_nothing, type_checking
+from regrok.training.code.scopes import binds, says_nothing, stored, type_checking
+
+COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.TryStar, ast.Match)
+"""Statements that hold others, which may do something and bind names as well."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,13 @@ def _said(path: Path, read: dict[Path, bool]) -> Iterator[str]:
             yield line
 
 
+def _import_of(alias: Alias, name: str) -> ast.stmt:
+    """The import that binds this name alone."""
+    if alias.name is None:
+        return ast.Import([ast.alias(alias.module, name)])
+    return ast.ImportFrom(alias.module, [ast.alias(alias.name, name)], 0)
+
+
 @dataclass(frozen=True)
 class External:
     """Something outside the package: `torch.zeros`."""
@@ -92,26 +102,49 @@ class Module:
         self.package, self.name, self.path = package, name, path
         self.names: dict[str, Definition | Alias] = {}
         self.effects = Definition(self, "")
-        """What importing the module does beside binding names."""
+        """What importing the module does beside binding names: a call, a loop, a branch, `torch.x = y`."""
+        self.imports: list[str] = []
+        """Modules of the package that importing this one executes, in the order of the text."""
         self._read(ast.parse(path.read_text(encoding="utf-8"), str(path)).body)
 
     def _read(self, statements: Iterable[ast.stmt]) -> None:
         for statement in statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 self.names |= self.imported(statement)
+                self.imports += self.executes(statement)
             elif isinstance(statement, ast.If) and type_checking(statement.test):
                 self._read(statement.orelse)
-            elif bound := binds(statement):
-                for name in bound:
-                    known = self.names.get(name)
-                    if not isinstance(known, Definition):
-                        known = self.names[name] = Definition(self, name)
-                    known.statements.append(statement)
             elif not says_nothing(statement):
-                self.effects.statements.append(statement)
+                self._bind(statement)
+
+    def _bind(self, statement: ast.stmt) -> None:
+        """Enter a statement under the names that it binds, and as an effect where it may do more than that."""
+        bound = binds(statement)
+        for name in bound:
+            known = self.names.get(name)
+            if not isinstance(known, Definition):
+                made = self.names[name] = Definition(self, name)
+                if known is not None:  # `f = cache(f)` uses what was imported as f
+                    made.statements.append(_import_of(known, name))
+                known = made
+            known.statements.append(statement)
+        if not bound or isinstance(statement, COMPOUND):
+            self.effects.statements.append(statement)
+        for each in stored([statement]):
+            if isinstance(each, ast.Import | ast.ImportFrom):
+                self.imports += self.executes(each)
+
+    def executes(self, statement: ast.Import | ast.ImportFrom) -> list[str]:
+        """The modules of the package that an import names; those above them are executed as well."""
+        if isinstance(statement, ast.Import):
+            named = [each.name for each in statement.names]
+        else:
+            found = self.imported(statement).values()
+            named = [name for a in found for name in (a.module, f"{a.module}.{a.name}")]
+        return [each for each in named if self.package.holds(each)]
 
     def imported(self, statement: ast.Import | ast.ImportFrom) -> dict[str, Alias]:
-        """The names that an import binds."""
+        """The names that an import binds. Raises RegrokError for `from … import *` of the package."""
         if isinstance(statement, ast.Import):
             return {
                 each.asname or each.name.partition(".")[0]: Alias(
@@ -127,6 +160,11 @@ class Module:
             origin = f"{base}.{statement.module}" if statement.module else base
         else:
             origin = statement.module or ""
+        if statement.names[0].name == "*" and self.package.holds(origin):
+            raise RegrokError(
+                f"{self.path}:{statement.lineno}: `from {origin} import *` hides which code is used, so no fingerprint "
+                "can be given; import what is used by its name"
+            )
         return {each.asname or each.name: Alias(origin, each.name) for each in statement.names}
 
 
@@ -148,6 +186,20 @@ class Package:
             path = next((path for path in paths if path.is_file()), None)
             self._modules[name] = Module(self, name, path) if path else None
         return self._modules[name]
+
+    def executed(self, name: str, seen: set[str]) -> Iterator[Module]:
+        """The modules that Python executes for the import of this one: those above it, those that it imports, itself.
+
+        seen: names of modules that were executed before, which grows.
+        """
+        parts = name.split(".")
+        for each in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):
+            module = self.module(each) if each not in seen else None
+            if module is not None:
+                seen.add(each)
+                for imported in module.imports:
+                    yield from self.executed(imported, seen)
+                yield module
 
     def holds(self, name: str) -> bool:
         return name == self.name or name.startswith(f"{self.name}.")

@@ -37,12 +37,15 @@ class Said:
     parts: tuple[str | Definition | SourceFile, ...]
     attributes: frozenset[str]
     """Names that may be looked up on some object: `x.name`, and words that `getattr` may be given."""
+    imports: tuple[str, ...] = ()
+    """Modules of the package that imports within it execute."""
 
 
 @cache
 def said(definition: Definition) -> Said:
     """What a definition says."""
     writer = Writer(definition.module)
+    writer.effects = definition is definition.module.effects
     writer.body(definition.statements)
     return writer.said()
 
@@ -71,6 +74,9 @@ class Writer:
         self.attributes: set[str] = set()
         self.scopes: list[dict[str, Alias | None]] = []
         self.in_class = False
+        self.effects = False
+        """Whether what an import does is written: that is followed beyond borders."""
+        self.imports: list[str] = []
 
     def said(self) -> Said:
         joined: list[str | Definition | SourceFile] = []
@@ -81,7 +87,7 @@ class Writer:
                 continue
             joined += [" ".join(words), part]
             words = []
-        return Said((*joined, " ".join(words)), frozenset(self.attributes))
+        return Said((*joined, " ".join(words)), frozenset(self.attributes), tuple(self.imports))
 
     def body(self, statements: Sequence[ast.stmt]) -> None:
         """Statements, less those that say nothing."""
@@ -156,17 +162,26 @@ class Writer:
                 self._refuse(None, target.name)
         elif isinstance(target, Alias):  # a module as a value: all of it may be used
             module = self.package.module(target.module)
-            if module is None or module.name in self.package.borders:
+            if module is None or self._beyond(module):
                 self.parts.append("beyond")
                 return
             self._all(module)
-        elif isinstance(target, Definition) and target.module.name in self.package.borders:
+        elif isinstance(target, Definition) and self._beyond(target.module):
             self.parts += ["beyond", target.name]
         else:
             self.parts.append(target)
 
+    def _beyond(self, module: Module) -> bool:
+        """Whether a module is a border, seen from here; within one only what imports do is written."""
+        borders = self.package.borders
+        return module.name in borders and not (self.effects or self.module.name in borders)
+
     def _all(self, module: Module) -> None:
-        self.parts += [found for found in module.names.values() if isinstance(found, Definition)]
+        """Point at all that a module defines, and at the definitions that it imports."""
+        for found in module.names.values():
+            leads = self.package.follow(found) if isinstance(found, Alias) else found
+            if isinstance(leads, Definition):
+                self.point(leads)
 
     def _refuse(self, node: ast.Name | None, name: str) -> None:
         where = f"{self.module.path}:{node.lineno}" if node is not None else str(self.module.path)
@@ -315,8 +330,18 @@ class Writer:
         self.parts.append("assert")
         self.write(node.test)
 
-    def nothing(self, node: ast.AST) -> None:
-        """An import, whose names are followed where they are used."""
+    def imported(self, node: ast.Import | ast.ImportFrom) -> None:
+        """An import. Within a function its names are followed where they are used; within another statement (`try`),
+        and in the body of a class, here."""
+        self.imports += self.module.executes(node)
+        if self.scopes and not self.in_class:
+            return
+        if isinstance(node, ast.Import):
+            found = [Alias(each.name) for each in node.names]
+        else:
+            found = list(self.module.imported(node).values())
+        for each in found:
+            self.point(self.package.follow(each))
 
 
 _SPECIAL: dict[type[ast.AST], Callable[[Writer, Any], None]] = {
@@ -335,20 +360,30 @@ _SPECIAL: dict[type[ast.AST], Callable[[Writer, Any], None]] = {
     ast.Assign: Writer.assigned,
     ast.Raise: Writer.raised,
     ast.Assert: Writer.asserted,
-    ast.Import: Writer.nothing,
-    ast.ImportFrom: Writer.nothing,
+    ast.Import: Writer.imported,
+    ast.ImportFrom: Writer.imported,
 }
 
 
 def local_names(node: FunctionNode, module: Module) -> dict[str, Alias | None]:
-    """The names of a function's scope: what an import there leads to, None for any other local name."""
+    """The names of a function's scope: what an import there leads to, None for any other local name.
+
+    Raises RegrokError where imports give one name to several things, of which any may be used.
+    """
     found: dict[str, Alias | None] = dict.fromkeys(argument_names(node.args))
     declared: set[str] = set()
     for each in stored(node.body):
         if isinstance(each, ast.Global):
             declared |= set(each.names)
         elif isinstance(each, ast.Import | ast.ImportFrom):
-            found |= module.imported(each)
+            made = module.imported(each)
+            for name, leads in made.items():
+                if found.get(name, leads) not in (None, leads):
+                    raise RegrokError(
+                        f"{module.path}:{each.lineno}: {node.name} imports several things as {name}, so no fingerprint "
+                        "can tell which is used; give each a name of its own"
+                    )
+            found |= made
         elif isinstance(each, ast.Name):
             found.setdefault(each.id)
         else:

@@ -37,7 +37,7 @@ def task_info(task: Task) -> TaskInfo:
     p² leaves the remainder 1 on division by 8.
     """
     if task.name not in SIZES:
-        raise RegrokError(f"task.name = '{task.name}' has no sizes in regrok.tasks.sizes")
+        raise RegrokError(f"task.name = '{task.name}' has no sizes in regrok.study.sizes")
     return SIZES[task.name](task)
 
 
