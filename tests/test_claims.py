@@ -15,7 +15,7 @@ from regrok.cli import main
 from regrok.errors import RegrokError
 from regrok.judging.verdicts import judge
 from regrok.laws.parts.estimate import estimate, exact
-from regrok.study.claims import Claims, load_claims
+from regrok.study.claims import Claims, asked_words, command_in, load_claims
 from regrok.study.read import load_config
 
 ROOT = Path(__file__).parents[1]
@@ -185,6 +185,42 @@ def test_json_is_json(capsys, ledger_path):
     status, printed = called(capsys, "A3", "--format", "json", "--ledger", str(ledger_path))
     assert status == 0
     assert json.loads(printed.out)[0]["verdict"] == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("told", "folder", "words"),
+    [
+        ({}, "laptop", "scale=laptop"),
+        ({"source": "released"}, "laptop-released", "scale=laptop source=released"),
+        (
+            {"studies": ["norm_delay"], "source": "released"},
+            "laptop-norm_delay-released",
+            "scale=laptop 'studies=[norm_delay]' source=released",
+        ),
+        ({"only": ["S2", "S6"]}, "laptop", "scale=laptop 'only=[S2,S6]'"),
+    ],
+)
+def test_a_command_names_the_build_that_it_brings(told, folder, words, claims):
+    config = load_config(ROOT / "config.yaml", {"scale": "laptop", **told})
+    assert asked_words(config) == words
+    made = command_in(config, "weight_decay", ["S2"])
+    build = words.partition(" 'only")[0]
+    start = (
+        f"snakemake results/{folder}/fits/weight_decay.json --cores all --config {build} 'only=["
+    )
+    assert made.startswith(start)
+    here = [e for e in config.fits["weight_decay"].experiments if config.runs_here(e)]
+    if not told:
+        assert made == claims.find("A3").command_at("laptop", here)
+
+
+def test_the_command_shown_is_that_of_the_build_asked_for(capsys, ledger_path):
+    told = ("--set", "studies=[norm_delay]", "--set", "source=released")
+    for form in ((), ("--format", "json")):
+        _, printed = called(capsys, "A3", *form, "--ledger", str(ledger_path), *told)
+        text = " ".join(printed.out.split())
+        assert "--config scale=laptop 'studies=[norm_delay]' source=released" in text
+        assert "snakemake results/laptop-norm_delay-released/fits/weight_decay.json" in text
 
 
 def test_a_wrong_id_suggests_the_nearest(capsys, ledger_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 import re
 import subprocess
 import sys
@@ -147,6 +148,23 @@ def test_first_page_shows_every_judged_claim_with_the_ledger_s_own_verdict(two_f
         re.findall(r"<td><b>([\w-]+)</b></td>.*?class=\"chip \w+\">([\w ]+)<", front, re.S)
     )
     assert all(rows[c["id"]] != again[c["id"]] for c in judged)
+
+
+def test_commands_build_what_the_page_shows(two_figures):
+    made, folder = two_figures
+    made = copy.copy(made)
+    chosen = {"norm_delay": made.config.studies["norm_delay"]}
+    some = {"whole": False, "studies": chosen, "source": "released"}
+    made.config = made.config.model_copy(update=some)
+    found, _ = pages(made, folder)
+    asked = html.escape("--config scale=smoke 'studies=[norm_delay]' source=released")
+    caption = (folder / "report/captions/figure_weight_decay.rst").read_text(encoding="utf-8")
+    assert asked.replace("&#x27;", "&#39;") in caption
+    evidence = re.findall(r"<code>(snakemake results.*?)</code>", found["S2"])
+    assert evidence
+    for command in map(html.unescape, evidence):
+        assert command.startswith("snakemake results/smoke-norm_delay-released/fits/")
+        assert "'studies=[norm_delay]' source=released" in command
 
 
 def test_a_missing_figure_is_named(two_figures):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pytest
 from regrok import latex, tables
 from regrok.errors import RegrokError
 from regrok.study.words import OUT_OF_SCOPE
-from regrok.tables import scales
+from regrok.tables import Material, scales
 from regrok.tables.cells import match
 from regrok.tables.compute import stages
 from regrok.tables.deviations import filled
@@ -87,6 +87,35 @@ def test_every_table_of_the_scale_is_written_in_both_forms(scale, tmp_path):
         tables.write_table(name, made.config.tables[name], material(made), tex, csv)
         assert rf"\label{{tab:{name}}}" in tex.read_text(encoding="utf-8")
         assert len(pd.read_csv(csv)) > 0
+
+
+@pytest.mark.parametrize("kind", tables.kinds())
+def test_a_table_reads_what_its_module_says_and_nothing_else(kind):
+    made = study("laptop")
+    given, read = material(made), set()
+
+    class Watched(Material):
+        def __getattribute__(self, part):
+            read.add(part)
+            return super().__getattribute__(part)
+
+    parts = {each.name: getattr(given, each.name) for each in fields(Material)}
+    names = [name for name, entry in made.config.tables.items() if entry.build == kind]
+    assert names
+    for name in names:
+        tables.module(kind).build(name, made.config.tables[name], Watched(**parts))
+    assert read - {"scope"} == set(tables.reads(kind))
+
+
+def test_a_module_that_says_nothing_reads_everything_and_a_part_that_is_none_is_named(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tables, "__file__", str(tmp_path / "__init__.py"))
+    (tmp_path / "silent.py").write_text("DEFAULTS = {}\n", encoding="utf-8")
+    (tmp_path / "wrong.py").write_text('READS = ("fits", "legder")\n', encoding="utf-8")
+    assert tables.reads("silent") == tables.MATERIAL
+    with pytest.raises(RegrokError, match=r"wrong\.py: READS names 'legder'.*ledger"):
+        tables.reads("wrong")
 
 
 def test_the_ledger_table_shows_every_judged_claim_once():

@@ -36,6 +36,7 @@ rule ledger:
     params:
         # Claims may name these.
         experiments=list(graph.config.experiments),
+        papers=graph.papers("letter", "arxiv"),
     script:
         "../scripts/ledger.py"
 

@@ -33,9 +33,7 @@ except RegrokError as refusal:
     raise WorkflowError(str(refusal)) from None
 
 R = str(graph.results)
-FRAMES = {
-    name: f"{R}/{name}.parquet" for name in ("runs", "curves", "experiments", "spectra")
-}
+FRAMES = graph.frames
 
 
 wildcard_constraints:

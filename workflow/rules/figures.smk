@@ -24,13 +24,8 @@ rule figure:
 
 rule table:
     input:
-        **FRAMES,
-        fits=lambda wildcards: graph.fits(block("tables", wildcards.table)["fits"]),
-        ledger=f"{R}/ledger.json",
-        benchmarks=lambda wildcards: graph.timed(block("tables", wildcards.table)),
-        elsewhere=lambda wildcards: graph.elsewhere(block("tables", wildcards.table)),
-        published=graph.published_files,
-        claims=graph.claims_files,
+        # Only what this kind of table says that it reads.
+        unpack(lambda wildcards: graph.material(wildcards.table)),
         code=lambda wildcards: graph.sources(
             "table", f"tables/{graph.config.tables[wildcards.table].build}.py"
         ),
@@ -46,6 +41,10 @@ rule table:
     params:
         block=lambda wildcards: block("tables", wildcards.table),
         scope=lambda wildcards: graph.scope(wildcards.table),
+        # What is published is shown in the order of the studies.
+        studies=lambda wildcards, input: (
+            list(graph.config.studies) if input.get("published") else []
+        ),
     script:
         "../scripts/table.py"
 
@@ -69,5 +68,6 @@ rule numbers:
         "../../environment.yml"
     params:
         experiments=list(graph.config.experiments),
+        studies=list(graph.config.studies),
     script:
         "../scripts/numbers.py"

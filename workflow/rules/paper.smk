@@ -33,5 +33,9 @@ rule paper:
         anonymous=graph.config.anonymous,
         repository=SOURCES_AT,
         shown=graph.shown,
+        papers=graph.papers("letter", "short", "cite"),
+        sections=graph.sections,
+        # A result of these may be missing where the text does not show it.
+        fits=list(graph.config.fits),
     script:
         "../scripts/paper.py"

@@ -35,5 +35,7 @@ rule pages:
     params:
         shown=graph.shown,
         questions=said(graph.config),
+        # Commands repeat it.
+        only=graph.config.only,
     script:
         "../scripts/pages.py"

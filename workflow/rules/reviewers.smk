@@ -20,6 +20,7 @@ rule artifact:
         scale=graph.config.scale,
         anonymous=graph.config.anonymous,
         shown=graph.shown,
+        sections=graph.sections,
         memory_gib=graph.config.trainer.memory_gib,
         fits=list(graph.config.fits),
     script:

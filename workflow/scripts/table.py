@@ -10,18 +10,20 @@ from regrok.released import bundle
 from regrok.runs import frames
 from regrok.study.published import load_published
 from regrok.study.written import written_config
-from regrok.tables import Material, Scope, write_table
+from regrok.tables import MATERIAL, Material, Scope, write_table
 
 with job(snakemake.log[0]):
-    results = Path(snakemake.input.runs).parent
+    results = Path(snakemake.output.tex).parents[1]
+    given = {what: snakemake.input.get(what) for what in MATERIAL}
+    ledgers = [json.loads(Path(path).read_text(encoding="utf-8")) for path in given["ledger"] or []]
     material = Material(
-        frames=frames.load(results),
-        fits=read_fits(snakemake.input.fits),
-        ledger=json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
+        frames=frames.load(results) if given["frames"] else None,
+        fits=read_fits(given["fits"] or []),
+        ledger=ledgers[0] if ledgers else {},
         scope=Scope(**snakemake.params.scope),
-        published=load_published(written_config(results)),
-        benchmarks=[Path(path) for path in snakemake.input.benchmarks],
-        elsewhere=bundle.ledgers(snakemake.input.elsewhere),
+        published=load_published(written_config(results)) if given["published"] else None,
+        benchmarks=[Path(path) for path in given["benchmarks"] or []],
+        elsewhere=bundle.ledgers(given["elsewhere"] or []),
     )
     # Checked when the configuration was read.
     block = SimpleNamespace(**snakemake.params.block)

@@ -40,7 +40,7 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from regrok.study.claims import load_claims
+    from regrok.study.claims import asked_words, load_claims
     from regrok.study.words import STUDIES
     from regrok.study.written import results_folder
 
@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
     if any(entry["verdict"] == UNJUDGED for entry in entries.values()):
         missing = "does not exist yet" if not path.exists() else "does not hold every claim"
         Console(stderr=True, highlight=False).print(
-            f"{path} {missing}: snakemake --cores all --config scale={config.scale}", soft_wrap=True
+            f"{path} {missing}: snakemake --cores all --config {asked_words(config)}",
+            soft_wrap=True,
         )
 
 
@@ -73,6 +74,7 @@ def read_entries(
     Raises RegrokError for a ledger that cannot be read.
     """
     from regrok.errors import RegrokError
+    from regrok.study.claims import command_in
 
     judged: dict[str, dict[str, Any]] = {}
     readings: list[str] = []
@@ -93,25 +95,26 @@ def read_entries(
     }
     blank |= {"high": None, "n": 0, "unit": "", "estimator": "", "note": "", "robustness": {}}
     return {
-        claim.id: judged.get(claim.id)
-        or {
-            "id": claim.id,
-            "paper": claim.letter,
-            "place": claim.place,
-            "statement": claim.statement,
-            "published_value": claim.published.value,
-            "published_text": claim.published.text,
-            "estimand": claim.estimand,
-            "fit": claim.fit,
-            **blank,
-            "experiments": claim.experiments,
-            "run_ids": [],
-            "runs": 0,
-            "minutes": 0.0,
-            "command": claim.command_at(
-                config.scale, filter(config.runs_here, config.fits[claim.fit].experiments)
-            ),
-        }
+        claim.id: judged.get(
+            claim.id,
+            {
+                "id": claim.id,
+                "paper": claim.letter,
+                "place": claim.place,
+                "statement": claim.statement,
+                "published_value": claim.published.value,
+                "published_text": claim.published.text,
+                "estimand": claim.estimand,
+                "fit": claim.fit,
+                **blank,
+                "experiments": claim.experiments,
+                "run_ids": [],
+                "runs": 0,
+                "minutes": 0.0,
+            },
+        )
+        # The ledger's own command is that of the whole audit, trained.
+        | {"command": command_in(config, claim.fit, claim.experiments)}
         for claim in claims.claims
     }, readings
 

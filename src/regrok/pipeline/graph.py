@@ -16,15 +16,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole
 from regrok.paper.references import refuse_unknown
+from regrok.paper.texts import shown_studies
 from regrok.pipeline import locks
 from regrok.pipeline.rosters import (
     STORE,
+    as_asked,
     read_or_nothing,
     repairs,
     write_if_changed,
@@ -41,11 +43,8 @@ from regrok.study.published import load_published, published_file
 from regrok.study.read import load_config, load_panel
 from regrok.study.words import STUDIES
 from regrok.study.written import CONFIG, folder_of, results_folder, written_config
-from regrok.tables import buildable, scope
+from regrok.tables import buildable, reads, scope
 from regrok.training.generations import trained_by
-
-if TYPE_CHECKING:
-    pass
 
 RELEASED = bundle.RELEASED
 
@@ -137,7 +136,7 @@ class Graph:
         for name in self.jobs:
             path = self.roster(name)
             cohorts = {
-                cohort.name: [run.model_dump(mode="json") for run in cohort.runs]
+                cohort.name: [as_asked(run) for run in cohort.runs]
                 for cohort in self.plan.jobs[name].cohorts
             }
             code = self._code_by_name(self.plan.jobs[name])
@@ -217,6 +216,12 @@ class Graph:
         found = closure(f"workflow/scripts/{script}.py", *modules)
         return [str(path).removeprefix(here) for path in found]
 
+    @property
+    def frames(self) -> dict[str, str]:
+        """The files of the build's frames, by name."""
+        names = ("runs", "curves", "experiments", "spectra")
+        return {name: str(self.results / f"{name}.parquet") for name in names}
+
     def fits(self, names: Iterable[str] | None = None) -> list[str]:
         """Files of the named fits, or of all."""
         chosen = self.config.fits if names is None else names
@@ -261,22 +266,43 @@ class Graph:
             "figures": {
                 name: [block.draw, block.experiments] for name, block in config.figures.items()
             },
-            "tables": {name: block.experiments for name, block in config.tables.items()},
+            "tables": {
+                name: [block.build, block.experiments] for name, block in config.tables.items()
+            },
         }
 
-    def timed(self, block: dict[str, Any]) -> list[str]:
+    def papers(self, *keys: str) -> list[list[str]]:
+        """The chosen studies in their order, each with these of what it says of its paper."""
+        studies = self.config.studies.items()
+        return [[name, *(getattr(study.paper, key) for key in keys)] for name, study in studies]
+
+    @property
+    def sections(self) -> list[str]:
+        """The studies of which this build runs something, in their order: those that the paper shows."""
+        return shown_studies(self.config)
+
+    def material(self, table: str) -> dict[str, list[str]]:
+        """The files that a table is made of, by what they are: those that its module says it reads, and no others."""
+        block = self.config.tables[table]
+        files: dict[str, Callable[[], list[str]]] = {
+            "frames": lambda: list(self.frames.values()),
+            "fits": lambda: self.fits(block.fits),
+            "ledger": lambda: [str(self.results / "ledger.json")],
+            "published": lambda: self._files(published_file),
+            "benchmarks": self._timed,
+            "elsewhere": lambda: [
+                str(path) for path in bundle.other_ledgers(RELEASED, self.config.scale)
+            ],
+        }
+        return {what: files[what]() for what in reads(block.build)}
+
+    def _timed(self) -> list[str]:
         """Benchmark files behind the compute card; none when nothing was computed here but the analysis."""
-        if block["build"] != "compute" or self.config.source == "released":
+        if self.config.source == "released":
             return []
         return [
             str(self.results / "benchmarks" / "fit" / f"{name}.tsv") for name in self.config.fits
         ]
-
-    def elsewhere(self, block: dict[str, Any]) -> list[str]:
-        """Ledgers of the other released scales, for the table that sets scales side by side."""
-        if block["build"] != "scales":
-            return []
-        return [str(path) for path in bundle.other_ledgers(RELEASED, self.config.scale)]
 
 
 def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:

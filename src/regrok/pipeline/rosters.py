@@ -39,6 +39,19 @@ def write_trained(
     write_atomically(Path(path), (json.dumps(made, indent=1) + "\n").encode())
 
 
+def as_asked(run: Run) -> dict[str, Any]:
+    """A run as its roster has it: plain values, without what nothing of it rests on.
+
+    How often a run is measured says nothing where nothing is measured; every point stands for it, which any run can
+    have.
+    """
+    asked = run.model_dump(mode="json")
+    protocol = asked["protocol"]
+    if not protocol["measure"]:
+        protocol["measure_every"] = protocol["log_every"]
+    return asked
+
+
 def read_roster(path: str | Path) -> dict[str, list[Any]]:
     """The runs of each cohort of a job, by its name, as `write_rosters` wrote them."""
     from regrok.study.run import Run

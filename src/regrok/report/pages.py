@@ -22,6 +22,7 @@ from regrok.measures.events import OUTCOMES
 from regrok.report import tex
 from regrok.report.items import Item, figure_caption, file_of, heading, items, origin
 from regrok.report.tabular import read_table
+from regrok.study.claims import asked_words, command_in
 from regrok.study.words import OUT_OF_SCOPE, VERDICTS
 
 CLASSES = dict(
@@ -92,7 +93,7 @@ class Writer:
             "item": item,
             "heading": heading(item, self.results).partition(": ")[2],
             "question": item.subcategory.partition(" · ")[2],
-            "command": f"snakemake --cores all {self.results / item.data} --config scale={self.config.scale}",
+            "command": f"snakemake --cores all {self.results / item.data} --config {asked_words(self.config)}",
             **content,
         }
         render = self.templates.get_template
@@ -160,9 +161,9 @@ class Writer:
     # Parts -------------------------------------------------------------------------------------------
 
     def _claims(self, experiment: str) -> list[Mapping[str, Any]]:
-        """Claims that are judged here and whose first experiment this is."""
+        """Claims that are judged here and whose first experiment this is, each with the command of this build."""
         return [
-            c
+            c | {"command": command_in(self.config, c["fit"], c["experiments"])}
             for c in self.ledger["claims"]
             if c["verdict"] != OUT_OF_SCOPE and c["experiments"][:1] == [experiment]
         ]

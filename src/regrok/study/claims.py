@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,15 +20,14 @@ from regrok.study.blocks import Config, Paper
 from regrok.study.messages import SHOWN, explain, nearest
 from regrok.study.predicates import NUMBERED, Predicate
 from regrok.study.words import STUDIES, Scale
+from regrok.study.written import results_folder
 from regrok.study.yaml import places, read_yaml
 
 Estimand = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+$")]
 """<fit>.<key>"""
 ClaimId = Annotated[str, Field(pattern=r"^[A-Z][0-9]+(-[a-z0-9]+)*$")]
 
-COMMAND = (
-    "snakemake results/{scale}/fits/{fit}.json --cores all --config scale={scale} 'only=[{only}]'"
-)
+COMMAND = "snakemake {folder}/fits/{fit}.json --cores all --config {asked}"
 """What brings a claim's evidence."""
 
 
@@ -102,8 +101,38 @@ class Claim(Strict):
 
     def command_at(self, scale: Scale, experiments: Iterable[str]) -> str:
         """What brings the evidence at a scale: the fit, trained on those of its experiments that run there."""
-        only = ",".join(experiments) or ",".join(self.experiments)
-        return COMMAND.format(scale=scale, fit=self.fit, only=only)
+        asked = f"scale={scale} {only_words(list(experiments) or self.experiments)}"
+        return COMMAND.format(folder=f"results/{scale}", fit=self.fit, asked=asked)
+
+
+def asked_words(config: Config, only: Sequence[str] | None = None) -> str:
+    """What follows `--config` in the command of this build: scale, studies unless all, source unless trained, `only`.
+
+    only: experiments to name instead of the configuration's own.
+    """
+    words = [f"scale={config.scale}"]
+    if not config.whole:
+        words.append(f"'studies=[{','.join(config.studies)}]'")
+    if config.source == "released":
+        words.append("source=released")
+    if experiments := config.only if only is None else only:
+        words.append(only_words(experiments))
+    return " ".join(words)
+
+
+def command_in(config: Config, fit: str, otherwise: Sequence[str]) -> str:
+    """What brings a fit in this build, which may be one of some studies or from released runs.
+
+    otherwise: experiments to name where none of those that the fit lists runs here.
+    """
+    here = [*filter(config.runs_here, config.fits[fit].experiments)]
+    asked = asked_words(config, here or otherwise)
+    return COMMAND.format(folder=results_folder(config), fit=fit, asked=asked)
+
+
+def only_words(experiments: Sequence[str]) -> str:
+    """`only` as a word of `--config`, in quotes for the shell."""
+    return f"'only=[{','.join(experiments)}]'"
 
 
 class ClaimsFile(Strict):

@@ -1,5 +1,6 @@
 """The paper's tables: one module per kind, each with `build(material, entry) -> Built`.
 
+`READS` of the module says which parts of `Material` it is made of: an edit of the others does not build it again.
 A table is written twice: as TeX for the paper (booktabs, with its caption and label) and as CSV with plain numbers
 for everybody else. Add a table: one file here that defines `build`, one block in config.yaml, one `\\regroktable`
 in paper/sections.
@@ -7,10 +8,11 @@ in paper/sections.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -78,6 +80,10 @@ class Material:
     """Scale → ledger of the other released scales."""
 
 
+MATERIAL = tuple(each.name for each in fields(Material) if each.name != "scope")
+"""What a table may say that it reads."""
+
+
 def kinds() -> list[str]:
     """Names that `build:` may have in config.yaml."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
@@ -92,6 +98,26 @@ def module(kind: str) -> ModuleType:
             f"build: {kind!r} is no kind of table; there are {', '.join(kinds())}.{hint}"
         )
     return importlib.import_module(f"{__name__}.{kind}")
+
+
+def reads(kind: str) -> tuple[str, ...]:
+    """The parts of `Material` that tables of a kind are made of, beside the scope; all of them where it says nothing.
+
+    Read from the source text: importing the module would load pandas. Raises RegrokError naming a part that is none.
+    """
+    path = Path(__file__).with_name(f"{kind}.py")
+    said = [
+        ast.literal_eval(statement.value)
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.Assign)
+        and [getattr(target, "id", "") for target in statement.targets] == ["READS"]
+    ]
+    parts = tuple(said[-1]) if said else MATERIAL
+    if unknown := [part for part in parts if part not in MATERIAL]:
+        raise RegrokError(
+            f"{path}: READS names {unknown[0]!r}; a table can read {', '.join(MATERIAL)}"
+        )
+    return parts
 
 
 def buildable(config: Any) -> list[str]:

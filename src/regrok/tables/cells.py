@@ -17,6 +17,7 @@ from regrok.study.published import Cells
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("frames", "fits", "published")
 DEFAULTS: dict[str, Any] = {}
 
 SETTINGS = {

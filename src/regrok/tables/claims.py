@@ -11,6 +11,7 @@ from regrok.study.words import OUT_OF_SCOPE
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("ledger",)
 DEFAULTS: dict[str, Any] = {"all": False}
 
 HEADER = ("claim", "statement", "published", r"here, with 95\,\% interval", "$n$", "verdict")

@@ -12,6 +12,7 @@ from regrok.errors import RegrokError
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("frames", "benchmarks")
 DEFAULTS: dict[str, Any] = {}
 
 COUNTS = ("runs", "grokked", "did_not", "steps")

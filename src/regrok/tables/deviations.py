@@ -12,6 +12,7 @@ from regrok.study.published import SETTING
 from regrok.tables import Built, Material, Scope
 from regrok.tables.parts.booktabs import table
 
+READS = ("frames", "published")
 DEFAULTS: dict[str, Any] = {}
 
 HEADER = ("where", "published", "here", "reason")

@@ -18,6 +18,7 @@ from regrok.study.words import DIRECTION, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUC
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("frames", "fits", "ledger")
 DEFAULTS: dict[str, Any] = {"findings": []}
 REFERS: dict[str, Any] = {"findings": "findings"}
 

@@ -11,6 +11,7 @@ from regrok.study.columns import SETTINGS
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("frames",)
 DEFAULTS: dict[str, Any] = {}
 
 HEADER = ("experiment", "runs", "cells", "seeds", "settings")

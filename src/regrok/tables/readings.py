@@ -13,6 +13,7 @@ from regrok import latex
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("fits",)
 DEFAULTS: dict[str, Any] = {}
 
 FACTORS = {

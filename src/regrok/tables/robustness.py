@@ -10,6 +10,7 @@ from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_S
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("ledger",)
 DEFAULTS: dict[str, Any] = {}
 
 LETTERS = {

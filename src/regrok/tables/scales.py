@@ -11,6 +11,7 @@ from regrok.study.words import OUT_OF_SCOPE
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
+READS = ("ledger", "elsewhere")
 DEFAULTS: dict[str, Any] = {}
 
 HEADER = ("claim", "published", "scale", r"value, with 95\,\% interval", "$n$", "verdict")
