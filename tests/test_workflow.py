@@ -209,8 +209,17 @@ def test_an_edit_that_is_declared_equal_trains_nothing(checkout):
             (job.runs[0].task.name, job.runs[0].model.name)
             for job in smoke_study(checkout).plan.jobs.values()
         }
-        fresh = {f"{task}/{model}": code.trainer(task, model).digest() for task, model in pairs}
-        generations.declare(next(iter(known.entries)), {"trainers": fresh}, declared)
+        # An observable is read off what the trainer trains, so its fingerprint moves with the trainer's.
+        proof = {
+            "trainers": {
+                f"{task}/{model}": code.trainer(task, model).digest() for task, model in pairs
+            },
+            "observables": {
+                name: sorted(code.observable(name, task, model).digest() for task, model in pairs)
+                for name in code.observables
+            },
+        }
+        generations.declare(next(iter(known.entries)), proof, declared)
         assert "train" not in due(checkout)
 
 
