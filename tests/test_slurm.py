@@ -37,12 +37,14 @@ SOURCES = (
         "pyproject.toml",
         "workflow",
         "src",
+        "studies",
         "paper",
         "notebooks",
         "tests/slurm",
     ),
 )
 RESULTS = Path("results/smoke")
+STUDY = Path("studies/norm_delay/study.yaml")
 LIMITED = "time_limit"
 """The experiment whose one run does not fit within the time limit."""
 
@@ -104,7 +106,7 @@ def ended(output: str) -> list[str]:
 
 def reduced(folder: Path, max_steps: int) -> None:
     """Leave two experiments at smoke scale: sparse parity, and one run of `max_steps` steps that never groks."""
-    path = folder / "config.yaml"
+    path = folder / STUDY
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, experiment in content["experiments"].items():
         if name != "S10":
@@ -112,11 +114,16 @@ def reduced(folder: Path, max_steps: int) -> None:
     content["experiments"][LIMITED] = {
         "title": "One run that outlasts a job",
         "question": "Does a run that a time limit cuts in two end in the same numbers?",
-        "paper": "ours",
+        "ours": "a time limit",
         "settings": "addition_smoke",
         "change": {"optimiser": {"weight_decay": 0.001}, "protocol": {"max_steps": max_steps}},
         "seeds": [42],
         "scales": {"smoke": {}},
+    }
+    content["fits"][LIMITED] = {
+        "law": "comparison",
+        "experiments": [LIMITED],
+        "options": {"groups": {"run": {}}},
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
@@ -137,7 +144,7 @@ def sized(folder: Path) -> tuple[int, int]:
     train_cohort("timing", [run], RunStore(folder / "timing", "timing"), slots=1)
     took = time.perf_counter() - began
     share = min(1.0, (time.process_time() - worked) / took)
-    shutil.copy(ROOT / "config.yaml", folder / "config.yaml")
+    shutil.copy(ROOT / STUDY, folder / STUDY)
     minutes = math.ceil(STARTING / share / 60)
     # Slurm looks for jobs past their limit twice a minute.
     return minutes, round((60 * minutes + 60) * steps / took / 200) * 200
