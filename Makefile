@@ -60,8 +60,18 @@ artifact: install tex ## the artifact appendix with the reproducibility checklis
 arxiv: install tex ## the paper's sources as arXiv takes them: paper/regrok-arxiv.tar.gz
 	@$(IN_VENV) python -m snakemake arxiv --cores $(CORES) --config $(CONFIG)
 
-test: install ## the default tests (minutes)
-	@$(PYTEST) -m "not long and not slurm"
+test: install ## the default tests (minutes): those that start Snakemake beside the others, each on a core
+	@$(IN_VENV)
+	export PATH
+	said=$$(mktemp)
+	python -m pytest -m "snakemake and not long and not slurm" -p no:cacheprovider >"$$said" 2>&1 &
+	beside=$$!
+	trap 'kill $$beside 2>/dev/null || true; rm -f "$$said"' EXIT
+	status=0
+	python -m pytest -m "not snakemake and not long and not slurm" || status=1
+	wait $$beside || status=1
+	cat "$$said"
+	exit $$status
 
 test-long: install ## every test but those that need Slurm
 	@$(PYTEST) -m "not slurm"

@@ -280,9 +280,15 @@ EDITS = {
 }
 """File → some of the jobs that rest on it; none where nothing does."""
 
+OFTEN = ("laws/comparison.py", "figures/parts/contrasts.py", "runs/gather.py", "study/messages.py")
+"""Those that are tried in every run of the tests; a dry run takes seconds."""
+
 
 @pytest.mark.snakemake
-@pytest.mark.parametrize("file", EDITS)
+@pytest.mark.parametrize(
+    "file",
+    [each if each in OFTEN else pytest.param(each, marks=pytest.mark.long) for each in EDITS],
+)
 def test_an_edit_makes_due_what_rests_on_the_file_and_nothing_else(laptop, file):
     with edited(laptop.folder / "src/regrok" / file):
         due = due_jobs(laptop.folder, *LAPTOP)
