@@ -61,5 +61,5 @@ def tables():
 
 
 def block(kind, name):
-    """The block of config.yaml that a rule's job is about, as plain values: a change to it is a reason to rerun."""
+    """The block of a study that a rule's job is about, as plain values: a change to it is a reason to rerun."""
     return getattr(graph.config, kind)[name].model_dump(mode="json")

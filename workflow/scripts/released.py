@@ -1,4 +1,4 @@
-"""Take the released runs as this build's: those that config.yaml asks for."""
+"""Take the released runs as this build's: those that the studies ask for."""
 
 from pathlib import Path
 

@@ -41,7 +41,7 @@ from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.plan import Job, Plan, make_plan, refuse_empty
 from regrok.study.published import load_published, published_file
 from regrok.study.read import load_config, load_panel
-from regrok.study.words import STUDIES
+from regrok.study.words import FRAMES, STUDIES
 from regrok.study.written import CONFIG, folder_of, results_folder, written_config
 from regrok.tables import buildable, reads, scope
 from regrok.training.generations import trained_by
@@ -219,8 +219,7 @@ class Graph:
     @property
     def frames(self) -> dict[str, str]:
         """The files of the build's frames, by name."""
-        names = ("runs", "curves", "experiments", "spectra")
-        return {name: str(self.results / f"{name}.parquet") for name in names}
+        return {name: str(self.results / f"{name}.parquet") for name in FRAMES}
 
     def fits(self, names: Iterable[str] | None = None) -> list[str]:
         """Files of the named fits, or of all."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
 from regrok.files import write_atomically
+from regrok.study.words import FRAMES
 
 if TYPE_CHECKING:
     from regrok.runs.frames import Frames
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 RELEASED = Path("results/released")
 SUMS = "SHA256SUMS"
-FRAME_FILES = tuple(f"{name}.parquet" for name in ("runs", "curves", "experiments", "spectra"))
+FRAME_FILES = tuple(f"{name}.parquet" for name in FRAMES)
 SHOWN = 3
 """Problems that a message names; the rest it counts."""
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.study.words import FRAMES
 
-NAMES = ("runs", "curves", "experiments", "spectra")
+NAMES = FRAMES
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from regrok.errors import RegrokError
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Paper
-from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.messages import SHOWN, explain, nearest, refusal
 from regrok.study.predicates import NUMBERED, Predicate
 from regrok.study.words import STUDIES, Scale
 from regrok.study.written import results_folder
@@ -178,7 +178,7 @@ def load_claims(config: Config, folder: Path | str = STUDIES) -> Claims:
         letter = config.studies[name].paper.letter
         problems = [each for claim in claims for each in _problems(claim, letter, config)]
         if problems:
-            raise RegrokError("\n  ".join([f"{paths[name]} is refused:", *problems[:SHOWN]]))
+            raise refusal(paths[name], problems)
     ids = [claim.id for claims in read.values() for claim in claims]
     if found := list(_unknown_in_tables(config, ids)):
         raise RegrokError("\n  ".join(["a table names a claim that there is not:", *found[:SHOWN]]))
@@ -216,8 +216,8 @@ def _read(path: Path) -> ClaimsFile:
     try:
         return ClaimsFile.model_validate(data)
     except ValidationError as error:
-        found = [_named(problem, data) for problem in explain(error, ClaimsFile, data)[:SHOWN]]
-        raise RegrokError("\n  ".join([f"{path} is refused:", *found])) from None
+        found = [_named(problem, data) for problem in explain(error, ClaimsFile, data)]
+        raise refusal(path, found) from None
 
 
 def _problems(claim: Claim, letter: str, config: Config) -> Iterator[str]:

@@ -7,8 +7,17 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from regrok.errors import RegrokError
+
 SHOWN = 12
 """Messages and known keys that are listed before the rest is only counted."""
+
+
+def refusal(source: object, found: Iterable[str]) -> RegrokError:
+    """The error that says why a file is refused: each problem once, the first `SHOWN` of them, the rest counted."""
+    shown = list(dict.fromkeys(found))
+    more = [f"… and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
+    return RegrokError("\n  ".join([f"{source} is refused:", *shown[:SHOWN], *more]))
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

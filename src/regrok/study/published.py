@@ -9,12 +9,11 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from regrok.errors import RegrokError
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Constant, Name, Whole
 from regrok.study.claims import Claims, load_claims
 from regrok.study.columns import SETTINGS
-from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.messages import explain, nearest, refusal
 from regrok.study.options import columns
 from regrok.study.words import STUDIES, Scale
 from regrok.study.yaml import places, read_yaml
@@ -149,7 +148,7 @@ def load_published(
                 merged.constants[key] = _shown(constant, printed)
                 holders[key] = path
         if problems:
-            raise RegrokError("\n  ".join([f"{path} is refused:", *problems[:SHOWN]]))
+            raise refusal(path, problems)
     return merged
 
 
@@ -194,6 +193,4 @@ def _read(path: Path, kind: type[PublishedFile] | type[Whole]) -> PublishedFile 
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise RegrokError(
-            "\n  ".join([f"{path} is refused:", *explain(error, kind, data)[:SHOWN]])
-        ) from None
+        raise refusal(path, explain(error, kind, data)) from None

@@ -11,7 +11,7 @@ from regrok.errors import RegrokError
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Panel, Study, StudyFile, Whole
 from regrok.study.check import problems
-from regrok.study.messages import SHOWN, explain, nearest
+from regrok.study.messages import SHOWN, explain, nearest, refusal
 from regrok.study.overrides import as_yaml, put, put_into_owner
 from regrok.study.words import STUDIES
 from regrok.study.yaml import places, read_yaml
@@ -71,7 +71,7 @@ def check(data: Any, source: str) -> Config:
     """Validate a merged configuration as plain values; `source` names it in messages."""
     config = _valid(Config, data, source)
     if found := problems(config):
-        raise _refusal(source, found)
+        raise refusal(source, found)
     return config
 
 
@@ -79,15 +79,9 @@ def _valid(kind: type[Type], data: Any, source: str | Path) -> Type:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise _refusal(source, explain(error, kind, data)) from None
+        raise refusal(source, explain(error, kind, data)) from None
     except RecursionError:
-        raise _refusal(source, ["the whole file: nested too deeply"]) from None
-
-
-def _refusal(source: str | Path, found: list[str]) -> RegrokError:
-    shown = list(dict.fromkeys(found))
-    more = [f"… and {len(shown) - SHOWN} more"] if len(shown) > SHOWN else []
-    return RegrokError("\n  ".join([f"{source} is refused:", *shown[:SHOWN], *more]))
+        raise refusal(source, ["the whole file: nested too deeply"]) from None
 
 
 # From files to one configuration ----------------------------------------------------------------------------
@@ -152,16 +146,16 @@ def _merged(panel: Panel, files: Files, whole: bool) -> Config:
             extended = []
             parts.append((path, _valid(Whole, data, path)))
     for study_path, dotted, _ in extended:
-        raise _refusal(study_path, [f"extend.{dotted}: there is no whole.yaml to extend."])
+        raise refusal(study_path, [f"extend.{dotted}: there is no whole.yaml to extend."])
+    own = {path: part for path, part in parts if isinstance(part, StudyFile)}
+    _refuse_one_letter_twice(own)
     studies = {
         path.parent.name: Study(
             paper=part.paper,
             **{section: list(getattr(part, section)) for section in SECTIONS[1:]},
         )
-        for path, part in parts
-        if isinstance(part, StudyFile)
+        for path, part in own.items()
     }
-    _refuse_one_letter_twice({path: part for path, part in parts if isinstance(part, StudyFile)})
     blocks: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for _, part in parts:
         for section in SECTIONS:
@@ -199,7 +193,7 @@ def _fill_in_printed(files: Files) -> None:
             if wanted not in printed:
                 near = nearest(wanted, printed)
                 said = f"{where}.{key}.claim = '{wanted}': no claim that prints a number.{near}"
-                raise _refusal(path, [said])
+                raise refusal(path, [said])
             options[key] = printed[wanted]
 
 
@@ -236,7 +230,7 @@ def _extend(data: dict[str, Any], dotted: str, values: list[str], study: Path, w
         inner = inner.get(key) if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or not isinstance(inner.get(last), list):
         hint = nearest(dotted, _lists(data))
-        raise _refusal(study, [f"extend.{dotted}: {whole} has no list of this name.{hint}"])
+        raise refusal(study, [f"extend.{dotted}: {whole} has no list of this name.{hint}"])
     inner[last] = [*inner[last], *values]
 
 
@@ -272,5 +266,5 @@ def _checked(config: Config, files: Files, path: Path) -> Config:
         file = extending[given] if given else owners.get(key[0] if key else "", path)
         told.append((file, f"extend.{line}" if given else line))
     if len({file for file, _ in told}) == 1:
-        raise _refusal(told[0][0], [line for _, line in told])
-    raise _refusal(path, [f"{file}: {line}" for file, line in told])
+        raise refusal(told[0][0], [line for _, line in told])
+    raise refusal(path, [f"{file}: {line}" for file, line in told])

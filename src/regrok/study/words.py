@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+FRAMES = ("runs", "curves", "experiments", "spectra")
+"""The frames of one scale; each is a parquet file of its results."""
+
 STUDIES = "studies"
 """The folder of the studies, beside config.yaml."""
 

@@ -2,8 +2,8 @@
 
 `READS` of the module says which parts of `Material` it is made of: an edit of the others does not build it again.
 A table is written twice: as TeX for the paper (booktabs, with its caption and label) and as CSV with plain numbers
-for everybody else. Add a table: one file here that defines `build`, one block in config.yaml, one `\\regroktable`
-in paper/sections.
+for everybody else. Add a table: one file here that defines `build`, one block in a study's study.yaml, one
+`\\regroktable` in its section.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ MATERIAL = tuple(each.name for each in fields(Material) if each.name != "scope")
 
 
 def kinds() -> list[str]:
-    """Names that `build:` may have in config.yaml."""
+    """Names that `build:` may have in a study."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
@@ -132,7 +132,7 @@ def buildable(config: Any) -> list[str]:
 def write_table(
     name: str, entry: Any, material: Material, out_tex: Path | str, out_csv: Path | str
 ) -> None:
-    """Build one table of config.yaml and write it as TeX and CSV. Raises RegrokError naming what it lacks."""
+    """Build one table of a study and write it as TeX and CSV. Raises RegrokError naming what it lacks."""
     kind = module(entry.build)
     try:
         option(entry.options, getattr(kind, "DEFAULTS", {}))

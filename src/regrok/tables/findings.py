@@ -1,6 +1,6 @@
 """One page for a paper's findings: does each hold, under which settings, and how sure are we.
 
-options: findings, a list of {title, claims, evidence}: claims are ids of paper/claims.yaml, evidence a list of
+options: findings, a list of {title, claims, evidence}: claims are ids of claims, evidence a list of
 {key, words} with `<fit>.<key>` of the listed fits. All but titles and words is read from the ledger, fits and runs.
 """
 
@@ -63,7 +63,7 @@ def regime(runs: pd.DataFrame) -> str:
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
-    """The table of an entry of config.yaml. Raises RegrokError naming a claim or an estimate that there is not."""
+    """The table of a study's entry. Raises RegrokError naming a claim or an estimate that there is not."""
     findings = option(entry.options, DEFAULTS)["findings"]
     if not findings:
         raise RegrokError(f"tables.{name}: options.findings lists no finding")
