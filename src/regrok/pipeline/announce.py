@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from regrok.files import read_parquet
 from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.program import latex
 from regrok.pipeline.graph import RELEASED, Graph
@@ -75,9 +76,7 @@ def history() -> Any:
     frames = []
     for path in found:
         try:
-            frames.append(
-                pd.read_parquet(path, columns=["cell", "cohort", "steps", "wall_seconds"])
-            )
+            frames.append(read_parquet(path, ["cell", "cohort", "steps", "wall_seconds"]))
         except (OSError, ValueError):
             continue  # a prediction can do without a file that the build itself will complain about
     return pd.concat(frames, ignore_index=True) if frames else None

@@ -28,7 +28,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from regrok.files import METADATA_KEY, parquet_bytes, set_aside, write_atomically
+from regrok.files import METADATA_KEY, parquet_bytes, read_table, set_aside, write_atomically
 from regrok.runs.trained_by import TrainedBy
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class RunStore:
         run_id = run if isinstance(run, str) else run.run_id
         for path in self._paths(run_id):
             try:
-                table = pq.read_table(path)
+                table = read_table(path)
                 about = _about(table.schema.metadata, run_id)
                 if not isinstance(run, str) and not self._serves(about, run):
                     continue
@@ -117,7 +117,7 @@ class RunStore:
                     about["facts"],
                     about["settings"],
                     about["measured"],
-                    table.to_pandas(),
+                    table.to_pandas(use_threads=False),
                     pd.DataFrame(spectra, columns=["step", "kind", "power"]),
                 )
             except UNREADABLE as error:
