@@ -14,6 +14,7 @@ import pytest
 
 from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
+from regrok.judging.ledger import counts
 from regrok.paper import lint, references, texts, typeset
 from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
@@ -61,7 +62,7 @@ def test_the_paper_builds_and_lints_with_every_verdict_flipped(smoke, tmp_path, 
     flipped.ledger = copy.deepcopy(made.ledger)
     for claim in flipped.ledger["claims"]:
         claim["verdict"] = verdict
-    flipped.ledger["verdicts"] = {v: len(claim) if v == verdict else 0 for v in VERDICTS}
+    flipped.ledger["verdicts"] = counts(flipped.ledger["claims"])
     shutil.copytree(folder / "figures", tmp_path / "results/figures")
     results(flipped, tmp_path / "results", only=())
     build = Build(checkout(tmp_path), flipped, tmp_path / "results")

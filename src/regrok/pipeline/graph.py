@@ -21,6 +21,7 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole
+from regrok.judging.power import refuse_powerless
 from regrok.paper.references import refuse_unknown
 from regrok.paper.texts import shown_studies
 from regrok.pipeline import locks
@@ -36,7 +37,7 @@ from regrok.pipeline.sources import closure
 from regrok.released import bundle
 from regrok.runs.trained_by import TrainedBy, present
 from regrok.study.blocks import Config
-from regrok.study.claims import claims_file
+from regrok.study.claims import claims_file, load_claims
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.plan import Job, Plan, make_plan, refuse_empty
 from regrok.study.published import load_published, published_file
@@ -308,7 +309,9 @@ def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
     """What a control panel asks for; raises RegrokError before any job starts where a study's file is refused."""
     config = load_config(path, overrides)
     root = Path(path).parent
-    published = load_published(config, root / STUDIES)  # reads the claims too
+    claims = load_claims(config, root / STUDIES)
+    refuse_powerless(claims.claims)
+    published = load_published(config, root / STUDIES, claims=claims)
     refuse_unknown(root, config, published)
     graph = Graph(config)
     refuse_empty(graph.plan, config)

@@ -41,15 +41,17 @@ class Estimate:
     """What was left out or assumed."""
     reason: str | None = None
     """Why there is no value; null where there is one."""
+    absent: str | None = None
+    """Which runs there are none of, where more seeds would bring none either: a cell in which nothing memorised."""
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of fits/*.json; `reason` only where there is one.
+        """The keys of fits/*.json; `reason` and `absent` only where there is one.
 
         >>> list(missing("no runs").as_json())[-2:], list(exact(3, 3, "count").as_json())[-1]
         (['note', 'reason'], 'note')
         """
         made = {field.name: getattr(self, field.name) for field in fields(self)}
-        return made if self.reason is not None else {k: v for k, v in made.items() if k != "reason"}
+        return {k: v for k, v in made.items() if v is not None or k not in ("reason", "absent")}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Estimate:
@@ -118,6 +120,11 @@ def exact(value: float, n: int, estimator: str, unit: str = "", note: str = "") 
 def missing(reason: str, n: int = 0, estimator: str = "", unit: str = "") -> Estimate:
     """A quantity that these runs cannot tell, with the reason."""
     return replace(estimate(None, None, None, n, estimator, unit), reason=reason)
+
+
+def absent(which: str, n: int = 0, estimator: str = "", unit: str = "") -> Estimate:
+    """A quantity of runs that do not exist here, as in a cell in which nothing memorised; `which` says so."""
+    return replace(missing(which, n, estimator, unit), absent=which)
 
 
 def mean(values: Any, unit: str = "", note: str = "", log: bool = False) -> Estimate:
