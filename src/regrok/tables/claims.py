@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from regrok import latex
 from regrok.judging.ledger import ledger_frame, stands
 from regrok.study.defaults import option
@@ -32,9 +34,9 @@ PARTS = {
 CORRECTED = "entries that others took the place of, kept as they were written"
 
 
-def _part(claim: Mapping[str, Any]) -> tuple[str, bool, int]:
-    """By paper; those that stand first; by origin."""
-    return claim["paper"], not stands(claim), ORIGINS.index(claim["origin"]) * stands(claim)
+def _part(claim: Mapping[str, Any]) -> tuple[bool, int]:
+    """Within a paper: those that stand first, by origin."""
+    return not stands(claim), ORIGINS.index(claim["origin"]) * stands(claim)
 
 
 def _instead(claim: Mapping[str, Any]) -> str:
@@ -56,9 +58,11 @@ def build(name: str, entry: Any, material: Material) -> Built:
     shown = [c for c in claims if everything or c["verdict"] != OUT_OF_SCOPE]
     rows: list = []
     heading = None
-    for claim in sorted(shown, key=_part):  # stable: within a part in the order of claims.yaml
-        if _part(claim) != heading:
-            heading = _part(claim)
+    papers = list(dict.fromkeys(c["paper"] for c in shown))
+    # Stable: papers in the order of the studies, within a part the order of claims.yaml.
+    for claim in sorted(shown, key=lambda c: (papers.index(c["paper"]), _part(c))):
+        if (claim["paper"], _part(claim)) != heading:
+            heading = (claim["paper"], _part(claim))
             words = PARTS[claim["origin"]] if stands(claim) else CORRECTED
             rows.append(f"Paper {claim['paper']}, arXiv {latex.escape(claim['arxiv'])}: {words}")
         rows.append(
@@ -83,6 +87,10 @@ def build(name: str, entry: Any, material: Material) -> Built:
             f" {latex.count(outside, 'claim').capitalize()} out of scope at this scale"
             f" {'is' if outside == 1 else 'are'} left out."
         )
-    return Built(
-        table(name, COLUMNS, HEADER, rows, caption, long=True), ledger_frame(material.ledger)
-    )
+    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), plain(material.ledger))
+
+
+def plain(ledger: Any) -> pd.DataFrame:
+    """The ledger for the CSV; a ledger without claims still has the columns that name one and say how it came out."""
+    frame = ledger_frame(ledger)
+    return frame if len(frame) else pd.DataFrame(columns=["id", "verdict"])

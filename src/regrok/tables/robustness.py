@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regrok import latex
-from regrok.judging.ledger import ledger_frame, stands
+from regrok.judging.ledger import stands
 from regrok.study.words import (
     DIRECTION,
     INCONCLUSIVE,
@@ -15,6 +15,7 @@ from regrok.study.words import (
     REPRODUCED,
 )
 from regrok.tables import Built, Material
+from regrok.tables.claims import plain
 from regrok.tables.parts.booktabs import table
 
 READS = ("ledger",)
@@ -58,6 +59,4 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"estimator, $V_{\mathrm{final}}$ at the end of the run."
     )
     columns = "@{}l" + "c" * (len(header) - 1) + "@{}"
-    return Built(
-        table(name, columns, header, rows, caption, long=True), ledger_frame(material.ledger)
-    )
+    return Built(table(name, columns, header, rows, caption, long=True), plain(material.ledger))
