@@ -9,19 +9,39 @@ from pathlib import Path
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
 
-from regrok.paper.program import latex
-from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
-from regrok.pipeline.announce import announce, conclude
-from regrok.errors import RegrokError
-from regrok.pipeline.interpreter import startable
-from regrok.paper.repository import source_links
+PANEL = "config.yaml"
+
+try:
+    from regrok.paper.program import latex
+    from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
+    from regrok.pipeline.announce import announce, conclude
+    from regrok.errors import RegrokError
+    from regrok.pipeline.interpreter import (
+        refuse_foreign,
+        refuse_foreign_here,
+        startable,
+    )
+    from regrok.paper.repository import source_links
+except ImportError as absent:
+    raise WorkflowError(
+        f"Python cannot import this checkout's package ({absent}). Make its environment: make install; "
+        "then run .venv/bin/snakemake, or activate .venv"
+    ) from None
 
 BEGAN = time.time()
 
 try:
+    refuse_foreign(workflow.basedir)
+    refuse_foreign_here()
     sys.executable = startable(sys.executable)
-    # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
-    ASKED = (workflow.configfiles[-1], workflow.config_settings.config or {})
+    # Read again from the files rather than from `config`: our own reader names lines and duplicate keys.
+    settings = workflow.config_settings
+    ASKED = (
+        PANEL,
+        settings.config or {},
+        settings.configfiles,
+        settings.replace_workflow_config,
+    )
     if workflow.is_main_process:
         graph = read_graph(*ASKED)
         graph.begin(sys.argv[1:])
