@@ -84,7 +84,7 @@ def test_a_tarball_inside_another_repository_has_no_commit(outer, monkeypatch):
         head(inside)
 
     # Likewise where it fills the top of one.
-    with pytest.raises(NoCommit, match="does not hold src/regrok/__init__.py"):
+    with pytest.raises(NoCommit, match=r"does not hold src/regrok/__init__\.py"):
         head(unpacked(outer))
     assert source_links(outer) is None
 

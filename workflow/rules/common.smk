@@ -1,5 +1,6 @@
 # What all rules use: the validated study, where results go, who depends on which source file.
 import gc
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from regrok.pipeline.announce import announce, conclude
 from regrok.errors import RegrokError
 from regrok.pipeline.interpreter import startable
 from regrok.paper.repository import source_links
+from regrok import surroundings, terminal
 
 BEGAN = time.time()
 
@@ -22,7 +24,12 @@ try:
     sys.executable = startable(sys.executable)
     # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
     ASKED = (workflow.configfiles[-1], workflow.config_settings.config or {})
+    terminal.degrade()
+    surroundings.refuse_unusable(os.environ)
+    surroundings.clean(os.environ)
     if workflow.is_main_process:
+        limits = workflow.resource_settings
+        surroundings.refuse_idle(limits.cores, limits.nodes)
         graph = read_graph(*ASKED)
         graph.begin(sys.argv[1:])
     else:
