@@ -16,8 +16,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from checkouts import FRAMES, build, make_checkout, small_study
 from configurations import CONFIG, ROOT
 from regrok import terminal
 from regrok.cli import main
@@ -179,3 +181,32 @@ def test_a_command_that_is_shown_can_be_copied(width, capsys, monkeypatch, tmp_p
     wanted = "snakemake results/laptop/fits/weight_decay.json --cores all --config scale=laptop 'only=[S2]'"
     assert [line.split(None, 1)[1] for line in lines if line.startswith("command")] == [wanted]
     assert any(line.endswith("in results/laptop/fits/weight_decay.json") for line in lines)
+
+
+@pytest.mark.snakemake
+def test_a_build_trains_under_another_encoding_and_beside_other_packages(locales, tmp_path):
+    """Qwen-Agent#8, snakemake#840: each job read its sources as GBK, and found another environment’s torch."""
+    folder = make_checkout(tmp_path / "größe", small_study(steps=50, seeds=1, decays=(1.0,)))
+    summary = "\\studysummary{A test.}\n"
+    (folder / "studies/own/section.tex").write_text(summary, encoding="utf-8")
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "torch.py").write_text("raise SystemExit('a foreign torch')\n", encoding="utf-8")
+    (tmp_path / "not a folder").touch()
+    hostile = {
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONSTARTUP": "x",
+        "OMP_NUM_THREADS": "many",
+        "MPLCONFIGDIR": "/proc/nonexistent",
+        "MPLBACKEND": "none",
+        "HOME": str(tmp_path / "not a folder"),
+        # Snakemake itself looks for a cache before it reads the Snakefile; make sees to that.
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+        "PYTHONPATH": os.pathsep.join([str(folder / "src"), str(foreign)]),
+    }
+    environment = {**hostile, **locales, "LC_ALL": "zh_CN.GBK"}
+    status, said = build(folder, environment=environment)
+    assert status == 0, said
+    assert len(pd.read_parquet(folder / FRAMES[0])) == 1
+    assert "Traceback" not in said and "Logging error" not in said, said

@@ -53,6 +53,9 @@ FOLDERS = {
 }
 """Variables that name a folder of settings and caches, and the folder in `OWN` that they are to name."""
 
+RESTARTED = "REGROK_IN_UTF8"
+"""Set in a program that `in_utf8` has started."""
+
 OWN = ".snakemake/surroundings"
 """Where a build keeps what programs would keep in the user's home."""
 
@@ -89,33 +92,54 @@ def clean(environment: MutableMapping[str, str], folder: Path | str = ".") -> No
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     environment["PYTHONUTF8"] = "1"
     environment["PYTHONIOENCODING"] = f"{encoding}:backslashreplace"
-    _own_packages(environment, folder)
+    foreign = _foreign_packages(environment, folder)
+    if environment is os.environ:
+        # This process too: what it has not imported yet is to come from where jobs find it.
+        sys.path[:] = [each for each in sys.path if Path(each).resolve() not in foreign]
     _own_folders(environment, folder / OWN)
     environment["MPLBACKEND"] = "Agg"
+
+
+def in_utf8() -> None:
+    """Start this program anew in UTF-8 mode where Python decodes paths in another way; call `clean` before.
+
+    Snakemake and torch cannot handle a path that Python has not decoded, such as that of a checkout in `größe` under an
+    ASCII locale. Nothing has begun while the Snakefile is read.
+    """
+    known = Path(sys.argv[0]).name in ("snakemake", "__main__.py")
+    if sys.getfilesystemencoding() == "utf-8" or RESTARTED in os.environ or not known:
+        return
+    os.environ[RESTARTED] = "1"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 # Packages ----------------------------------------------------------------------------------------------------
 
 
-def _own_packages(environment: MutableMapping[str, str], folder: Path) -> None:
-    """Leave out folders of Python packages that are not this environment's, unless it lives on them."""
+def _foreign_packages(environment: MutableMapping[str, str], folder: Path) -> set[Path]:
+    """Take out folders of Python packages that are not this environment's, unless it lives on them; these folders."""
     given = [each for each in environment.get("PYTHONPATH", "").split(os.pathsep) if each]
     foreign = [each for each in given if not Path(each).resolve().is_relative_to(folder.resolve())]
     users = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-    if not _needed([*foreign, *users]):
+    out = {Path(each).resolve() for each in (*foreign, *users)}
+    if _needed(out):
+        out = set()
+    else:
         given = [each for each in given if each not in foreign]
         environment["PYTHONNOUSERSITE"] = "1"
     if given:
         environment["PYTHONPATH"] = os.pathsep.join(given)
     else:
         environment.pop("PYTHONPATH", None)
+    return out
 
 
-def _needed(folders: list[str]) -> bool:
+def _needed(places: set[Path]) -> bool:
     """Whether a package that jobs import is found in these folders alone."""
-    if not folders:
+    if not places:
         return False
-    places = {Path(each).resolve() for each in folders}
     if Path(__file__).resolve().parents[1] in places:
         return True
     rest = [each for each in sys.path if Path(each).resolve() not in places]

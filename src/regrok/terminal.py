@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import logging
 import sys
 from typing import TextIO
 
@@ -74,10 +75,8 @@ def degrade(*streams: TextIO) -> None:
             stream.reconfigure(errors=PLAIN)
 
 
-def shows(stream: TextIO, characters: str = "η²–") -> bool:
-    """Whether the stream's encoding has the characters."""
-    try:
-        characters.encode(stream.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+def logs_in_utf8(logger: logging.Logger) -> None:
+    """Have the log files that a logger writes hold every character; opened without an encoding they have the locale's."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler) and handler.stream is not None:
+            handler.stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -17,6 +17,7 @@ from regrok.errors import RegrokError
 from regrok.pipeline.interpreter import startable
 from regrok.paper.repository import source_links
 from regrok import surroundings, terminal
+from snakemake.logging import logger
 
 BEGAN = time.time()
 
@@ -25,9 +26,11 @@ try:
     # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
     ASKED = (workflow.configfiles[-1], workflow.config_settings.config or {})
     terminal.degrade()
+    terminal.logs_in_utf8(logger)
     surroundings.refuse_unusable(os.environ)
     surroundings.clean(os.environ)
     if workflow.is_main_process:
+        surroundings.in_utf8()
         limits = workflow.resource_settings
         surroundings.refuse_idle(limits.cores, limits.nodes)
         graph = read_graph(*ASKED)
