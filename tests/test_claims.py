@@ -163,7 +163,8 @@ def ledger_path(tmp_path, claims):
     }  # fmt: skip
     path = tmp_path / "ledger.json"
     path.write_text(
-        json.dumps({"scale": "laptop", "readings": ["threshold .90"], "claims": [entry]})
+        json.dumps({"scale": "laptop", "readings": ["threshold .90"], "claims": [entry]}),
+        encoding="utf-8",
     )
     return path
 
@@ -252,7 +253,7 @@ def test_a_wrong_id_suggests_the_nearest(capsys, ledger_path):
 
 
 def test_a_damaged_ledger_is_named(capsys, ledger_path):
-    ledger_path.write_text("{")
+    ledger_path.write_text("{", encoding="utf-8")
     status, printed = called(capsys, "--ledger", str(ledger_path))
     assert status == 2
     assert str(ledger_path) in printed.err

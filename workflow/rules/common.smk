@@ -1,5 +1,6 @@
 # What all rules use: the validated study, where results go, who depends on which source file.
 import gc
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ gc.set_threshold(100_000, 50, 50)
 PANEL = "config.yaml"
 
 try:
+    from regrok import surroundings, terminal
     from regrok.paper.program import latex
     from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
     from regrok.pipeline.announce import announce, conclude
@@ -28,6 +30,8 @@ except ImportError as absent:
         "then run .venv/bin/snakemake, or activate .venv"
     ) from None
 
+from snakemake.logging import logger
+
 BEGAN = time.time()
 
 try:
@@ -42,7 +46,14 @@ try:
         settings.configfiles,
         settings.replace_workflow_config,
     )
+    terminal.degrade()
+    terminal.logs_in_utf8(logger)
+    surroundings.refuse_unusable(os.environ)
+    surroundings.clean(os.environ)
     if workflow.is_main_process:
+        surroundings.in_utf8()
+        limits = workflow.resource_settings
+        surroundings.refuse_idle(limits.cores, limits.nodes)
         graph = read_graph(*ASKED)
         graph.begin(sys.argv[1:])
     else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,9 @@ STYLES = {
     "no such run here": "cyan",
 }
 UNJUDGED = "not judged yet"
+
+COPIED = ("fit", "figure", "command")
+"""Rows that a reader copies: each on one line, whatever the terminal's width."""
 
 
 def add_parser(sub: Any) -> None:
@@ -52,7 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.id:
         entries = {(claim := claims.find(arguments.id)).id: entries[claim.id]}
     if arguments.format == "json":
-        print(json.dumps(list(entries.values()), indent=1, ensure_ascii=False))
+        # What reads JSON expects UTF-8; where stdout has another encoding, JSON's own escapes are understood.
+        utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+        print(json.dumps(list(entries.values()), indent=1, ensure_ascii=not utf8))
         return
     console = Console(highlight=False)
     if arguments.id:
@@ -203,14 +210,18 @@ def show_claim(
         ),
         "command": escape(entry["command"]),
     }
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, text in rows.items():
-        if text:
-            table.add_row(name, text)
     console.print(f"[bold]{entry['id']}[/bold]")
-    console.print(table)
+    rows = {name: text for name, text in rows.items() if text}
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        if name in COPIED:
+            console.print(f"[bold]{name:{width}}[/bold]  {text}", soft_wrap=True)
+            continue
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold", min_width=width)
+        table.add_column(overflow="fold")
+        table.add_row(name, text)
+        console.print(table)
 
 
 def _correction(entry: dict[str, Any]) -> str:
