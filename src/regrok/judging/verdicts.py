@@ -79,7 +79,8 @@ def _whole_verdict(
     if isinstance(predicate, AllEqual | Proportion):
         return _share_verdict(predicate, estimate)
     if estimate["low"] is None and estimate["high"] is None:
-        return INCONCLUSIVE, f"no interval from {n} runs"
+        why = estimate.get("reason")
+        return INCONCLUSIVE, f"no interval from {n} runs" + (f" ({why})" if why else "")
     band = predicate.band()
     text = _band_text(band)
     place = _placed(estimate, band)
@@ -109,6 +110,8 @@ def _share_verdict(
         return REPRODUCED, count
     if n < predicate.minimum_runs:
         return INCONCLUSIVE, f"{count}; the criterion asks for {predicate.minimum_runs}"
+    if estimate["low"] is None or estimate["high"] is None:
+        return INCONCLUSIVE, f"{count}; no interval"
     if (
         _placed(
             {"low": predicate.target, "high": predicate.target}, (estimate["low"], estimate["high"])
