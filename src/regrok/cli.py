@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 from regrok import commands
 from regrok.errors import RegrokError
+from regrok.pipeline.interpreter import refuse_foreign_here
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what the user can mend is one message on stderr and exit status 2."""
     chosen = parser().parse_args(arguments)
     try:
+        # Commands read and write below the working directory, and some a panel elsewhere.
+        refuse_foreign_here()
+        refuse_foreign_here(getattr(chosen, "config", Path()).parent)
         status = chosen.run(chosen)
         sys.stdout.flush()
     except RegrokError as error:
