@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,6 +156,37 @@ def test_a_job_waits_for_the_one_that_a_killed_build_left(folder):
         assert left.wait() == 0
         assert next_one.communicate("\n")[1].endswith("half done\n")
         assert next_one.returncode == 0
+
+
+IMPORTING = """
+snakemake = object()  # as in a script of the workflow
+import time
+import regrok.pipeline.script
+print("held", flush=True)
+time.sleep(600)  # stands for the imports that follow
+"""
+
+
+@pytest.mark.parametrize(("code", "status"), [(JOB, 130), (IMPORTING, -signal.SIGINT)])
+def test_an_interrupted_job_prints_no_traceback(folder, code, status):
+    with process(code, folder) as job:
+        job.send_signal(signal.SIGINT)
+        _, said = job.communicate(timeout=60)
+        assert job.returncode == status
+        assert said == ""
+    if code is JOB:
+        log = (folder / "results/smoke/logs/x.log").read_text()
+        assert "interrupted" in log and "Traceback" not in log
+
+
+def test_asking_who_is_alive_takes_no_lock_away(folder):
+    """Two builds that start at once look at each other's locks."""
+    path = folder / "results/smoke" / locks.LOCK
+    path.parent.mkdir(parents=True)
+    with path.open("a+") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        threading.Timer(0.1, lambda: fcntl.flock(asking, fcntl.LOCK_UN)).start()
+        assert locks.take(Path("results/smoke")) is None
 
 
 def test_a_job_whose_log_cannot_be_written_says_so(tmp_path, capsys):
