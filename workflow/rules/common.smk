@@ -10,27 +10,48 @@ from pathlib import Path
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
 
-from regrok.paper.program import latex
-from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
-from regrok.pipeline.announce import announce, conclude
-from regrok.errors import RegrokError
-from regrok.pipeline.interpreter import startable
-from regrok.paper.repository import source_links
-from regrok import surroundings, terminal
-from snakemake.logging import logger
+PANEL = "config.yaml"
+
+try:
+    from regrok.paper.program import latex
+    from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
+    from regrok.pipeline.announce import announce, conclude
+    from regrok.errors import RegrokError
+    from regrok.pipeline.interpreter import (
+        refuse_foreign,
+        refuse_foreign_here,
+        startable,
+    )
+    from regrok.paper.repository import source_links
+    from regrok import surroundings, terminal
+    from snakemake.logging import logger
+except ImportError as absent:
+    raise WorkflowError(
+        f"Python cannot import this checkout's package ({absent}). Make its environment: make install; "
+        "then run .venv/bin/snakemake, or activate .venv"
+    ) from None
 
 BEGAN = time.time()
 
 try:
-    sys.executable = startable(sys.executable)
-    # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
-    ASKED = (workflow.configfiles[-1], workflow.config_settings.config or {})
     terminal.degrade()
     terminal.logs_in_utf8(logger)
+    refuse_foreign(workflow.basedir)
+    refuse_foreign_here()
     surroundings.refuse_unusable(os.environ)
     surroundings.clean(os.environ)
     if workflow.is_main_process:
         surroundings.in_utf8()
+    sys.executable = startable(sys.executable)
+    # Read again from the files rather than from `config`: our own reader names lines and duplicate keys.
+    settings = workflow.config_settings
+    ASKED = (
+        PANEL,
+        settings.config or {},
+        settings.configfiles,
+        settings.replace_workflow_config,
+    )
+    if workflow.is_main_process:
         limits = workflow.resource_settings
         surroundings.refuse_idle(limits.cores, limits.nodes)
         graph = read_graph(*ASKED)

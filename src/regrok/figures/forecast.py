@@ -23,6 +23,7 @@ from regrok.figures.parts.style import (
 )
 
 DEFAULTS: dict[str, Any] = {"published": None}
+REFERS: dict[str, Any] = {"published": "number"}
 
 PREDICTORS = {
     "mape": ("our forecast", BLUE),

@@ -33,6 +33,7 @@ from regrok.laws.escape import measured_escape
 from regrok.laws.parts.selection import escape_theory
 
 DEFAULTS: dict[str, Any] = {"curves": None}
+REFERS: dict[str, Any] = {"curves": "numbers"}
 
 
 def escape_time(shown, runs: pd.DataFrame) -> pd.Series:

@@ -28,6 +28,7 @@ from regrok.laws.parts import regression
 from regrok.laws.parts.selection import escape_theory, log_norm_ratio
 
 DEFAULTS: dict[str, Any] = {"curves": None, "support_energy": 0.99}
+REFERS: dict[str, Any] = {"curves": "numbers"}
 
 
 def support(shown, runs, energy: float) -> dict[int, list[int]]:

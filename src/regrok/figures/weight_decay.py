@@ -27,6 +27,7 @@ from regrok.figures.parts.style import (
 from regrok.figures.parts.summaries import MEDIANS
 
 DEFAULTS: dict[str, Any] = {"curves": None}
+REFERS: dict[str, Any] = {"curves": "numbers"}
 
 
 def fit_range(fits) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"within": {}}
 REFERS: dict[str, Any] = {"within": "limits"}
+ESTIMATES: dict[str, list[str]] = {"": ["cells", "cells_with_grokking"]}
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:

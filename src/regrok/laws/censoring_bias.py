@@ -30,6 +30,9 @@ DEFAULTS: dict[str, Any] = {
     "log_every": 25,
     "censored": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
 }
+ESTIMATES: dict[str, list[str]] = {
+    "": ["planted", "survival.at_*", "finished_runs.at_*", "budget_as_time.at_*"]
+}
 ESTIMATORS = ("survival", "finished_runs", "budget_as_time")
 
 

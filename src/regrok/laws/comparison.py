@@ -26,6 +26,28 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "replicates": 2000}
 REFERS: dict[str, Any] = {"groups": "groups", "ratios": "ratios"}
+ESTIMATES: dict[str, list[str]] = {
+    "groups": [
+        "memorised_share",
+        "grokked_share",
+        "grokked_given_memorised_share",
+        "delay_mean",
+        "delay_median",
+        "delay_restricted_mean",
+        "T_grok_restricted_mean",
+        "rms_grok_mean",
+    ],
+    "ratios": [
+        "delay_ratio",
+        "spread_ratio",
+        "delay_restricted_ratio",
+        "T_grok_restricted_ratio",
+        "log_delay_ratio",
+        "log_spread_ratio",
+        "log_delay_restricted_ratio",
+        "log_T_grok_restricted_ratio",
+    ],
+}
 TIMES = ("delay", "T_grok")
 POINT_COLUMNS = (
     *("run_id", "cell", "seed", "T_mem", "T_grok", "delay"),

@@ -21,6 +21,7 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"reference": None}
 REFERS: dict[str, Any] = {"reference": "experiments"}
+ESTIMATES: dict[str, list[str]] = {"": ["rate", "rate_loss", "rate_loss_over_theory", "r_squared"]}
 MINIMUM_POINTS = 5
 
 

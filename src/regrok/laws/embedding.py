@@ -20,6 +20,16 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "largest": 5}
 REFERS: dict[str, Any] = {"groups": "groups"}
+ESTIMATES: dict[str, list[str]] = {
+    "groups": [
+        "top5_share",
+        "top5_share_without_constant",
+        "constant_share",
+        "top5_share_initial",
+        "top5_share_not_grokked",
+        "delay_mean",
+    ]
+}
 KIND = "embedding_spectrum"
 
 

@@ -43,12 +43,26 @@ DEFAULTS: dict[str, Any] = {
     "replicates": 400,
 }
 REFERS: dict[str, Any] = {
-    "factors": "columns",
-    "interactions": "columns",
+    "factors": "quantities",
+    "interactions": "quantities",
     "groups": "groups",
     "ratios": "ratios",
     "within": "limits",
     "family": ["weibull", "log_normal"],
+}
+ESTIMATES: dict[str, list[str]] = {
+    "": [
+        "runs",
+        "censored",
+        "*.time_ratio",
+        "*.time_ratio_over_range",
+        "*.share_difference",
+        "*_*.grokked_share",
+        "*_*.memorised_share",
+        "*_*.T_grok_restricted_mean",
+    ],
+    "groups": ["comparison:groups"],
+    "ratios": ["comparison:ratios"],
 }
 
 FAR = 100.0

@@ -45,6 +45,18 @@ REFERS: dict[str, Any] = {
     ],
     "within": "limits",
 }
+ESTIMATES: dict[str, list[str]] = {
+    "": [
+        "mape",
+        "mape_time_scale",
+        "mape_norm_law",
+        "mape_escape_theory",
+        "median_error",
+        "bias",
+        "lead",
+        "cells",
+    ]
+}
 BASELINES = {
     "time_scale": "a calibrated multiple of 1/(2ηλ)",
     "norm_law": "κ·log(V_mem/V*)/(2ηλ) with calibrated κ and V*",

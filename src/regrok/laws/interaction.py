@@ -29,9 +29,13 @@ DEFAULTS: dict[str, Any] = {
 }
 REFERS: dict[str, Any] = {
     "factor": "columns",
-    "over": "columns",
+    "over": "quantities",
     "within": "limits",
     "family": ["weibull", "log_normal"],
+}
+NEEDS: dict[str, Any] = {"options": ["reference"]}
+ESTIMATES: dict[str, list[str]] = {
+    "": ["*_at_*.*", "*_over_*.at_*.*", "*_over_*.exponent_difference"]
 }
 
 

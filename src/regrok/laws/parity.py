@@ -17,6 +17,15 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
 REFERS: dict[str, Any] = {"groups": "groups"}
+ESTIMATES: dict[str, list[str]] = {
+    "groups": [
+        "no_delay_share",
+        "inverted_norm_share",
+        "sign_agreement_share",
+        "delay_mean",
+        "log_norm_ratio_mean",
+    ]
+}
 
 
 def signs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,11 @@ DEFAULTS: dict[str, Any] = {
     "within": {},
     "replicates": 2000,
 }
-REFERS: dict[str, Any] = {"factor": "columns", "regimes": "ranges", "within": "limits"}
+REFERS: dict[str, Any] = {"factor": "quantities", "regimes": "ranges", "within": "limits"}
+ESTIMATES: dict[str, list[str]] = {
+    "": ["fastest_*", "window_low", "window_high"],
+    "regimes": ["memorised_share", "grokked_share", "grokked_given_memorised_share"],
+}
 
 
 def shares(runs: pd.DataFrame) -> dict[str, est.Estimate]:

@@ -45,6 +45,27 @@ REFERS: dict[str, Any] = {
     ],
     "within": "limits",
 }
+NEEDS: dict[str, Any] = {"options": ["factor"]}
+ESTIMATES: dict[str, list[str]] = {
+    "": [
+        "T_grok.slope",
+        "T_grok.intercept",
+        "T_grok.r_squared",
+        "T_grok.pearson",
+        "T_grok.exponent",
+        "T_grok.exponent_survival",
+        "T_grok.product_mean",
+        "T_grok.product_cv",
+        "delay.slope",
+        "delay.intercept",
+        "delay.r_squared",
+        "delay.pearson",
+        "delay.exponent",
+        "delay.exponent_survival",
+        "delay.product_mean",
+        "delay.product_cv",
+    ]
+}
 RESPONSES = ("T_grok", "delay")
 INVERSE = {
     "weight_decay": lambda runs: runs["weight_decay"].astype(float),

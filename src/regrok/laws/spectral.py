@@ -22,6 +22,24 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"support": "run", "replicates": 1000, "robust_replicates": 100}
 REFERS: dict[str, Any] = {"support": ["run", "pooled"]}
+ESTIMATES: dict[str, list[str]] = {
+    "": [
+        "low.slope",
+        "low.intercept",
+        "low.r_squared",
+        "low.pearson",
+        "low.robust_slope",
+        "low.robust_r_squared",
+        "low.support_size",
+        "high.slope",
+        "high.intercept",
+        "high.r_squared",
+        "high.pearson",
+        "high.robust_slope",
+        "high.robust_r_squared",
+        "high.support_size",
+    ]
+}
 RESOLUTIONS = ("high", "low")
 
 AFTER_GROK = 1000

@@ -21,6 +21,7 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole
+from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.references import refuse_unknown
 from regrok.paper.texts import shown_studies
 from regrok.pipeline import locks
@@ -113,7 +114,8 @@ class Graph:
         self.refuse_lacking()
         holder = locks.take(self.results)
         if holder is None:
-            locks.clear_up(self.results.parent)
+            documents = [name(self.config) for name in (pdf, artifact, arxiv)]
+            locks.clear_up(self.results.parent, self.results, documents)
             for path in self.results.glob("*.parquet"):
                 if not whole(path):
                     set_aside(path, "it is cut off", "it is made again")
@@ -313,9 +315,17 @@ class Graph:
         ]
 
 
-def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
-    """What a control panel asks for; raises RegrokError before any job starts where a study's file is refused."""
-    config = load_config(path, overrides)
+def read_graph(
+    path: str | Path,
+    overrides: dict[str, Any],
+    over: Sequence[str | Path] = (),
+    alone: bool = False,
+) -> Graph:
+    """What a control panel asks for, with the files that are laid over it (`regrok.study.read.load_config`).
+
+    Raises RegrokError before any job starts where a study's file is refused.
+    """
+    config = load_config(path, overrides, over, alone)
     root = Path(path).parent
     published = load_published(config, root / STUDIES)  # reads the claims too
     refuse_unknown(root, config, published)
@@ -324,6 +334,11 @@ def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
     return graph
 
 
-def begun_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
+def begun_graph(
+    path: str | Path,
+    overrides: dict[str, Any],
+    over: Sequence[str | Path] = (),
+    alone: bool = False,
+) -> Graph:
     """The graph as the build began with it: what a job on another machine works from, whatever was edited since."""
-    return Graph(written_config(folder_of(*load_panel(path, overrides))))
+    return Graph(written_config(folder_of(*load_panel(path, overrides, over, alone))))

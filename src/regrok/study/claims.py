@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from regrok.errors import RegrokError
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Paper
+from regrok.study.estimands import unestimated
 from regrok.study.messages import SHOWN, explain, nearest, refusal
 from regrok.study.predicates import NUMBERED, Predicate
 from regrok.study.words import STUDIES, Scale
@@ -236,6 +237,8 @@ def _problems(claim: Claim, letter: str, config: Config) -> Iterator[str]:
         fit = estimand.partition(".")[0]
         if fit not in config.fits:
             yield f"{claim.id}: {key} = '{estimand}': no such fit as '{fit}'.{nearest(fit, sorted(config.fits))}"
+        else:
+            yield from (f"{claim.id}: {key}: {why}" for why in unestimated(config, estimand))
 
 
 def _named(problem: str, data: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from regrok.tables.parts.booktabs import table
 
 READS = ("frames", "fits", "published")
 DEFAULTS: dict[str, Any] = {}
+NEEDS: dict[str, Any] = {"fits": ["cells"]}
 
 SETTINGS = {
     "operation": "",

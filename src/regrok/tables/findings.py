@@ -21,6 +21,7 @@ from regrok.tables.parts.booktabs import table
 READS = ("frames", "fits", "ledger")
 DEFAULTS: dict[str, Any] = {"findings": []}
 REFERS: dict[str, Any] = {"findings": "findings"}
+NEEDS: dict[str, Any] = {"options": ["findings"]}
 
 HEADER = ("", "published", r"here, with 95\,\% interval", "runs (censored)", "verdict")
 COLUMNS = (
