@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import tarfile
 from pathlib import Path
 
 from regrok.errors import RegrokError
 from regrok.files import write_atomically
+from regrok.paper.surroundings import EPOCH
 from regrok.paper.texts import argument
-from regrok.paper.typeset import BUILD, EPOCH
+from regrok.paper.typeset import BUILD
 
 ESSENTIAL = ("main.tex", "regrok.sty", "numbers.tex", "scope.tex", "studies.tex")
 """Without these the folder is not an assembled one."""
@@ -65,8 +65,8 @@ def sources(folder: Path | str, anonymous: bool = False) -> dict[str, bytes]:
 
 
 def pack(folder: Path | str, out: Path | str, anonymous: bool = False) -> Path:
-    """Write the tarball of `sources`; its date is SOURCE_DATE_EPOCH, or the PDF's own. Returns its path."""
-    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", EPOCH))
+    """Write the tarball of `sources`; its date is the PDF's own. Returns its path."""
+    epoch = int(EPOCH)
     buffer = io.BytesIO()
     # Without a name in gzip's header, and its date fixed.
     with (
