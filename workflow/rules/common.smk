@@ -38,7 +38,6 @@ try:
     terminal.logs_in_utf8(logger)
     refuse_foreign(workflow.basedir)
     refuse_foreign_here()
-    surroundings.refuse_unusable(os.environ)
     surroundings.clean(os.environ)
     if workflow.is_main_process:
         surroundings.in_utf8()

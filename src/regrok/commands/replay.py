@@ -90,6 +90,9 @@ def computed_by(stored: StoredRun) -> str:
 
 def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
     """Accuracies and V of both runs, the stored one as a broad line under the fresh one."""
+    from regrok.figures.parts.isolated import load_matplotlib
+
+    load_matplotlib()
     import matplotlib
 
     matplotlib.use("Agg")

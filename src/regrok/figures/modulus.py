@@ -39,6 +39,8 @@ def support(shown, runs, energy: float) -> dict[int, list[int]]:
         if spectrum.empty or run.T_grok != run.T_grok:
             continue
         power = np.sort(spectrum.iloc[-1].to_numpy(float))[::-1]
+        if not power.sum() > 0:
+            continue
         share = np.cumsum(power) / power.sum()
         sizes.setdefault(int(run.p), []).append(int(np.searchsorted(share, energy) + 1))
     return sizes
@@ -93,7 +95,7 @@ def draw(shown, fits, options, style):
         thousands(d, "y")
         from_zero(d)
 
-    wanted = options["curves"] or [moduli[0], moduli[len(moduli) // 2], moduli[-1]]
+    wanted = options["curves"] or panels.spread(moduli)
     values = sorted({moduli[int(np.argmin(np.abs(np.array(moduli) - w)))] for w in wanted})
     panels.accuracy_curves(f, shown, runs, "p", values, [GREY, BLUE, VERMILION], "$p$")
 

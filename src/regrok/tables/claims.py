@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from regrok import latex
 from regrok.judging.ledger import ledger_frame
 from regrok.study.defaults import option
@@ -58,6 +60,10 @@ def build(name: str, entry: Any, material: Material) -> Built:
             f" {latex.count(outside, 'claim').capitalize()} out of scope at this scale"
             f" {'is' if outside == 1 else 'are'} left out."
         )
-    return Built(
-        table(name, COLUMNS, HEADER, rows, caption, long=True), ledger_frame(material.ledger)
-    )
+    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), plain(material.ledger))
+
+
+def plain(ledger: Any) -> pd.DataFrame:
+    """The ledger for the CSV; a ledger without claims still has the columns that name one and say how it came out."""
+    frame = ledger_frame(ledger)
+    return frame if len(frame) else pd.DataFrame(columns=["id", "verdict"])

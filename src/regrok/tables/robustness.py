@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from regrok import latex
-from regrok.judging.ledger import ledger_frame
 from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Built, Material
+from regrok.tables.claims import plain
 from regrok.tables.parts.booktabs import table
 
 READS = ("ledger",)
@@ -50,9 +50,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"$V_{\mathrm{final}}$ at the end of the run."
     )
     columns = "@{}l" + "c" * (len(header) - 1) + "@{}"
-    return Built(
-        table(name, columns, header, rows, caption, long=True), ledger_frame(material.ledger)
-    )
+    return Built(table(name, columns, header, rows, caption, long=True), plain(material.ledger))
 
 
 def _stacked(words: str) -> str:

@@ -19,6 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from regrok.figures.parts.isolated import without_date
+
 TEXT_WIDTH = 6.1
 """Inches: the text width of `paper/main.tex`."""
 
@@ -191,7 +193,7 @@ def plain_ticks(
 def from_zero(ax: Axes) -> None:
     """A y axis from zero to a little above the highest point or bar."""
     highest = ax.dataLim.y1
-    ax.set_ylim(0, 1.12 * highest if np.isfinite(highest) and highest > 0 else None)
+    ax.set_ylim(0, 1.12 * highest if np.isfinite(highest) and highest > 0 else 1)
 
 
 def log_scale(ax: Axes, which: str) -> None:
@@ -244,6 +246,6 @@ def thousands(ax: Axes, which: str, most: int = 5) -> None:
 def save(figure: Figure, pdf: Path, png: Path) -> None:
     """Write the figure as vector PDF and as PNG; the same figure gives the same bytes at any time and place."""
     fixed = {"CreationDate": None, "ModDate": None, "Creator": "regrok", "Producer": "matplotlib"}
-    with Style().context():
+    with Style().context(), without_date():
         figure.savefig(pdf, format="pdf", metadata=fixed)
         figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
