@@ -35,7 +35,7 @@ def test_cells_hold_the_medians_of_the_fit_and_the_published_means():
     assert row.published_T_grok == 12_700
     tex = built(made, "cells").tex
     assert latex.number(runs.T_grok.median()) in tex
-    assert r"12{,}700 $\pm$ 1{,}229" in tex
+    assert r"12{,}700 $\pm$ 1{,}295" in tex  # with n − 1
 
 
 @pytest.mark.parametrize(
