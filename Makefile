@@ -5,11 +5,10 @@ SCALE ?= laptop
 CORES ?= all
 # some of the studies alone, joined by commas: make paper STUDY=norm_delay
 STUDY ?=
+# trained or released instead of what config.yaml says: make paper SOURCE=released
+SOURCE ?=
 # a name for the interpreter, and an index for another build of torch: see README.md
 export PYTHON TORCH_INDEX
-
-# Jobs are short processes; without this each would compile the project's modules anew where the variable is set.
-unexport PYTHONDONTWRITEBYTECODE
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,11 +16,33 @@ SHELL := bash
 .ONESHELL:
 .PHONY: help install tex paper verify reanalyse release report notebooks artifact arxiv test test-long test-slurm lint format bench lock clean
 
-# Jobs that Snakemake starts find python, regrok and snakemake on PATH.
-IN_VENV := PATH="$$PWD/.venv/bin:$$PATH"
 comma := ,
-RESULTS := results/$(SCALE)$(if $(STUDY),-$(subst $(comma),-,$(STUDY)))
-CONFIG := scale=$(SCALE) $(if $(STUDY),'studies=[$(STUDY)]')
+empty :=
+space := $(empty) $(empty)
+
+# Their values are looked at before anything is begun: with no core, Snakemake would wait for ever.
+ifneq ($(filter paper reanalyse release report notebooks artifact arxiv,$(MAKECMDGOALS)),)
+STUDIES := $(patsubst studies/%/study.yaml,%,$(wildcard studies/*/study.yaml))
+one = $(if $(filter-out $(2),$(3))$(filter-out 1,$(words $(3))),$(call refuse,$(1),$(4)))
+refuse = $(error $(1) is '$($(1))' ($(origin $(1))): give $(2))
+digits = $(subst 9,,$(subst 8,,$(subst 7,,$(subst 6,,$(subst 5,,$(subst 4,,$(subst 3,,$(subst 2,,$(subst 1,,$(1))))))))))
+$(call one,SCALE,smoke laptop paper,$(SCALE),smoke$(comma) laptop or paper)
+ifneq ($(SOURCE),)
+$(call one,SOURCE,trained released,$(SOURCE),trained or released)
+endif
+# `all`, or digits that are not all 0
+ifneq ($(CORES),all)
+$(if $(filter-out 1,$(words $(CORES)))$(subst 0,,$(call digits,$(CORES)))$(if $(subst 0,,$(CORES)),,0),$(call refuse,CORES,a number from 1$(comma) or all))
+endif
+ifneq ($(STUDY),)
+$(if $(filter-out 1,$(words $(STUDY)))$(filter-out $(STUDIES),$(subst $(comma),$(space),$(STUDY))),$(call refuse,STUDY,some of $(subst $(space),$(comma),$(strip $(STUDIES)))))
+endif
+endif
+
+# Jobs that Snakemake starts find python, regrok and snakemake on PATH.
+IN_VENV := . scripts/environment; export PATH="$$PWD/.venv/bin:$$PATH";
+RESULTS := results/$(SCALE)$(if $(STUDY),-$(subst $(comma),-,$(STUDY)))$(if $(filter released,$(SOURCE)),-released)
+CONFIG := scale=$(SCALE) $(if $(STUDY),'studies=[$(STUDY)]') $(if $(SOURCE),source=$(SOURCE))
 SNAKEMAKE := $(IN_VENV) python -m snakemake --cores $(CORES) --config $(CONFIG)
 PYTEST := $(IN_VENV) python -m pytest
 
@@ -62,7 +83,6 @@ arxiv: install tex ## the paper's sources as arXiv takes them: paper/regrok-arxi
 
 test: install ## the default tests (minutes): those that start Snakemake beside the others, each on a core
 	@$(IN_VENV)
-	export PATH
 	said=$$(mktemp)
 	python -m pytest -m "snakemake and not long and not slurm" -p no:cacheprovider >"$$said" 2>&1 &
 	beside=$$!
@@ -78,11 +98,10 @@ test-long: install ## every test but those that need Slurm
 
 test-slurm: install ## the cluster profiles on a Slurm that is started for it (WHOLE=1: all of the smoke study)
 	@tests/slurm/install || exit 0
-	WHOLE=$(WHOLE) $(PYTEST) -m slurm tests/test_slurm.py
+	$(IN_VENV) WHOLE=$(WHOLE) python -m pytest -m slurm tests/test_slurm.py
 
 lint: install ## ruff, snakefmt, snakemake --lint, mypy
 	@$(IN_VENV)
-	export PATH
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
@@ -91,7 +110,6 @@ lint: install ## ruff, snakefmt, snakemake --lint, mypy
 
 format: install ## rewrite the sources in the project's format
 	@$(IN_VENV)
-	export PATH
 	ruff check --fix --quiet .
 	ruff format --quiet .
 	snakefmt Snakefile workflow

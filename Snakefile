@@ -3,10 +3,14 @@
 #   snakemake --cores all                         the default study, to paper/regrok.pdf
 #   snakemake --cores all --config scale=smoke    the same path in minutes
 #   snakemake --cores all -n                      what would be done
-configfile: "config.yaml"
-
-
+#   snakemake --cores all --configfile mine.yaml  what mine.yaml lists, over config.yaml and the studies
 include: "workflow/rules/common.smk"
+
+
+# After common.smk, which has read the file and says in our words what is wrong with it.
+configfile: PANEL
+
+
 include: "workflow/rules/train.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/figures.smk"

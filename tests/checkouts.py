@@ -82,7 +82,10 @@ def write_study(folder: Path, study: dict[str, Any]) -> None:
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    (folder / "studies/own/references.bib").write_text("@misc{test,\n  title = {A test},\n}\n")
+    (folder / "studies/own/section.tex").write_text("\\studysummary{A test.}\n", encoding="utf-8")
+    (folder / "studies/own/references.bib").write_text(
+        "@misc{test,\n  title = {A test},\n}\n", encoding="utf-8"
+    )
 
 
 def copy_project(folder: Path, *names: str) -> Path:
@@ -125,7 +128,7 @@ class Build:
             env={**os.environ, "PYTHONPATH": str(folder / "src"), **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
             start_new_session=True,
         )
 

@@ -16,6 +16,16 @@ import pytest
 import torch
 from hypothesis import settings
 
+from regrok import checkout, surroundings
+
+# What the caller's shell has set for other programs is no part of a test: which repository git takes, how Python reads
+# files, how wide and how coloured a terminal is, which date a build has.
+SHELL = "SOURCE_DATE_EPOCH FORCE_COLOR NO_COLOR CLICOLOR_FORCE COLUMNS LINES PYTHONIOENCODING"
+for name in (*checkout.ELSEWHERE, *surroundings.STEERING, *SHELL.split()):
+    os.environ.pop(name, None)
+# Of the programs that tests start.
+os.environ["PYTHONUTF8"] = "1"
+
 # More threads would make sums depend on the machine's core count, and tests fight over cores.
 torch.set_num_threads(1)
 

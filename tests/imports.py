@@ -69,7 +69,7 @@ def imported(roots: Iterable[str]) -> dict[str, set[Path]]:
         [sys.executable, "-W", "ignore", "-c", PROGRAM, json.dumps(list(roots))],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -79,5 +79,5 @@ class Build:
 def text_of(pdf):
     """The PDF's words; pages end with a form feed."""
     return subprocess.run(
-        ["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True
+        ["pdftotext", "-layout", pdf, "-"], capture_output=True, encoding="utf-8", check=True
     ).stdout

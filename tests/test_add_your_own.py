@@ -40,7 +40,7 @@ def follow(folder: Path) -> None:
             path.write_text(content, encoding="utf-8")
     for block in blocks("diff"):
         done = subprocess.run(
-            ["git", "apply", "-"], cwd=folder, input=block, text=True, capture_output=True
+            ["git", "apply", "-"], cwd=folder, input=block, encoding="utf-8", capture_output=True
         )
         assert done.returncode == 0, done.stderr
     for block in blocks("yaml"):
@@ -75,7 +75,7 @@ def regrok(folder: Path, *arguments: str) -> str:
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder / "src")},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -123,7 +123,7 @@ def test_the_page_s_paper_is_trained_judged_and_typeset_alone(followed):
     [pdf] = (followed / "paper").glob("*first_look*.pdf")
     assert str(pdf.relative_to(followed)) in said
     text = subprocess.run(
-        ["pdftotext", pdf, "-"], capture_output=True, text=True, check=True
+        ["pdftotext", pdf, "-"], capture_output=True, encoding="utf-8", check=True
     ).stdout
     assert "A first look" in text
     [results] = (followed / "results").glob("smoke*first_look*")

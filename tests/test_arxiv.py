@@ -46,7 +46,9 @@ def typeset_paper(made, folder, root, anonymous=False):
 
 
 def text_of(pdf):
-    done = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["pdftotext", pdf, "-"], capture_output=True, encoding="utf-8", check=True
+    )
     return done.stdout
 
 
@@ -63,7 +65,7 @@ def compiled(tarball, folder):
             command, cwd=folder, env=environment, capture_output=True, timeout=200, check=False
         )
         assert done.returncode == 0, done.stdout.decode(errors="replace")[-3000:]
-    return (folder / "main.log").read_text(errors="replace")
+    return (folder / "main.log").read_text(errors="replace", encoding="utf-8")
 
 
 @pytest.mark.tex
@@ -103,13 +105,15 @@ def test_a_missing_part_or_a_path_of_this_machine_is_refused(made, tmp_path):
     folder = Build(checkout(tmp_path), *made).folder
     bibliography = folder / typeset.BUILD / "main.bbl"
     bibliography.parent.mkdir(parents=True)
-    bibliography.write_text("")
+    bibliography.write_text("", encoding="utf-8")
     content = sources(folder)
     assert "main.bbl" in content
     assert {"studies/norm_delay/section.tex", "overview.tex"} <= set(content)
     assert not [name for name in content if name.startswith(typeset.BUILD) or ".bib" in name]
     section = folder / "sections/abstract.tex"
-    section.write_text(section.read_text() + "% see /home/somebody/notes\n")
+    section.write_text(
+        section.read_text(encoding="utf-8") + "% see /home/somebody/notes\n", encoding="utf-8"
+    )
     with pytest.raises(RegrokError, match=r"abstract\.tex holds a path of this machine: /home"):
         sources(folder)
     bibliography.unlink()
@@ -144,7 +148,7 @@ def test_the_appendix_builds_twice_to_the_same_bytes_with_the_results_numbers(ap
     assert (paper / "one.pdf").read_bytes() == (paper / "two.pdf").read_bytes()
     text = " ".join(text_of(paper / "one.pdf").split())
     assert "1,234 logged points" in text
-    numbers = json.loads((appendix[2] / "numbers.json").read_text())
+    numbers = json.loads((appendix[2] / "numbers.json").read_text(encoding="utf-8"))
     assert f"{numbers['counted']['runs']} runs in {numbers['counted']['cells']} cells" in text
     assert "schemas; outcomes add up" in text
     assert "smoke scale" in text
@@ -164,7 +168,7 @@ def test_the_appendix_is_held_to_the_paper_s_rule(appendix, planted, complaint):
     path = paper / "artifact_checklist.tex"
     before = path.read_text(encoding="utf-8")
     path.write_text(before + planted + "\n", encoding="utf-8")
-    (paper / "artifact.pdf").write_text("old")
+    (paper / "artifact.pdf").write_text("old", encoding="utf-8")
     with pytest.raises(RegrokError) as refusal:
         artifact.build(*appendix, paper / "artifact.pdf")
     assert complaint in str(refusal.value)

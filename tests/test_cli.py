@@ -107,6 +107,6 @@ def test_the_types_and_the_plan_load_neither_torch_nor_pandas() -> None:
         "print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=ROOT
     )
     assert done.stdout.strip() == "[]"

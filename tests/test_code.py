@@ -14,9 +14,9 @@ from regrok.training.code.package import Definition, Package
 def small(tmp_path, **modules: str) -> Package:
     folder = tmp_path / "regrok"
     folder.mkdir(exist_ok=True)
-    (folder / "__init__.py").write_text("")
+    (folder / "__init__.py").write_text("", encoding="utf-8")
     for name, text in modules.items():
-        (folder / f"{name}.py").write_text(text)
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
     return Package(folder)
 
 

@@ -28,7 +28,7 @@ except RegrokError as error:
 def git(folder, *arguments):
     who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
     done = subprocess.run(
-        ["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ["git", *who, *arguments], cwd=folder, capture_output=True, encoding="utf-8", check=True
     )
     return done.stdout.strip()
 
@@ -45,7 +45,7 @@ def ask(folder, *trainer):
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     return done.stdout.strip()
@@ -57,8 +57,8 @@ def repository(tmp_path_factory):
     folder = tmp_path_factory.mktemp("git") / "a checkout"
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(fingerprint.PACKAGE, folder / "src/regrok", ignore=ignore)
-    (folder / "src/regrok/training/generations.yaml").write_text("{}\n")
-    (folder / "README.md").write_text("one\n")
+    (folder / "src/regrok/training/generations.yaml").write_text("{}\n", encoding="utf-8")
+    (folder / "README.md").write_text("one\n", encoding="utf-8")
     git(folder.parent, "init", "-q", str(folder))
     return folder
 
@@ -68,7 +68,7 @@ def test_the_commit_of_a_run_s_code(repository):
     optim = repository / "src/regrok/training/optim.py"
     trainer, named = ask(repository).split()
     assert named == first
-    (repository / "README.md").write_text("two\n")
+    (repository / "README.md").write_text("two\n", encoding="utf-8")
     commit(repository, "no code")
     assert ask(repository).split() == [trainer, first]
 
@@ -108,7 +108,7 @@ def test_the_commit_of_a_run_s_code(repository):
 
     # What is proven equal is named by the commit that it was proven equal to.
     declared = f"{second}:\n- trainers: {{modular/mlp: [{now}, feedfeedfeed]}}\n"
-    (repository / "src/regrok/training/generations.yaml").write_text(declared)
+    (repository / "src/regrok/training/generations.yaml").write_text(declared, encoding="utf-8")
     assert ask(repository, "feedfeedfeed").split() == [now, second]
 
 

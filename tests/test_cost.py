@@ -118,8 +118,8 @@ def test_the_machine_is_timed_once(tmp_path: Path) -> None:
     first = cost.machine_rate(cache, seconds=0.01)
     assert 1e8 < first < 1e14
     assert cost.machine_rate(cache, seconds=0.01) == first
-    (key,) = json.loads(cache.read_text())
-    cache.write_text(json.dumps({key: 1.0}))
+    (key,) = json.loads(cache.read_text(encoding="utf-8"))
+    cache.write_text(json.dumps({key: 1.0}), encoding="utf-8")
     assert cost.machine_rate(cache) == 1.0
-    cache.write_text("not JSON")
+    cache.write_text("not JSON", encoding="utf-8")
     assert cost.machine_rate(cache, seconds=0.01) > 1.0

@@ -30,12 +30,12 @@ def bundle(tmp_path, monkeypatch):
         "training_hours": 1.5,
         "processor": "A processor",
     }
-    (folder / "provenance.json").write_text(json.dumps(provenance))
+    (folder / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
     for name in ("runs.parquet", "curves.parquet", "experiments.parquet", "spectra.parquet"):
         (folder / name).write_bytes(name.encode())
     for name in ("ledger.json", "fits/contraction.json", "fits/weight_decay.json"):
-        (folder / name).write_text("{}")
-    (folder / "SHA256SUMS").write_text("")
+        (folder / name).write_text("{}", encoding="utf-8")
+    (folder / "SHA256SUMS").write_text("", encoding="utf-8")
     return folder
 
 
@@ -114,9 +114,9 @@ def test_each_scale_has_its_own_build(bundle):
         "runs": 3,
     }
     (bundle / "laptop/tables").mkdir(parents=True)
-    (bundle / "laptop/provenance.json").write_text(json.dumps(record))
+    (bundle / "laptop/provenance.json").write_text(json.dumps(record), encoding="utf-8")
     (bundle / "laptop/runs.parquet").write_bytes(b"runs")
-    (bundle / "laptop/tables/claims.csv").write_text("id\n")
+    (bundle / "laptop/tables/claims.csv").write_text("id\n", encoding="utf-8")
     found = entities(crate(bundle, CITATION))
     assert {part["@id"] for part in found["./"]["hasPart"]} == files(bundle)
     assert found["./"]["datePublished"] == "2026-02-03T04:05:06Z"
@@ -153,6 +153,6 @@ def test_a_file_that_nobody_described_is_named(bundle):
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
 def test_a_bundle_without_its_provenance_is_refused(bundle, content):
     path = bundle / "provenance.json"
-    path.unlink() if content is None else path.write_text(content)
+    path.unlink() if content is None else path.write_text(content, encoding="utf-8")
     with pytest.raises(RegrokError, match=r"provenance\.json"):
         crate(bundle, CITATION)

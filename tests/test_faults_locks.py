@@ -53,7 +53,7 @@ def process(code: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
     try:
         assert started.stdout is not None
@@ -117,19 +117,19 @@ def test_what_a_killed_build_left_is_cleared_up_unless_another_lives(folder, cap
     other = folder / "elsewhere.txt"
     for path in (output, other):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("half")
+        path.write_text("half", encoding="utf-8")
     lock = folder / ".snakemake/locks/0.output.lock"
     marks = folder / ".snakemake/incomplete"
     for path in (lock, marks / "x"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    lock.write_text("results/smoke/fits/a.json")
+    lock.write_text("results/smoke/fits/a.json", encoding="utf-8")
     encoded = base64.urlsafe_b64encode(b"results/smoke/fits/a.json").decode()
     # Snakemake cuts a long name into folders, each with an @ before it.
     (marks / f"@{encoded[:10]}").mkdir()
     mark = marks / f"@{encoded[:10]}" / encoded[10:]
-    mark.write_text("{}")
+    mark.write_text("{}", encoding="utf-8")
     outside = marks / base64.urlsafe_b64encode(b"../elsewhere.txt").decode()
-    outside.write_text("{}")
+    outside.write_text("{}", encoding="utf-8")
     with process(HOLDER.replace("smoke", "laptop"), folder):
         study().begin()
         assert lock.exists() and output.exists(), (
@@ -156,7 +156,7 @@ def test_a_job_waits_for_the_one_that_a_killed_build_left(folder):
 
 def test_a_job_whose_log_cannot_be_written_says_so(tmp_path, capsys):
     blocked = tmp_path / "logs"
-    blocked.write_text("a file where the folder should be")
+    blocked.write_text("a file where the folder should be", encoding="utf-8")
     with pytest.raises(SystemExit), job(str(blocked / "x.log")):
         raise AssertionError("the job must not begin")
     said = capsys.readouterr().err
@@ -167,7 +167,11 @@ def test_a_job_on_a_full_disk_ends_in_one_message(tmp_path, capsys):
     # /dev/full refuses every write as a full disk does, whatever the library that writes.
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    with pytest.raises(SystemExit), job(str(tmp_path / "x.log")), open("/dev/full", "w") as full:
+    with (
+        pytest.raises(SystemExit),
+        job(str(tmp_path / "x.log")),
+        open("/dev/full", "w", encoding="utf-8") as full,
+    ):
         full.write("figure")
     said = capsys.readouterr().err
     assert "the disk is full" in said and "start the same command again" in said

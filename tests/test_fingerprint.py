@@ -116,7 +116,7 @@ def test_what_cannot_change_a_number_changes_no_fingerprint(package, kind):
 
 def test_a_moved_and_renamed_file_changes_no_fingerprint(package):
     (package / "feeding").mkdir()
-    (package / "feeding/__init__.py").write_text('"""Batches."""\n')
+    (package / "feeding/__init__.py").write_text('"""Batches."""\n', encoding="utf-8")
     (package / "tasks/streams.py").rename(package / "feeding/counted.py")
     for path in package.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
@@ -173,7 +173,9 @@ def test_a_renamed_function_changes_no_fingerprint(package):
 
 
 def test_a_new_task_changes_no_fingerprint(package):
-    (package / "tasks/majority.py").write_text("def make(task, seed):\n    return None\n")
+    (package / "tasks/majority.py").write_text(
+        "def make(task, seed):\n    return None\n", encoding="utf-8"
+    )
     edit(
         package,
         "tasks/__init__.py",
@@ -204,7 +206,7 @@ Task = Annotated[Majority | Modular'''  # fmt: skip
 
 
 def test_a_new_model_changes_no_fingerprint(package):
-    (package / "models/linear.py").write_text("class Linear:\n    pass\n")
+    (package / "models/linear.py").write_text("class Linear:\n    pass\n", encoding="utf-8")
     edit(
         package,
         "models/__init__.py",
@@ -266,7 +268,8 @@ def test_each_task_and_model_has_files_of_its_own():
 
 def test_an_import_that_leads_to_another_function_of_the_name_counts(package):
     (package / "tasks/other.py").write_text(
-        "from regrok.tasks.streams import key\n\n\ndef generator(seed, name):\n    return key(seed, name)\n"
+        "from regrok.tasks.streams import key\n\n\ndef generator(seed, name):\n    return key(seed, name)\n",
+        encoding="utf-8",
     )
     edited = (
         "tasks/modular.py",
@@ -328,7 +331,10 @@ def test_what_python_executes_for_an_import_counts(package, where):
     path.write_text(text + "\nimport torch\n\ntorch.set_default_dtype(torch.float64)\n", "utf-8")
     one = trainers(package)
     assert all(one[pair] != unedited()[pair] for pair in PAIRS)
-    path.write_text(text + "\nimport torch\n\nif torch:\n    x = torch.set_flush_denormal(True)\n")
+    path.write_text(
+        text + "\nimport torch\n\nif torch:\n    x = torch.set_flush_denormal(True)\n",
+        encoding="utf-8",
+    )
     other = trainers(package)
     assert all(other[pair] not in (one[pair], unedited()[pair]) for pair in PAIRS)
 

@@ -57,7 +57,7 @@ def checkout(tmp_path: Path) -> Path:
 def stand_in(folder: Path, name: str, script: str) -> None:
     path = folder / name
     path.unlink(missing_ok=True)
-    path.write_text(f"#!/usr/bin/env bash\n{script}\n")
+    path.write_text(f"#!/usr/bin/env bash\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
 
 
@@ -66,7 +66,7 @@ def run(checkout: Path, machine: Path, script: str, *arguments: str, **variables
         [str(checkout / "scripts" / script), *arguments],
         env={"PATH": str(machine), "LC_ALL": "C.UTF-8", **variables},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
     )
@@ -110,17 +110,17 @@ def test_install_happens_once_and_again_when_the_lock_changes(checkout, machine)
     install_for_show(machine)
     log = checkout / "pip.log"
     assert run(checkout, machine, "install-python").returncode == 0
-    first = log.read_text()
+    first = log.read_text(encoding="utf-8")
     assert "--requirement requirements.lock" in first
     assert "--no-deps --no-build-isolation --editable ." in first
 
     assert run(checkout, machine, "install-python").returncode == 0
-    assert log.read_text() == first
+    assert log.read_text(encoding="utf-8") == first
 
-    with (checkout / "requirements.lock").open("a") as lock:
+    with (checkout / "requirements.lock").open("a", encoding="utf-8") as lock:
         lock.write("# changed\n")
     assert run(checkout, machine, "install-python").returncode == 0
-    assert log.read_text() == first + first
+    assert log.read_text(encoding="utf-8") == first + first
 
 
 def test_a_moved_checkout_gets_a_new_environment(checkout, machine):
@@ -128,15 +128,15 @@ def test_a_moved_checkout_gets_a_new_environment(checkout, machine):
     install_for_show(machine)
     assert run(checkout, machine, "install-python").returncode == 0
     moved = checkout.rename(checkout.with_name("moved"))
-    before = (moved / "pip.log").read_text()
+    before = (moved / "pip.log").read_text(encoding="utf-8")
     assert run(moved, machine, "install-python").returncode == 0
-    assert (moved / "pip.log").read_text() == before + before
+    assert (moved / "pip.log").read_text(encoding="utf-8") == before + before
 
 
 def test_another_torch_comes_from_the_index_that_was_named(checkout, machine):
     install_for_show(machine)
     run(checkout, machine, "install-python", TORCH_INDEX="somewhere")
-    lines = (checkout / "pip.log").read_text().splitlines()
+    lines = (checkout / "pip.log").read_text(encoding="utf-8").splitlines()
     torch = next(i for i, line in enumerate(lines) if "--index-url somewhere" in line)
     rest = next(i for i, line in enumerate(lines) if "requirements.lock" in line)
     assert "torch==2.13.0" in lines[torch]
@@ -147,7 +147,7 @@ def test_another_torch_comes_from_the_index_that_was_named(checkout, machine):
 
 def test_an_interrupted_install_is_not_taken_for_a_finished_one(checkout, machine):
     install_for_show(machine)
-    works = (machine / "python3").read_text()
+    works = (machine / "python3").read_text(encoding="utf-8")
     stand_in(machine, "python3", works.replace(">>pip.log", ">&2; exit 1"))
     result = run(checkout, machine, "install-python")
     assert result.returncode == 1
@@ -155,7 +155,7 @@ def test_an_interrupted_install_is_not_taken_for_a_finished_one(checkout, machin
 
     stand_in(machine, "python3", works)
     assert run(checkout, machine, "install-python").returncode == 0
-    assert "requirements.lock" in (checkout / "pip.log").read_text()
+    assert "requirements.lock" in (checkout / "pip.log").read_text(encoding="utf-8")
 
 
 def test_missing_tex_is_one_line_for_each_way_to_have_it(checkout, machine):
@@ -185,7 +185,7 @@ def test_root_on_debian_gets_tex_installed(checkout, machine):
     stand_in(machine, "apt-get", 'echo "$*" >>"$LOG"')
     log = checkout / "apt.log"
     run(checkout, machine, "install-tex", LOG=str(log))
-    calls = log.read_text().splitlines()
+    calls = log.read_text(encoding="utf-8").splitlines()
     assert calls[0].startswith("update")
     assert "texlive-latex-extra" in calls[1]
 
@@ -194,10 +194,12 @@ def test_root_on_debian_gets_tex_installed(checkout, machine):
 def test_two_installs_at_once_install_once(checkout, machine):
     install_for_show(machine)
     stand_in(
-        machine, "python3", "sleep 0.3\n" + (machine / "python3").read_text().split("\n", 1)[1]
+        machine,
+        "python3",
+        "sleep 0.3\n" + (machine / "python3").read_text(encoding="utf-8").split("\n", 1)[1],
     )
     os.symlink(shutil.which("sleep"), machine / "sleep")
     command = [str(checkout / "scripts" / "install-python")]
     both = [subprocess.Popen(command, env={"PATH": str(machine)}) for _ in range(2)]
     assert [process.wait(timeout=60) for process in both] == [0, 0]
-    assert (checkout / "pip.log").read_text().count("requirements.lock") == 1
+    assert (checkout / "pip.log").read_text(encoding="utf-8").count("requirements.lock") == 1

@@ -326,7 +326,11 @@ def test_without_a_compiler_the_reference_is_used_and_said_once(compiler, tmp_pa
     environment = os.environ | {"CXX": compiler, "XDG_CACHE_HOME": str(tmp_path)}
     environment.pop("PYTHONWARNINGS", None)
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     assert done.stdout.split() == ["reference", "reference"]
     assert done.stderr.count("C++ compiler") == 1 + (compiler == "no-such-compiler")
@@ -344,7 +348,7 @@ def test_the_products_compile_for_processors_that_this_one_is_not(processor, tmp
     done = subprocess.run(
         [*compiler, *flags, source, "-o", tmp_path / "products.o"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -368,5 +372,8 @@ def test_an_edited_header_is_another_library(tmp_path, monkeypatch):
     first = compiled._library(compiler)
     assert compiled._library(compiler) == first
     norms = folder / "norms.h"
-    norms.write_text(norms.read_text().replace("kNormEpsilon = 1e-5", "kNormEpsilon = 1e-6"))
+    norms.write_text(
+        norms.read_text(encoding="utf-8").replace("kNormEpsilon = 1e-5", "kNormEpsilon = 1e-6"),
+        encoding="utf-8",
+    )
     assert compiled._library(compiler) != first

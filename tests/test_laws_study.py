@@ -113,7 +113,9 @@ def test_the_ledger_judges_every_claim_and_its_counts_add_up(claims, fits, frame
     made = ledger(claims, fits, frames, "smoke")
     json.dumps(made, allow_nan=False)
     assert [e["id"] for e in made["claims"]] == [c.id for c in claims.claims]
-    assert sum(made["verdicts"].values()) == len(claims.claims)
+    assert sum(sum(words.values()) for words in made["verdicts"].values()) + made[
+        "corrected"
+    ] == len(claims.claims)
     judged = [e for e in made["claims"] if e["verdict"] != "out of scope at this scale"]
     assert judged
     for entry in judged:

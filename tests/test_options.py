@@ -311,5 +311,7 @@ def test_checking_needs_neither_pandas_nor_torch() -> None:
         "import sys, regrok.study.options, regrok.study.plan\n"
         "print([m for m in ('pandas', 'torch', 'numpy', 'matplotlib') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -20,7 +20,7 @@ from regrok.study.plan import make_plan
 from regrok.study.read import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PYTHONS = ("3.11", "3.12", "3.13")
 
 # conda's name for a distribution, where it is another
@@ -47,7 +47,7 @@ def python_environment(python: str) -> dict[str, str]:
 
 
 def lock_lines() -> list[str]:
-    text = (ROOT / "requirements.lock").read_text()
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
@@ -57,7 +57,7 @@ def locked() -> dict[str, Requirement]:
 
 def environment() -> tuple[dict[str, SpecifierSet], list[str]]:
     """environment.yml's conda packages with their ranges, and its pip lines."""
-    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     packages: dict[str, SpecifierSet] = {}
     pip: list[str] = []
     for entry in entries:
@@ -189,14 +189,18 @@ def test_entry_point_is_a_function():
 
 
 def test_commands_in_the_readme_exist():
-    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(COMMAND.findall((ROOT / "README.md").read_text()))
+    targets = set(
+        re.findall(
+            r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
+    named = set(COMMAND.findall((ROOT / "README.md").read_text(encoding="utf-8")))
     assert {"paper", "test"} <= named
     assert named <= targets, f"README names targets that the Makefile lacks: {named - targets}"
 
 
 def test_paths_in_the_readme_exist():
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     made = ("results/", "paper/regrok", "paper/artifact", "paper/generated")
     for path in re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(
         r"`((?:src|workflow|tests|studies|paper|notebooks|benchmarks|scripts)/[\w./-]*)`", text
@@ -206,7 +210,7 @@ def test_paths_in_the_readme_exist():
 
 
 def test_citation_agrees_with_the_package():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     project = PYPROJECT["project"]
     assert str(citation["version"]) == project["version"]
     assert citation["license"] == project["license"]
@@ -216,7 +220,7 @@ def test_citation_agrees_with_the_package():
 def test_the_readme_trains_for_each_claim_an_experiment_of_its_fit():
     rows = re.findall(
         r"^\|.*`snakemake --cores all (.*) --config 'only=\[(.*)\]'`",
-        (ROOT / "README.md").read_text(),
+        (ROOT / "README.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     assert len(rows) >= 5
@@ -230,6 +234,10 @@ def test_the_readme_trains_for_each_claim_an_experiment_of_its_fit():
 
 def test_fits_in_the_readme_are_in_the_config():
     fits = load_config(ROOT / "config.yaml").fits
-    named = set(re.findall(r"results/laptop/fits/(\w+)\.json", (ROOT / "README.md").read_text()))
+    named = set(
+        re.findall(
+            r"results/laptop/fits/(\w+)\.json", (ROOT / "README.md").read_text(encoding="utf-8")
+        )
+    )
     assert named
     assert named <= set(fits), f"README names fits that no study has: {named - set(fits)}"

@@ -14,6 +14,7 @@ import pytest
 
 from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
+from regrok.judging.ledger import counts
 from regrok.paper import lint, references, texts, typeset
 from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
@@ -61,7 +62,7 @@ def test_the_paper_builds_and_lints_with_every_verdict_flipped(smoke, tmp_path, 
     flipped.ledger = copy.deepcopy(made.ledger)
     for claim in flipped.ledger["claims"]:
         claim["verdict"] = verdict
-    flipped.ledger["verdicts"] = {v: len(claim) if v == verdict else 0 for v in VERDICTS}
+    flipped.ledger["verdicts"] = counts(flipped.ledger["claims"])
     shutil.copytree(folder / "figures", tmp_path / "results/figures")
     results(flipped, tmp_path / "results", only=())
     build = Build(checkout(tmp_path), flipped, tmp_path / "results")
@@ -76,7 +77,7 @@ def test_the_anonymous_paper_has_no_names_links_or_metadata(smoke, tmp_path):
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     assert "Regrok authors" not in text_of(tmp_path / "regrok.pdf")
     info = subprocess.run(
-        ["pdfinfo", tmp_path / "regrok.pdf"], capture_output=True, text=True, check=True
+        ["pdfinfo", tmp_path / "regrok.pdf"], capture_output=True, encoding="utf-8", check=True
     ).stdout
     for field in ("Author", "Title", "CreationDate"):
         value = next(
@@ -109,7 +110,10 @@ def test_the_laptop_paper_builds_and_no_section_outgrows_a_paper(tmp_path):
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     text = text_of(tmp_path / "regrok.pdf")
     pages = text.split("\f")
-    sections = [build.sources[f"studies/{name}/section.tex"].read_text() for name in WHOLE.studies]
+    sections = [
+        build.sources[f"studies/{name}/section.tex"].read_text(encoding="utf-8")
+        for name in WHOLE.studies
+    ]
     titles = [re.search(r"\\section\{(.*?)\}", section)[1] for section in sections]
     headings = [rf"\d+\s+{title}" for title in (*titles, "The ledger")]
     starts = [page_of(pages, heading) for heading in headings]
@@ -326,7 +330,8 @@ def test_tectonic_typesets_where_there_is_no_latexmk(tmp_path, monkeypatch):
     stand_in = programs / "tectonic"
     stand_in.write_text(
         '#!/bin/sh\n[ "$1 $2 $4" = "--keep-logs --outdir main.tex" ] || exit 2\n'
-        'echo pdf > "$3/main.pdf"\necho "a log" > "$3/main.log"\n'
+        'echo pdf > "$3/main.pdf"\necho "a log" > "$3/main.log"\n',
+        encoding="utf-8",
     )
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/bin")
@@ -334,4 +339,4 @@ def test_tectonic_typesets_where_there_is_no_latexmk(tmp_path, monkeypatch):
         "regrok.paper.program.shutil.which", lambda name: name if name == "tectonic" else None
     )
     assert typeset.typeset(paper, tmp_path / "out.pdf", {}) == "a log\n"
-    assert (tmp_path / "out.pdf").read_text() == "pdf\n"
+    assert (tmp_path / "out.pdf").read_text(encoding="utf-8") == "pdf\n"

@@ -62,7 +62,9 @@ def test_sha256sum_accepts_the_checksums(study):
     if shutil.which("sha256sum") is None:
         pytest.skip("this test needs sha256sum")
     command = ["sha256sum", "--check", "--quiet", bundle.SUMS]
-    done = subprocess.run(command, cwd=study.bundle, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=study.bundle, capture_output=True, encoding="utf-8", check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -78,7 +80,7 @@ def test_a_second_scale_leaves_the_first_as_it_is(study, tmp_path):
 
 def test_what_describes_the_bundle_is_summed_too(study, tmp_path, monkeypatch):
     def describe(folder):
-        (folder / "ro-crate-metadata.json").write_text("{}\n")
+        (folder / "ro-crate-metadata.json").write_text("{}\n", encoding="utf-8")
 
     monkeypatch.setattr(fill, "METADATA", [describe])
     bundles.release(study.results, tmp_path / "released", study.studies)

@@ -48,7 +48,7 @@ def run(folder: Path, *command: str, check: bool = True, **environment: str) -> 
         env={**kept, "PYTHONPATH": str(folder / "src"), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         timeout=1800,
         check=False,
     )

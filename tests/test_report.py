@@ -115,14 +115,18 @@ def pages(made, folder, ledger=None):
     ledger = ledger or made.ledger
     write_pages(made.config, folder, ledger, made.frames.runs, made.frames.experiments, front)
     listed = items(made.config, folder)
-    return {item.name: Path(item.page).read_text() for item in listed}, front.read_text()
+    return {
+        item.name: Path(item.page).read_text(encoding="utf-8") for item in listed
+    }, front.read_text(encoding="utf-8")
 
 
 def test_pages_stand_by_themselves_and_say_what_the_paper_says(two_figures):
     made, folder = two_figures
     found, _ = pages(made, folder)
     figure = found["weight_decay"]
-    caption, description = figure_caption((folder / "figures/weight_decay.tex").read_text())
+    caption, description = figure_caption(
+        (folder / "figures/weight_decay.tex").read_text(encoding="utf-8")
+    )
     assert tex.to_html(caption) in figure
     assert tex.plain(description) in figure
     assert "src/regrok/figures/weight_decay.py" in figure

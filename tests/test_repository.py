@@ -52,15 +52,19 @@ def test_citation_comes_before_the_address_of_the_clone(tmp_path):
     assert source_links(tmp_path) is None
     git(tmp_path, "remote", "add", "origin", "git@github.com:someone/fork.git")
     assert source_links(tmp_path) == "https://github.com/someone/fork/blob/HEAD"
-    (tmp_path / "CITATION.cff").write_text("repository-code: https://github.com/o/regrok\n")
+    (tmp_path / "CITATION.cff").write_text(
+        "repository-code: https://github.com/o/regrok\n", encoding="utf-8"
+    )
     assert source_links(tmp_path) == HUB
-    (tmp_path / "CITATION.cff").write_text("title: no address\n")
+    (tmp_path / "CITATION.cff").write_text("title: no address\n", encoding="utf-8")
     git(tmp_path, "remote", "set-url", "origin", str(tmp_path))
     assert source_links(tmp_path) is None
 
 
 def test_an_address_that_no_link_can_be_made_of_is_refused(tmp_path):
-    (tmp_path / "CITATION.cff").write_text("repository-code: /home/somebody/regrok\n")
+    (tmp_path / "CITATION.cff").write_text(
+        "repository-code: /home/somebody/regrok\n", encoding="utf-8"
+    )
     with pytest.raises(RegrokError, match="repository-code"):
         source_links(tmp_path)
 

@@ -180,7 +180,7 @@ def test_one_bit_is_a_difference():
 def proving(trained, monkeypatch, tmp_path):
     """`prove` with the trainings of the fixture, and a generations.yaml of its own."""
     path = tmp_path / "generations.yaml"
-    path.write_text("{}")
+    path.write_text("{}", encoding="utf-8")
     monkeypatch.setattr(generations, "FILE", path)
     for function in (generations.read, generations.declare):
         monkeypatch.setattr(function, "__defaults__", (path,))
@@ -202,7 +202,7 @@ def proving(trained, monkeypatch, tmp_path):
 def test_equal_code_is_declared_once_it_is_proven(proving, trained, capsys):
     prove, path = proving
     assert prove("said") == 1
-    assert "not declared" in capsys.readouterr().out and path.read_text() == "{}"
+    assert "not declared" in capsys.readouterr().out and path.read_text(encoding="utf-8") == "{}"
     assert prove("said", declare=True) == 0
     written = generations.read(path)
     trainer = trained["said"]["trainers"]["modular/mlp"]
@@ -221,7 +221,7 @@ def test_code_that_trains_other_bits_is_not_declared(proving, capsys):
     assert "trained anew" in capsys.readouterr().out
     assert prove("eps", declare=True) == 1
     assert "Nothing of this was declared" in capsys.readouterr().out
-    assert "trainers" not in path.read_text()
+    assert "trainers" not in path.read_text(encoding="utf-8")
 
 
 def test_a_declaration_that_does_not_hold_is_an_error(proving, trained, capsys):

@@ -209,7 +209,9 @@ def test_the_gpu_profile_asks_for_a_gpu_for_training_alone(tmp_path, monkeypatch
     assert len(requests) == len(ended(output)) > 0
     assert set(requests) == {"gres:gpu:1"}
     assert set(ended(output)) == {"FAILED"}
-    logs = "".join(path.read_text() for path in (folder / RESULTS / "logs/train").glob("*.log"))
+    logs = "".join(
+        path.read_text(encoding="utf-8") for path in (folder / RESULTS / "logs/train").glob("*.log")
+    )
     assert "torch finds no GPU" in logs
     assert "Traceback" not in logs
 

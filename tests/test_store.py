@@ -253,13 +253,15 @@ def test_fingerprints_are_equal_through_any_chain_of_proofs():
 
 def test_the_commit_of_a_fingerprint_is_the_one_it_stands_under(tmp_path):
     path = tmp_path / "generations.yaml"
-    path.write_text("{}")
+    path.write_text("{}", encoding="utf-8")
     generations.declare("1" * 40, {"trainers": {"modular/mlp": "123456789012"}}, path)
     proof = {"proven": "2030-01-02", "runs": 4, "trainers": {"modular/mlp": "12e456789012"}}
     generations.declare("1" * 40, {**proof, "observables": {"logit_max": ["a", "b"]}}, path)
-    written = path.read_text()
+    written = path.read_text(encoding="utf-8")
     generations.declare("1" * 40, proof, path)
-    assert path.read_text().startswith(written), "what stood there is written as it was"
+    assert path.read_text(encoding="utf-8").startswith(written), (
+        "what stood there is written as it was"
+    )
     known = generations.read(path)
     assert known.commit("12e456789012", "modular", "mlp") == "1" * 40
     assert known.commit("12e456789012", "modular", "transformer") is None
@@ -269,18 +271,20 @@ def test_the_commit_of_a_fingerprint_is_the_one_it_stands_under(tmp_path):
     generations.declare("2" * 40, {"runs": 6, "trainers": {"modular/mlp": "x"}}, path)
     assert path.read_text(encoding="utf-8").startswith(again), "older entries are left as they are"
     assert "runs: 4" in again and "proven: '2030-01-02'" in again
-    path.write_text("a: [")
+    path.write_text("a: [", encoding="utf-8")
     with pytest.raises(RegrokError, match=r"generations\.yaml"):
         generations.read(path)
 
 
 def test_a_key_that_no_proof_has_is_refused_with_the_nearest(tmp_path):
     path = tmp_path / "generations.yaml"
-    path.write_text("abc:\n- {proven: '2030-01-02', trainerz: {modular/mlp: feedfeedfeed}}\n")
+    path.write_text(
+        "abc:\n- {proven: '2030-01-02', trainerz: {modular/mlp: feedfeedfeed}}\n", encoding="utf-8"
+    )
     told = r"generations\.yaml: abc: there is no key 'trainerz'; did you mean 'trainers'\?"
     with pytest.raises(RegrokError, match=told):
         generations.read(path)
-    path.write_text("abc:\n- {runs: many}\n")
+    path.write_text("abc:\n- {runs: many}\n", encoding="utf-8")
     with pytest.raises(RegrokError, match=r"generations\.yaml cannot be read"):
         generations.read(path)
 

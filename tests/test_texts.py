@@ -35,13 +35,16 @@ def test_the_branch_that_is_not_taken_is_blanked(text, shown):
 
 def test_the_summary_of_a_section_is_matched_by_braces(tmp_path):
     section = tmp_path / "section.tex"
-    section.write_text("\\section{A}\n\\studysummary{It \\emph{is} {so \\}}, % no\n yes.}\nText.\n")
+    section.write_text(
+        "\\section{A}\n\\studysummary{It \\emph{is} {so \\}}, % no\n yes.}\nText.\n",
+        encoding="utf-8",
+    )
     assert texts.summary(section).split() == ["It", r"\emph{is}", "{so", r"\}},", "yes."]
 
 
 @pytest.mark.parametrize("text", ["\\section{A}\n", "\\studysummary\n", "\\studysummary{open\n"])
 def test_a_section_without_a_summary_is_named(tmp_path, text):
     section = tmp_path / "section.tex"
-    section.write_text(text)
+    section.write_text(text, encoding="utf-8")
     with pytest.raises(RegrokError, match=r"section\.tex: \\studysummary: .*give a sentence"):
         texts.summary(section)

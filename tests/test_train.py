@@ -287,7 +287,7 @@ def kill_and_resume(folder: Path, kills: int, seed: int) -> int:
     draw = random.Random(seed)
     killed = 0
     for _ in range(kills):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8")
         process.stdout.readline()
         time.sleep(draw.uniform(0.0, 1.0))
         if process.poll() is None:

@@ -98,7 +98,7 @@ def test_a_missing_and_an_extra_file_are_named(study, copy, capsys):
     status, error = told(study, copy, capsys)
     assert status == 2 and "smoke/ledger.json: missing" in error
     (copy / "smoke/ledger.json").write_bytes((study.bundle / "smoke/ledger.json").read_bytes())
-    (copy / "smoke/notes.txt").write_text("mine")
+    (copy / "smoke/notes.txt").write_text("mine", encoding="utf-8")
     status, error = told(study, copy, capsys)
     assert status == 2 and "smoke/notes.txt: not in SHA256SUMS" in error
 

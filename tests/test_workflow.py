@@ -54,7 +54,7 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
         env={**os.environ, "PYTHONPATH": str(folder / "src")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         timeout=600,
         check=False,
     )
@@ -98,8 +98,13 @@ def pretend_finished(folder: Path, scale: str = "smoke") -> None:
             path.write_bytes(EMPTY)
     # With the plan laid, the finished jobs are written down as a build does it.
     for name in study.plan.jobs:
-        made = {"job": name, "code": json.loads((folder / study.roster(name)).read_text())["code"]}
-        (folder / study.results / "trained" / f"{name}.json").write_text(json.dumps(made))
+        made = {
+            "job": name,
+            "code": json.loads((folder / study.roster(name)).read_text(encoding="utf-8"))["code"],
+        }
+        (folder / study.results / "trained" / f"{name}.json").write_text(
+            json.dumps(made), encoding="utf-8"
+        )
     # Forced, so that every job leaves the record (inputs' checksums, code, parameters) that a real one leaves.
     snakemake(folder, "--touch", "--forceall", *at_scale)
 
@@ -252,7 +257,8 @@ def test_an_added_weight_decay_trains_the_jobs_that_gain_a_run(checkout):
     assert before.count(grid) == 1, "S2's smoke grid"
     try:
         config.write_text(
-            before.replace("[0.5, 1.0]}    # λ\n        seeds", "[0.3, 0.5, 1.0]}\n        seeds")
+            before.replace("[0.5, 1.0]}    # λ\n        seeds", "[0.3, 0.5, 1.0]}\n        seeds"),
+            encoding="utf-8",
         )
         gained = [
             name
@@ -261,7 +267,7 @@ def test_an_added_weight_decay_trains_the_jobs_that_gain_a_run(checkout):
         ]
         assert due(checkout)["train"] == len(gained) < len(before_jobs)
     finally:
-        config.write_text(before)
+        config.write_text(before, encoding="utf-8")
         os.utime(config, (LONG_AGO, LONG_AGO))
         for path, content in rosters.items():
             path.write_bytes(content)
@@ -285,7 +291,7 @@ def test_snakefmt_is_clean():
     done = subprocess.run(
         [sys.executable, "-m", "snakefmt", "--check", *map(str, files)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,6 +9,8 @@ from importlib import import_module
 
 from regrok import commands
 from regrok.errors import RegrokError
+from regrok.surroundings import steady
+from regrok.terminal import degrade
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,6 +28,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what the user can mend is one message on stderr and exit status 2."""
+    degrade()
+    steady(os.environ)
     chosen = parser().parse_args(arguments)
     try:
         status = chosen.run(chosen)

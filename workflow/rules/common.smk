@@ -1,5 +1,6 @@
 # What all rules use: the validated study, where results go, who depends on which source file.
 import gc
+import os
 import sys
 import time
 from pathlib import Path
@@ -9,20 +10,50 @@ from pathlib import Path
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
 
-from regrok.paper.program import latex
-from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
-from regrok.pipeline.announce import announce, conclude
-from regrok.errors import RegrokError
-from regrok.pipeline.interpreter import startable
-from regrok.paper.repository import source_links
+PANEL = "config.yaml"
+
+try:
+    from regrok import surroundings, terminal
+    from regrok.paper.program import latex
+    from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
+    from regrok.pipeline.announce import announce, conclude
+    from regrok.errors import RegrokError
+    from regrok.pipeline.interpreter import (
+        refuse_foreign,
+        refuse_foreign_here,
+        startable,
+    )
+    from regrok.paper.repository import source_links
+except ImportError as absent:
+    raise WorkflowError(
+        f"Python cannot import this checkout's package ({absent}). Make its environment: make install; "
+        "then run .venv/bin/snakemake, or activate .venv"
+    ) from None
+
+from snakemake.logging import logger
 
 BEGAN = time.time()
 
 try:
+    refuse_foreign(workflow.basedir)
+    refuse_foreign_here()
     sys.executable = startable(sys.executable)
-    # Read again from the file rather than from `config`: its own reader names lines and duplicate keys.
-    ASKED = (workflow.configfiles[-1], workflow.config_settings.config or {})
+    # Read again from the files rather than from `config`: our own reader names lines and duplicate keys.
+    settings = workflow.config_settings
+    ASKED = (
+        PANEL,
+        settings.config or {},
+        settings.configfiles,
+        settings.replace_workflow_config,
+    )
+    terminal.degrade()
+    terminal.logs_in_utf8(logger)
+    surroundings.refuse_unusable(os.environ)
+    surroundings.clean(os.environ)
     if workflow.is_main_process:
+        surroundings.in_utf8()
+        limits = workflow.resource_settings
+        surroundings.refuse_idle(limits.cores, limits.nodes)
         graph = read_graph(*ASKED)
         graph.begin(sys.argv[1:])
     else:

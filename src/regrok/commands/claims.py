@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +22,12 @@ STYLES = {
     "reproduced in direction only": "yellow",
     "not reproduced": "red",
     "inconclusive": "magenta",
+    "no such run here": "cyan",
 }
 UNJUDGED = "not judged yet"
+
+COPIED = ("fit", "figure", "command")
+"""Rows that a reader copies: each on one line, whatever the terminal's width."""
 
 
 def add_parser(sub: Any) -> None:
@@ -51,7 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.id:
         entries = {(claim := claims.find(arguments.id)).id: entries[claim.id]}
     if arguments.format == "json":
-        print(json.dumps(list(entries.values()), indent=1, ensure_ascii=False))
+        # What reads JSON expects UTF-8; where stdout has another encoding, JSON's own escapes are understood.
+        utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+        print(json.dumps(list(entries.values()), indent=1, ensure_ascii=not utf8))
         return
     console = Console(highlight=False)
     if arguments.id:
@@ -115,6 +123,8 @@ def read_entries(
         )
         # The ledger's own command is that of the whole audit, trained.
         | {"command": command_in(config, claim.fit, claim.experiments)}
+        # What a ledger of before the entry was corrected does not know.
+        | {"origin": claim.origin, "corrected": claim.correction}
         for claim in claims.claims
     }, readings
 
@@ -150,12 +160,21 @@ def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Con
             escape(entry["published_text"]),
             escape(_measured(entry)),
             str(entry["n"]) if entry["n"] else "",
-            _styled(entry["verdict"]),
+            _styled(entry["verdict"]) + (" (corrected)" if entry["corrected"] else ""),
         )
     console.print(table)
-    counts = Counter(entry["verdict"] for entry in entries.values())
-    summary = ", ".join(f"{n} {word}" for word, n in counts.most_common())
-    console.print(f"\n{config.scale}: {len(entries)} claims; {summary}.")
+    standing = [entry for entry in entries.values() if entry["corrected"] is None]
+    console.print()
+    for origin in dict.fromkeys(entry["origin"] for entry in standing):
+        counts = Counter(entry["verdict"] for entry in standing if entry["origin"] == origin)
+        summary = ", ".join(f"{n} {word}" for word, n in counts.most_common())
+        console.print(
+            f"{config.scale}, {origin}: {counts.total()} claims; {summary}.", soft_wrap=True
+        )
+    if corrected := len(entries) - len(standing):
+        console.print(
+            f"{corrected} more were corrected by others and are kept; they are not counted."
+        )
 
 
 def show_claim(
@@ -172,6 +191,8 @@ def show_claim(
     folder = results_folder(config)
     rows = {
         "statement": escape(entry["statement"]),
+        "origin": entry["origin"],
+        "corrected": escape(_correction(entry)),
         "source": escape(f"arXiv {paper.arxiv} ({paper.short}), {entry['place']}"),
         "published": escape(entry["published_text"]),
         "verdict": _styled(entry["verdict"])
@@ -189,14 +210,23 @@ def show_claim(
         ),
         "command": escape(entry["command"]),
     }
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, text in rows.items():
-        if text:
-            table.add_row(name, text)
     console.print(f"[bold]{entry['id']}[/bold]")
-    console.print(table)
+    rows = {name: text for name, text in rows.items() if text}
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        if name in COPIED:
+            console.print(f"[bold]{name:{width}}[/bold]  {text}", soft_wrap=True)
+            continue
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold", min_width=width)
+        table.add_column(overflow="fold")
+        table.add_row(name, text)
+        console.print(table)
+
+
+def _correction(entry: dict[str, Any]) -> str:
+    why = entry["corrected"]
+    return f"on {why['date']}: {why['why']} See {', '.join(why['by'])}." if why else ""
 
 
 def _runs(entry: dict[str, Any]) -> str:

@@ -33,6 +33,13 @@ def add_bundle_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", type=Path, default=folder, help=str(folder))
 
 
+def at_least_one(text: str) -> int:
+    """A number of cores or processes. Raises ArgumentTypeError for one that would never end."""
+    if text.isascii() and text.isdecimal() and int(text[:9]) >= 1:
+        return int(text[:9])
+    raise argparse.ArgumentTypeError(f"{text}: give a whole number from 1")
+
+
 def chosen_config(arguments: argparse.Namespace) -> Config:
     """The configuration that the options of `add_config_options` name."""
     overrides: dict[str, Any] = {}

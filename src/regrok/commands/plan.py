@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from regrok.commands.options import add_config_options, chosen_config
+from regrok.commands.options import add_config_options, at_least_one, chosen_config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,9 @@ def add_parser(sub: Any) -> None:
         default="table",
         help="table has one row a cell",
     )
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="cores to train on")
+    parser.add_argument(
+        "--cores", type=at_least_one, default=os.cpu_count() or 1, help="cores to train on"
+    )
     parser.set_defaults(run=run)
 
 
@@ -48,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         frame.to_json(sys.stdout, orient="records", indent=1)
         print()
     else:
-        show(frame, wanted, config, max(1, arguments.cores))
+        show(frame, wanted, config, arguments.cores)
 
 
 def _experiments(config: Config, plan: Plan, asked: list[str] | None) -> list[str]:

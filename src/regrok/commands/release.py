@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from regrok.commands.options import add_bundle_option
+from regrok.commands.options import add_bundle_option, at_least_one
 from regrok.study.words import SCALES
 
 
@@ -23,7 +23,10 @@ def add_parser(sub: Any) -> None:
         help="logged points that a curve keeps; a longer one is thinned (1000)",
     )
     parser.add_argument(
-        "--cores", type=int, default=os.cpu_count() or 1, help="processes that fit (all)"
+        "--cores",
+        type=at_least_one,
+        default=os.cpu_count() or 1,
+        help="processes that fit (all)",
     )
     parser.set_defaults(run=run)
 
@@ -38,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     if points < 2:
         raise RegrokError(f"--points {points}: a curve keeps at least 2 points")
     results = Path("results") / arguments.scale
-    made = release(results, arguments.bundle, points=points, workers=max(1, arguments.cores))
+    made = release(results, arguments.bundle, points=points, workers=arguments.cores)
     names = bundle.files(arguments.bundle)
     size = sum((arguments.bundle / name).stat().st_size for name in names)
     print(

@@ -87,6 +87,7 @@ def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcdefaults()  # the user's own style may need programs that are not there
     import matplotlib.pyplot as plt
 
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(6, 5), sharex=True, layout="constrained")

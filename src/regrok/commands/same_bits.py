@@ -8,10 +8,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regrok.errors import RegrokError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from regrok.training.same_bits import Found, Judgement
+
+
+FETCH = "Fetch it from the project's repository, or clone that anew"
 
 
 def add_parser(sub: Any) -> None:
@@ -39,7 +44,7 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from regrok.released.commits import has_commit, resolve
+    from regrok.released.commits import UNSHALLOW, has_commit, is_shallow, resolve
 
     if arguments.base:
         bases = [resolve(arguments.base)]
@@ -48,10 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
         if not bases:
             print("no released runs here name a commit: name one (regrok same-bits COMMIT)")
             return 0
-        if absent := [base for base in bases if not has_commit(base)]:
+        try:
+            absent = [base for base in bases if not has_commit(base)]
+        except RegrokError as error:
+            print(f"nothing can be compared with the code that trained the released runs: {error}")
+            return 0
+        if absent:
             print(
                 f"commit {absent[0][:12]}, which trained released runs, is not in this clone, so nothing can be "
-                "compared with it; fetch the whole history: git fetch --unshallow"
+                "compared with it. " + (UNSHALLOW if is_shallow() else FETCH)
             )
             return 0
     return max(prove(base, arguments.declare, arguments.device) for base in bases)

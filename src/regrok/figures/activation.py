@@ -6,6 +6,7 @@ none.
 
 from __future__ import annotations
 
+from regrok.figures.parts.blank import legend
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import BY_GROUP, SERIES, against, by_group, forest
 from regrok.figures.parts.style import (
@@ -66,7 +67,7 @@ def draw(shown, fits, options, style):
     if len(crossed):
         plain_ticks(c, "x", crossed.weight_decay.unique())
         decades(c, "y")
-        c.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
+        legend(c, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
     label(c, "weight_decay", "delay")
     forest(d, rows_of(fits), "restricted mean $T_{\\mathrm{grok}}$ over GELU's")
     d.tick_params(axis="y", labelsize=6)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from regrok.figures.parts.blank import legend
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import BY_GROUP, by_group, forest
 from regrok.figures.parts.panels import identity_line
@@ -50,7 +51,7 @@ def draw(shown, fits, options, style):
     log_scale(a, "x")
     a.set_ylim(-0.02, 1.04)
     label(a, "step", "validation_accuracy")
-    a.legend(loc="upper left")
+    legend(a, loc="upper left")
 
     contrasts = {"published": runs, "own $\\lambda$": shown.of(1), "search": reported(shown, fits)}
     groups, colours = {}, []
@@ -77,7 +78,7 @@ def draw(shown, fits, options, style):
     decades(c, "xy")
     identity_line(c)
     label(c, "T_mem", "T_grok")
-    c.legend(loc="best")
+    legend(c, loc="best")
 
     rows = []
     for fit, content in fits.items():

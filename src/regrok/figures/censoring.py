@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from regrok import latex
 from regrok.errors import RegrokError
+from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.shown import points_of
 from regrok.figures.parts.style import BLACK, BLUE, DASHES, GREEN, MARKERS, VERMILION, label
 
 DEFAULTS: dict[str, object] = {}
+
+NUMBERS = dict.fromkeys(("censored", "exponent", "low", "high"), float)
 
 ESTIMATORS = {
     "survival": ("survival fit (ours)", BLUE),
@@ -21,11 +24,13 @@ ESTIMATORS = {
 
 def draw(shown, fits, options, style):
     """Estimated exponent against the share of censored runs, one line an estimator, with intervals."""
-    points = points_of(fits, "censoring_bias").dropna(subset=["exponent"])
+    points = points_of(fits, "censoring_bias")
     if points.empty:
         raise RegrokError(
             "figure censoring: its fit has no points; list a censoring_bias fit under `fits`"
         )
+    planted, n = points.planted.iloc[0], int(points.n.max())
+    points = points.dropna(subset=["exponent"]).astype(NUMBERS)
     figure, (ax,) = style.panels(1, 1, 2.2)
     for i, (name, (words, colour)) in enumerate(ESTIMATORS.items()):
         one = points[points.estimator == name].sort_values("censored")
@@ -41,14 +46,15 @@ def draw(shown, fits, options, style):
             elinewidth=0.8,
             label=words,
         )
-    ax.axhline(points.planted.iloc[0], color=BLACK, lw=0.7, ls=DASHES[2], label="planted")
+    ax.axhline(planted, color=BLACK, lw=0.7, ls=DASHES[2], label="planted")
     ax.legend(loc="upper left")
     label(ax, "censored runs (%)", "estimated exponent of $\\lambda$")
-    n = int(points.n.max())
+    if points.empty:
+        nothing(ax, "no exponent could be estimated")
     body = (
         rf"\textbf{{What censoring does to an exponent.}} Exponent of $\lambda$ estimated from "
         rf"$n={latex.exact(n)}$ simulated "
-        rf"runs with a planted exponent of {latex.number(points.planted.iloc[0])}, against the share of runs that "
+        rf"runs with a planted exponent of {latex.number(planted)}, against the share of runs that "
         r"the budget "
         r"cuts off; bars are 95\,\% intervals. Least squares that drops or misreads censored runs is pulled "
         r"towards zero; "

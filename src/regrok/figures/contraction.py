@@ -92,7 +92,9 @@ def fitted_run(ax, shown, fitted, points) -> None:
     ax.plot(line.step, theory, color=VERMILION, ls=DASHES[1], label=words)
     log_scale(ax, "y")
     decades(ax, "y")
-    ax.set_ylim(bottom=line.V.min() * 0.5)
+    lowest = line.V.min()
+    if lowest > 0:
+        ax.set_ylim(bottom=lowest * 0.5)
     ax.legend(loc="upper right")
     thousands(ax, "x")
 
@@ -124,7 +126,7 @@ def times(ax, runs) -> str:
     if np.isfinite(middle):
         ax.axhline(middle, color=BLUE, lw=0.9)
         ax.axhspan(low, high if np.isfinite(high) else middle, color=BLUE, alpha=0.15, lw=0)
-    ax.set_ylim(0, 1.15 * np.nanmax(runs.T_grok.fillna(runs.steps)))
+    ax.set_ylim(0, max(1.15 * runs.T_grok.fillna(runs.steps).max(), 1))
     label(ax, "seed", "T_grok")
     thousands(ax, "y")
     seed_ticks(ax, runs)

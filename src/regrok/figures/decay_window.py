@@ -6,6 +6,7 @@ for the slopes, the MLP's first. options: none.
 
 from __future__ import annotations
 
+from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import against, shares_against
 from regrok.figures.parts.style import (
@@ -41,6 +42,8 @@ def draw(shown, fits, options, style):
         runs = shown.of(k).drop_duplicates("run_id")
         top, bottom = axes[k], axes[k + 2]
         if runs.empty:
+            nothing(top, f"no run of the {name} here")
+            nothing(bottom, f"no run of the {name} here")
             continue
         shares_against(top, runs, "weight_decay", legend=k == 0)
         top.text(0.5, 0.06, name, transform=top.transAxes, color=COLOURS[k], ha="center")

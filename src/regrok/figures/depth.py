@@ -6,6 +6,7 @@ experiments: the baseline, the published depths, the factorial. fits: the factor
 from __future__ import annotations
 
 from regrok import latex
+from regrok.figures.parts.blank import legend
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import BY_GROUP, SERIES, against, by_group, forest
 from regrok.figures.parts.shown import estimates, median_run
@@ -76,7 +77,7 @@ def draw(shown, fits, options, style):
     log_scale(c, "xy")
     if len(crossed):
         plain_ticks(c, "x", crossed.depth.unique())
-        c.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=6)
+        legend(c, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=6)
     label(c, "depth", "T_grok")
 
     found = estimates(fits)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.figures.norm_at_grok import name_of
+from regrok.figures.parts.blank import drawn, legend, nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.shown import median_run, points_of
 from regrok.figures.parts.style import BLACK, BLUE, GREY, MARKERS, ORANGE, VERMILION
@@ -28,6 +29,7 @@ def draw(shown, fits, options, style):
     points = points_of(fits, "embedding")
     if points.empty:
         points = pd.DataFrame(columns=["group", "run_id", "outcome", "delay"])
+    points = points[points.run_id.isin(shown.together().run_id)]
     groups = list(dict.fromkeys(points.group))
     figure, axes = style.panels(1, len(groups) + 1, 2.1, width_ratios=[1] * len(groups) + [1.25])
     seeds = []
@@ -43,6 +45,8 @@ def draw(shown, fits, options, style):
             colours = [COLOURS[k % 3] if f in largest else GREY for f in last.index]
             ax.bar(last.index, last, 0.9, color=colours)
             ax.step(first.index, first, where="mid", color=BLACK, lw=0.7)
+        else:
+            nothing(ax, "embedding_spectrum\nwas not measured")
         ax.set_title(f"{ax.get_title(loc='left')} {name_of(group)}", fontsize=7)
         ax.set_xlabel("frequency")
         if k == 0:
@@ -65,7 +69,9 @@ def draw(shown, fits, options, style):
     ax.set_xticks(range(len(KINDS)), [words.replace(" ", "\n", 1) for _, words in KINDS])
     ax.set_ylim(0, 1.02)
     ax.set_ylabel("share of energy")
-    ax.legend(loc="lower left", fontsize=6)
+    if not drawn(ax):
+        nothing(ax, "no run that grokked has\na measured embedding_spectrum")
+    legend(ax, loc="lower left", fontsize=6)
     body = (
         r"Share of the token embedding's energy at each frequency of the residues (0 is their mean), at the end of the "
         rf"run with the median delay (seeds {', '.join(seeds)}); the five largest are coloured, the black line is "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from regrok import latex
+from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.panels import identity_line
 from regrok.figures.parts.shown import estimates, points_of
@@ -23,6 +24,7 @@ from regrok.figures.parts.style import (
 )
 
 DEFAULTS: dict[str, Any] = {"published": None}
+REFERS: dict[str, Any] = {"published": "number"}
 
 PREDICTORS = {
     "mape": ("our forecast", BLUE),
@@ -36,7 +38,6 @@ def draw(shown, fits, options, style):
     """(a) predicted against observed delay, one dot a run; (b) mean absolute error of each predictor."""
     points = points_of(fits, "forecast")
     known = points.dropna(subset=["forecast", "delay"]) if "forecast" in points else points
-    found = estimates(fits)
     figure, (a, b) = style.panels(1, 2, 2.3, width_ratios=[1, 1.15])
 
     if not known.empty:
@@ -53,37 +54,12 @@ def draw(shown, fits, options, style):
         )
         log_scale(a, "xy")
         decades(a, "xy")
+    else:
+        nothing(a, "no run that groks has a forecast")
     label(a, "observed delay (steps)", "forecast delay (steps)")
     identity_line(a)
 
-    names = [key for key in PREDICTORS if f"forecast.{key}" in found]
-    for place, key in enumerate(reversed(names)):
-        one = found[f"forecast.{key}"]
-        words, colour = PREDICTORS[key]
-        if one["value"] is None:
-            continue
-        b.barh(place, 100 * one["value"], 0.55, color=colour, alpha=0.8, edgecolor="none")
-        if one["low"] is not None and one["high"] is not None:
-            low, high = 100 * (one["value"] - one["low"]), 100 * (one["high"] - one["value"])
-            b.errorbar(
-                100 * one["value"], place, xerr=[[low], [high]], fmt="none", ecolor=BLACK, capsize=2
-            )
-    b.set_yticks(range(len(names)), [PREDICTORS[key][0] for key in reversed(names)])
-    b.tick_params(axis="y", length=0)
-    b.set_xlim(left=0)
-    b.set_xlabel("mean absolute error (% of the delay)")
-    if options["published"] is not None:
-        b.axvline(100 * options["published"], color=VERMILION, ls=DASHES[1], lw=0.9)
-        b.text(
-            100 * options["published"],
-            1.01,
-            "published",
-            transform=b.get_xaxis_transform(),
-            color=VERMILION,
-            fontsize=6.5,
-            ha="center",
-            va="bottom",
-        )
+    errors(b, fits, options["published"])
 
     ids = set(known.run_id) if len(known) else set()
     runs = shown.together()
@@ -101,3 +77,31 @@ def draw(shown, fits, options, style):
         "four predictors."
     )
     return figure, caption("The delay forecast at memorisation", body, runs), words
+
+
+def errors(ax, fits, published: float | None) -> None:
+    """A bar of the mean absolute error of each predictor with its interval, and the printed error as a line."""
+    fit = next((name for name, made in fits.items() if made["law"] == "forecast"), "")
+    found = estimates(fits)
+    known = {key: found[f"{fit}.{key}"] for key in PREDICTORS if f"{fit}.{key}" in found}
+    ax.set_xlabel("mean absolute error (% of the delay)")
+    if all(one["value"] is None for one in known.values()):
+        nothing(ax, "no forecast, no error")
+        return
+    for place, (key, one) in enumerate(reversed(known.items())):
+        if one["value"] is None:
+            continue
+        value, colour = 100 * one["value"], PREDICTORS[key][1]
+        ax.barh(place, value, 0.55, color=colour, alpha=0.8, edgecolor="none")
+        if one["low"] is not None and one["high"] is not None:
+            ends = [[value - 100 * one["low"]], [100 * one["high"] - value]]
+            ax.errorbar(value, place, xerr=ends, fmt="none", ecolor=BLACK, capsize=2)
+    ax.set_yticks(range(len(known)), [PREDICTORS[key][0] for key in reversed(known)])
+    ax.tick_params(axis="y", length=0)
+    if published is not None:
+        line = 100 * published
+        ax.axvline(line, color=VERMILION, ls=DASHES[1], lw=0.9)
+        look = {"color": VERMILION, "fontsize": 6.5, "ha": "center", "va": "bottom"}
+        ax.text(line, 1.01, "published", transform=ax.get_xaxis_transform(), **look)
+    # Last: the axis reaches to the printed error, however small ours are.
+    ax.set_xlim(left=0)

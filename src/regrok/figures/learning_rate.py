@@ -13,6 +13,7 @@ import pandas as pd
 import seaborn as sns
 
 from regrok.figures.parts import panels
+from regrok.figures.parts.blank import legend
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import (
     BLUE,
@@ -33,6 +34,7 @@ from regrok.laws.escape import measured_escape
 from regrok.laws.parts.selection import escape_theory
 
 DEFAULTS: dict[str, Any] = {"curves": None}
+REFERS: dict[str, Any] = {"curves": "numbers"}
 
 
 def escape_time(shown, runs: pd.DataFrame) -> pd.Series:
@@ -54,6 +56,8 @@ def heat_map(ax, joint: pd.DataFrame) -> None:
     median = pd.DataFrame(times).T.sort_index(ascending=False).sort_index(axis=1)
     median = median.mul(median.index, axis=0).mul(median.columns, axis=1)
     median = median.replace(np.inf, np.nan)  # beyond the budget
+    known = median.to_numpy()[np.isfinite(median.to_numpy())]
+    ends = (known.min(), known.max()) if known.size else (0, 1)
     counts = joint.groupby(["learning_rate", "weight_decay"]).T_grok.agg(["count", "size"])
     words = median.astype(object)
     for eta in median.index:
@@ -72,6 +76,8 @@ def heat_map(ax, joint: pd.DataFrame) -> None:
         fmt="",
         cmap="crest",
         cbar=False,
+        vmin=ends[0],
+        vmax=ends[1],
         annot_kws={"size": 6.3},
         linewidths=0.8,
         linecolor="white",
@@ -90,7 +96,8 @@ def heat_map(ax, joint: pd.DataFrame) -> None:
 def doubling(ax, runs: pd.DataFrame) -> None:
     """Ratio of median T_grok between neighbouring η, scaled to a halving of η; the inverse law says 2."""
     table = medians(runs, "learning_rate", "T_grok")
-    table = table[np.isfinite(table["median"])].sort_values("learning_rate", ascending=False)
+    table = table[np.isfinite(table["median"]) & (table["median"] > 0)]
+    table = table.sort_values("learning_rate", ascending=False)
     names, ratios, low, high = [], [], [], []
     for first, second in zip(
         table.itertuples(index=False), table.iloc[1:].itertuples(index=False), strict=False
@@ -99,7 +106,7 @@ def doubling(ax, runs: pd.DataFrame) -> None:
         power = 1 / np.log2(first.learning_rate / second.learning_rate)
         ratios.append((second.median / first.median) ** power)
         low.append((second.low / first.high) ** power)
-        high.append((second.high / first.low) ** power)
+        high.append((second.high / first.low) ** power if first.low > 0 else np.inf)
         names.append(
             f"{short_number(first.learning_rate)}\n$\\to$ {short_number(second.learning_rate)}"
         )
@@ -167,12 +174,9 @@ def draw(shown, fits, options, style):
         decades(e, "xy")
     label(e, "T_esc_th", "T_escape")
     panels.identity_line(e)
-    e.legend(loc="lower right", fontsize=6)
+    legend(e, loc="lower right", fontsize=6)
 
-    wanted = options["curves"] or [rates[0], rates[len(rates) // 2], rates[-1]]
-    values = sorted(
-        {rates[int(np.argmin(np.abs(np.log(np.array(rates) / w))))] for w in wanted}, reverse=True
-    )
+    values = panels.nearest(rates, options["curves"] or panels.spread(rates))[::-1]
     panels.accuracy_curves(
         f, shown, runs, "learning_rate", values, [GREY, BLUE, VERMILION], "$\\eta$"
     )

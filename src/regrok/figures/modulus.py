@@ -28,6 +28,7 @@ from regrok.laws.parts import regression
 from regrok.laws.parts.selection import escape_theory, log_norm_ratio
 
 DEFAULTS: dict[str, Any] = {"curves": None, "support_energy": 0.99}
+REFERS: dict[str, Any] = {"curves": "numbers"}
 
 
 def support(shown, runs, energy: float) -> dict[int, list[int]]:
@@ -38,6 +39,8 @@ def support(shown, runs, energy: float) -> dict[int, list[int]]:
         if spectrum.empty or run.T_grok != run.T_grok:
             continue
         power = np.sort(spectrum.iloc[-1].to_numpy(float))[::-1]
+        if not power.sum() > 0:
+            continue
         share = np.cumsum(power) / power.sum()
         sizes.setdefault(int(run.p), []).append(int(np.searchsorted(share, energy) + 1))
     return sizes
@@ -92,7 +95,7 @@ def draw(shown, fits, options, style):
         thousands(d, "y")
         from_zero(d)
 
-    wanted = options["curves"] or [moduli[0], moduli[len(moduli) // 2], moduli[-1]]
+    wanted = options["curves"] or panels.spread(moduli)
     values = sorted({moduli[int(np.argmin(np.abs(np.array(moduli) - w)))] for w in wanted})
     panels.accuracy_curves(f, shown, runs, "p", values, [GREY, BLUE, VERMILION], "$p$")
 

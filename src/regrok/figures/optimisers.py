@@ -51,7 +51,7 @@ def draw(shown, fits, options, style):
         label(ax, "step", column)
     last = runs.groupby("arm").steps.max().min()
     for ax in (a, b, c):
-        ax.set_xlim(0, max(last, runs.T_grok.max() * 1.2 if runs.T_grok.notna().any() else last))
+        ax.set_xlim(0, max(last, runs.T_grok.fillna(0).max() * 1.2, 1))
         thousands(ax, "x")
 
     places = np.arange(len(arms))[::-1]

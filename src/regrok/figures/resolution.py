@@ -6,6 +6,7 @@ experiments: runs with both Fourier observables. fits: the spectral fit. options
 from __future__ import annotations
 
 from regrok import latex
+from regrok.figures.parts.blank import drawn, nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.panels import identity_line
 from regrok.figures.parts.style import BLUE, DASHES, ORANGE, label, thousands
@@ -20,7 +21,7 @@ def draw(shown, fits, options, style):
     low, high = "fourier_residual_low", "fourier_residual_high"
     figure, (a, b, c, d) = style.panels(1, 4, 1.85)
     for i, run in enumerate(runs.sort_values("seed").itertuples()):
-        curve = shown.curve(run.run_id).dropna(subset=[low, high])
+        curve = shown.observed(run.run_id, low, high)
         a.plot(curve.step, curve[high], color=BLUE, lw=0.8, label="high" if i == 0 else None)
         a.plot(
             curve.step,
@@ -36,6 +37,9 @@ def draw(shown, fits, options, style):
     label(a, "step", "residual")
     label(b, "$R$, high", "$R$, low")
     identity_line(b)
+    for ax in (a, b):
+        if not drawn(ax):
+            nothing(ax, "not measured at\nboth resolutions")
     sizes = []
     for ax, column, colour in ((c, low, ORANGE), (d, high, BLUE)):
         sizes.append(gap_panel(ax, fits, column.removeprefix("fourier_residual_"), colour))

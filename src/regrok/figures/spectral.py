@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from regrok import latex
+from regrok.figures.parts.blank import drawn, nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.shown import median_run, points_of, value_of
 from regrok.figures.parts.style import (
@@ -49,10 +50,7 @@ def gap_panel(ax, fits, resolution: str, colour: str = BLUE) -> int:
         words = f"OLS: $R^2={r_squared:.3f}$"
         ax.text(0.05, 0.97, words, transform=ax.transAxes, va="top", color=VERMILION, fontsize=7)
     if points.empty:
-        words = "no snapshot\nis admitted"
-        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=GREY)
-        ax.set_xticks([])
-        ax.set_yticks([])
+        nothing(ax, "no snapshot\nis admitted")
     label(ax, "residual", "gap")
     return len(points)
 
@@ -68,19 +66,17 @@ def draw(shown, fits, options, style):
 
     ordered = runs.sort_values("seed")
     for colour, run in zip(style.ramp(len(ordered)), ordered.itertuples(), strict=True):
-        curve = shown.curve(run.run_id)
-        known = curve.dropna(subset=[column])
+        known = shown.observed(run.run_id, column)
         a.plot(known.step, known[column], color=colour, lw=0.9)
         if run.T_grok == run.T_grok:
             a.axvline(run.T_grok, color=colour, lw=0.5, ls=DASHES[2])
             after = known[known.step >= run.T_grok]
             c.plot(after.step - run.T_grok, after[column], color=colour, lw=0.9)
-        if "logit_max" in curve:
-            logits = curve.dropna(subset=["logit_max"])
-            e.plot(logits.step, logits.logit_max, color=colour, lw=0.9)
+        logits = shown.observed(run.run_id, "logit_max")
+        e.plot(logits.step, logits.logit_max, color=colour, lw=0.9)
         spectrum = shown.spectrum(run.run_id, kind)
-        if not spectrum.empty:
-            power = np.sort(spectrum.iloc[-1].to_numpy(float))[::-1]
+        power = np.sort(spectrum.tail(1).to_numpy(float).ravel())[::-1]
+        if power.sum() > 0:
             f.plot(
                 np.arange(1, power.size + 1), np.cumsum(power) / power.sum(), color=colour, lw=0.9
             )
@@ -98,7 +94,8 @@ def draw(shown, fits, options, style):
     chosen = median_run(runs)
     spectrum = shown.spectrum(chosen.run_id, kind) if chosen is not None else pd.DataFrame()
     if not spectrum.empty:
-        share = spectrum.div(spectrum.max(axis=1), axis=0).clip(lower=1e-4)
+        peak = spectrum.max(axis=1)
+        share = spectrum.div(peak.where(peak > 0), axis=0).fillna(0).clip(lower=1e-4)
         d.pcolormesh(
             spectrum.index,
             spectrum.columns,
@@ -114,6 +111,16 @@ def draw(shown, fits, options, style):
     label(d, "step", "frequency")
     for ax in (a, c, d, e):
         thousands(ax, "x")
+    missing = {
+        a: f"{column}\nwas not measured",
+        c: "no residual after $T_{\\mathrm{grok}}$",
+        d: f"no spectrum {kind}",
+        e: "logit_max\nwas not measured",
+        f: f"no spectrum {kind}",
+    }
+    for ax, words_there in missing.items():
+        if not drawn(ax):
+            nothing(ax, words_there)
 
     resolution = "all $b$ and classes" if kind == "fourier_high" else "few $b$ and classes"
     body = (

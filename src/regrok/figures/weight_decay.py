@@ -12,6 +12,7 @@ import numpy as np
 
 from regrok import latex
 from regrok.figures.parts import panels
+from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import (
     BLUE,
@@ -22,11 +23,13 @@ from regrok.figures.parts.style import (
     label,
     log_scale,
     plain_ticks,
+    short_number,
     thousands,
 )
 from regrok.figures.parts.summaries import MEDIANS
 
 DEFAULTS: dict[str, Any] = {"curves": None}
+REFERS: dict[str, Any] = {"curves": "numbers"}
 
 
 def fit_range(fits) -> tuple[float, float]:
@@ -46,13 +49,19 @@ def draw(shown, fits, options, style):
     grokked = fitted[fitted.T_grok.notna()]
     figure, (a, b, c) = style.panels(1, 3, 2.2)
 
+    if fitted.empty:
+        between = (
+            f" from {short_number(low)} to {short_number(high)}" if np.isfinite(high) else " > 0"
+        )
+        nothing(a, f"no run with $\\lambda${between}")
     panels.run_points(a, 1 / grokked.weight_decay, grokked.T_grok)
     panels.median_points(a, fitted, "weight_decay", "T_grok", lambda v: (1 / v, 1.0))
-    panels.scaling_line(a, fits, "T_grok", [0, 1.08 / fitted.weight_decay.min()])
-    a.set_xlim(left=0)
-    from_zero(a)
     label(a, "$1/\\lambda$", "T_grok")
-    thousands(a, "y")
+    if not fitted.empty:
+        panels.scaling_line(a, fits, "T_grok", [0, 1.08 / fitted.weight_decay.min()])
+        a.set_xlim(left=0)
+        from_zero(a)
+        thousands(a, "y")
 
     every = runs[runs.T_grok.notna()]
     panels.run_points(b, every.weight_decay, every.T_grok * every.weight_decay)
@@ -63,22 +72,24 @@ def draw(shown, fits, options, style):
     plain_ticks(b, "x", every.weight_decay, 6)
     label(b, "weight_decay", "$\\lambda\\, T_{\\mathrm{grok}}$ (steps)")
 
-    present = np.sort(runs.weight_decay.unique())
-    wanted = options["curves"] or [present[0], present[len(present) // 2], present[-1]]
-    values = sorted(
-        {float(present[np.argmin(np.abs(np.log((present + 1e-9) / w)))]) for w in wanted}
-    )
+    present = sorted(runs.weight_decay.unique())
+    values = panels.nearest(present, options["curves"] or panels.spread(present))
     panels.accuracy_curves(
         c, shown, runs, "weight_decay", values, [GREY, BLUE, VERMILION], "$\\lambda$"
     )
 
     censored = int(fitted.T_grok.isna().sum())
-    body = (
-        r"(a) $T_{\mathrm{grok}}$ against $1/\lambda$: each dot is a run, open circles are "
-        rf"{MEDIANS}, the dashed line is the least-squares line through the "
+    first = (
+        rf"each dot is a run, open circles are {MEDIANS}, the dashed line is the least-squares line through the "
         rf"{latex.exact(len(grokked))} grokked runs with $\lambda$ from {latex.exact(fitted.weight_decay.min())} to "
         rf"{latex.exact(fitted.weight_decay.max())} ({latex.exact(censored)} censored runs there have no point, but "
-        r"count in the medians). (b) $\lambda\,T_{\mathrm{grok}}$, which a pure inverse law would keep level. "
+        r"count in the medians)."
+    )
+    if fitted.empty:
+        first = r"empty, since no run has a $\lambda$ in the range of the fit."
+    body = (
+        rf"(a) $T_{{\mathrm{{grok}}}}$ against $1/\lambda$: {first} "
+        r"(b) $\lambda\,T_{\mathrm{grok}}$, which a pure inverse law would keep level. "
         r"(c) Validation (lines) and train accuracy (thin dotted) of the first seed at three values of $\lambda$."
     )
     words = (

@@ -93,7 +93,7 @@ def run_fit(
         "options": dict(entry.options),
         "runs": sorted(set(members["run_id"])),
         **json_of(made),
-        "estimates": {f"{name}.{key}": value.as_json() for key, value in made["estimates"].items()},
+        "estimates": {f"{name}.{key}": json_of(value) for key, value in made["estimates"].items()},
     }
 
 

@@ -25,6 +25,9 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"reference": None, "replicates": 2000}
 REFERS: dict[str, Any] = {"reference": "experiments"}
+ESTIMATES: dict[str, list[str]] = {
+    "": ["delay_over_theory", "escape_over_theory", "delta_min", "pearson", "slope"]
+}
 ESCAPED = 1.5
 """The run has escaped when V is at most this many times V_final (A's scripts)."""
 

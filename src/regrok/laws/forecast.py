@@ -9,7 +9,6 @@ share all settings but the logging count as one cell.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from regrok.laws.parts.selection import (
     plain,
     within,
 )
+from regrok.laws.parts.warned import heard
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -44,6 +44,18 @@ REFERS: dict[str, Any] = {
         "contraction",
     ],
     "within": "limits",
+}
+ESTIMATES: dict[str, list[str]] = {
+    "": [
+        "mape",
+        "mape_time_scale",
+        "mape_norm_law",
+        "mape_escape_theory",
+        "median_error",
+        "bias",
+        "lead",
+        "cells",
+    ]
 }
 BASELINES = {
     "time_scale": "a calibrated multiple of 1/(2ηλ)",
@@ -94,13 +106,16 @@ def inputs(runs: pd.DataFrame, curves: pd.DataFrame, window: float) -> pd.DataFr
 
 
 def _robust(design: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Huber's coefficients; least squares where the residuals have no scale (an exact fit)."""
+    """Huber's coefficients; least squares where the residuals have no scale (an exact fit), NaN without a solution."""
     start = np.linalg.lstsq(design, y, rcond=None)[0]
     if np.median(np.abs(y - design @ start)) < 1e-9:
         return start
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return sm.RLM(y, design, M=sm.robust.norms.HuberT()).fit().params
+    try:
+        with heard() as said:
+            params = sm.RLM(y, design, M=sm.robust.norms.HuberT()).fit().params
+    except (np.linalg.LinAlgError, ValueError, ZeroDivisionError):
+        return np.full(start.size, np.nan)
+    return np.full(start.size, np.nan) if said else params
 
 
 def _predict(train: pd.DataFrame, test: pd.DataFrame, features: list[str]) -> dict[str, np.ndarray]:

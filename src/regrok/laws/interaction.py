@@ -29,9 +29,13 @@ DEFAULTS: dict[str, Any] = {
 }
 REFERS: dict[str, Any] = {
     "factor": "columns",
-    "over": "columns",
+    "over": "quantities",
     "within": "limits",
     "family": ["weibull", "log_normal"],
+}
+NEEDS: dict[str, Any] = {"options": ["reference"]}
+ESTIMATES: dict[str, list[str]] = {
+    "": ["*_at_*.*", "*_over_*.at_*.*", "*_over_*.exponent_difference"]
 }
 
 
@@ -54,7 +58,7 @@ def exponent_difference(
     log = log - log.mean()
     x = pd.DataFrame({"other": other, "log": log, "cross": other * log})
     found = lifetimes.accelerated_failure_time(lower, upper, x, family)["cross"]
-    if found.value is None:
+    if found.value is None or found.reason is not None:
         return found
     cells, values = conditions(runs), x.to_numpy()
     start = lifetimes.coefficients(lower, upper, values, np.ones(len(runs)), family)

@@ -19,6 +19,11 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "configurations": None, "replicates": 2000}
 REFERS: dict[str, Any] = {"groups": "groups", "ratios": "ratios", "configurations": "of groups"}
+ESTIMATES: dict[str, list[str]] = {
+    "": ["rms_grok_mean", "rms_grok_cv", "rms_grok_cv_runs", "rms_grok_cv_seeds"],
+    "groups": ["comparison:groups", "rms_0_mean", "rms_ratio"],
+    "ratios": ["comparison:ratios", "rms_ratio", "log_rms_ratio"],
+}
 POINT_COLUMNS = (
     *("run_id", "cell", "seed", "outcome", "T_mem", "T_grok", "delay", "max_steps"),
     *("rms_0", "rms_grok"),

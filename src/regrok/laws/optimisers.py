@@ -19,6 +19,16 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
 REFERS: dict[str, Any] = {"groups": "groups"}
+ESTIMATES: dict[str, list[str]] = {
+    "groups": [
+        "memorised_share",
+        "grokked_share",
+        "grokked_given_memorised_share",
+        "train_accuracy_max",
+        "validation_accuracy_unfinished",
+        "outcome.*",
+    ]
+}
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:

@@ -28,6 +28,19 @@ DEFAULTS: dict[str, Any] = {
     "replicates": 2000,
 }
 REFERS: dict[str, Any] = {"architectures": "searches", "factors": "columns", "ratios": "ratios"}
+ESTIMATES: dict[str, list[str]] = {
+    "architectures": [
+        "comparison:groups",
+        "points",
+        "searched_runs",
+        "searched_steps",
+        "reported_runs",
+        "best_*",
+        "chosen_again",
+        "search_T_grok",
+    ],
+    "ratios": ["comparison:ratios", "points_ratio"],
+}
 
 
 def grid(runs: pd.DataFrame, factors: list[str]) -> pd.DataFrame:

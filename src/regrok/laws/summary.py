@@ -11,6 +11,17 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"published": []}
 REFERS: dict[str, Any] = {"published": "experiments"}
+ESTIMATES: dict[str, list[str]] = {
+    "": [
+        "runs",
+        "cells",
+        "experiments",
+        "published_grid_runs",
+        "published_distinct_runs",
+        "outcome.*",
+        "censored",
+    ]
+}
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:

@@ -26,6 +26,15 @@ from regrok.study.defaults import option
 
 DEFAULTS: dict[str, Any] = {"within": {}, "families": ["weibull", "log_normal"]}
 REFERS: dict[str, Any] = {"within": "limits", "families": ["weibull", "log_normal"]}
+ESTIMATES: dict[str, list[str]] = {
+    "families": [
+        "log_learning_rate",
+        "log_weight_decay",
+        "log_log_norm_ratio",
+        "runs_used",
+        "runs_left_out",
+    ]
+}
 COVARIATES = ("log_learning_rate", "log_weight_decay", "log_log_norm_ratio")
 
 

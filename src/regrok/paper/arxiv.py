@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import tarfile
 from pathlib import Path
 
+from regrok import dates
 from regrok.errors import RegrokError
 from regrok.files import write_atomically
 from regrok.paper.texts import argument
@@ -66,7 +66,8 @@ def sources(folder: Path | str, anonymous: bool = False) -> dict[str, bytes]:
 
 def pack(folder: Path | str, out: Path | str, anonymous: bool = False) -> Path:
     """Write the tarball of `sources`; its date is SOURCE_DATE_EPOCH, or the PDF's own. Returns its path."""
-    epoch = int(os.environ.get("SOURCE_DATE_EPOCH", EPOCH))
+    found = dates.epoch()
+    epoch = int(EPOCH) if found is None else found
     buffer = io.BytesIO()
     # Without a name in gzip's header, and its date fixed.
     with (

@@ -16,6 +16,7 @@ from typing import Any
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import drawable, source
+from regrok.judging.ledger import stands
 from regrok.paper import texts
 from regrok.paper.references import bibliography
 from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, VERDICTS
@@ -149,24 +150,31 @@ def abstract(sources: Mapping[str, Path], studies: Collection[str]) -> str:
 
 
 def overview(config: Any, ledger: Mapping[str, Any]) -> str:
-    """The audited papers as a table: where each is treated, and how many of its claims have which verdict."""
+    """The audited papers as a table: where each is treated, and how many of its printed claims have which verdict."""
     here = texts.shown_studies(config)
     rows = []
     for name, study in config.studies.items():
-        own = [c["verdict"] for c in ledger["claims"] if c["paper"] == study.paper.letter]
+        standing = [c for c in ledger["claims"] if c["paper"] == study.paper.letter and stands(c)]
+        own = [c["verdict"] for c in standing if c["origin"] == "printed"]
         rows.append(
             [
                 study.paper.letter,
                 rf"{latex.escape(study.paper.short)}~\citep{{{study.paper.cite}}}",
                 rf"\ref{{sec:{name}}}" if name in here else latex.NOTHING,
+                latex.exact(len(standing) - len(own)),
                 latex.exact(len(own)),
                 *(latex.exact(own.count(verdict)) for verdict in VERDICTS),
             ]
         )
-    words = {DIRECTION: "in direction only", OUT_OF_SCOPE: "out of scope"}
-    header = ["", "paper", "section", "claims", *(words.get(v, v) for v in VERDICTS)]
+    words = {v: latex.stacked(v) for v in VERDICTS}
+    words |= {
+        DIRECTION: latex.stacked("direction only"),
+        OUT_OF_SCOPE: latex.stacked("out of scope"),
+    }
+    header = ["", "paper", "section", "ours", "printed", *words.values()]
     caption = (
-        r"\textbf{The audited papers,} with the number of their claims and of each verdict at this scale. "
+        r"\textbf{The audited papers,} with the number of their printed claims and of each verdict on those at this "
+        r"scale; of entries that no paper prints (our readings, and comparisons with released runs) the number. "
         r"A claim's name begins with its paper's letter."
     )
     if len(here) < len(config.studies):
@@ -182,7 +190,7 @@ def unreproduced(ledger: Mapping[str, Any], explanations: Mapping[str, str | Non
     """
     lines = []
     for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE):
-        claims = [c for c in ledger["claims"] if c["verdict"] == verdict]
+        claims = [c for c in ledger["claims"] if c["verdict"] == verdict and stands(c)]
         if not claims:
             continue
         lines += [rf"\paragraph{{{verdict.capitalize()}.}}", r"\begin{description}"]

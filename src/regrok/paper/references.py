@@ -13,6 +13,7 @@ from regrok.study.messages import SHOWN, nearest
 from regrok.study.published import Published
 from regrok.study.read import study_file
 from regrok.study.words import STUDIES
+from regrok.study.yaml import read_text
 
 CITATION = re.compile(r"\\cite[a-z]*\*?(?:\[[^\]]*\])*\{([^}]*)\}")
 """\\cite{one,two}, \\citep[see][]{one} …"""
@@ -22,11 +23,7 @@ def entries(paths: Collection[Path]) -> dict[str, str]:
     """Key → entry of several files. Raises RegrokError where two of them say different things of one key."""
     found: dict[str, tuple[str, Path]] = {}
     for path in paths:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise RegrokError(f"{path} cannot be read ({error.strerror})") from error
-        for entry in re.split(r"(?m)^(?=@)", text):
+        for entry in re.split(r"(?m)^(?=@)", read_text(path)):
             key = re.match(r"@\w+\{\s*([^,\s]+)", entry)
             if key is None:
                 continue
@@ -71,7 +68,7 @@ def _cited(root: Path, config: Config, published: Published) -> Iterator[tuple[s
             for key in _keys(wording):
                 yield f"{root / STUDIES / name}/published.yaml: wording", key
     for path in texts.files(root, config).values():
-        text = texts.without_comments(path.read_text(encoding="utf-8"))
+        text = texts.without_comments(read_text(path))
         for found in CITATION.finditer(text):
             for key in found[1].split(","):
                 yield f"{path}:{texts.line_of(text, found.start())}", key.strip()

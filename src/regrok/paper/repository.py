@@ -7,12 +7,13 @@ of a known hosting service. A folder on somebody's machine, a user's name or a t
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
 
+from regrok import checkout
+from regrok.checkout import NoCommit
 from regrok.errors import RegrokError
 
 SSH = re.compile(r"(?:ssh://)?[\w.-]+@(?P<host>[\w.-]+)(?::\d+/|[:/])(?P<path>[\w./-]+)")
@@ -71,13 +72,9 @@ def _cited(path: Path) -> str | None:
 
 
 def _cloned_from(root: Path | str) -> str | None:
+    """Not the address of another repository around the project's folder."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "remote", "get-url", "origin"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
+        checkout.refuse_another(root)
+        return checkout.ask("remote", "get-url", "origin", folder=root).decode().strip()
+    except (NoCommit, UnicodeDecodeError):
         return None
-    return done.stdout.strip()

@@ -21,6 +21,8 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole
+from regrok.judging.power import refuse_powerless
+from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.references import refuse_unknown
 from regrok.paper.texts import shown_studies
 from regrok.pipeline import locks
@@ -36,7 +38,7 @@ from regrok.pipeline.sources import closure
 from regrok.released import bundle
 from regrok.runs.trained_by import TrainedBy, present
 from regrok.study.blocks import Config
-from regrok.study.claims import claims_file
+from regrok.study.claims import claims_file, load_claims
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.options import words
 from regrok.study.plan import Job, Plan, make_plan, refuse_empty
@@ -105,7 +107,8 @@ class Graph:
         self.refuse_lacking()
         holder = locks.take(self.results)
         if holder is None:
-            locks.clear_up(self.results.parent)
+            documents = [name(self.config) for name in (pdf, artifact, arxiv)]
+            locks.clear_up(self.results.parent, self.results, documents)
             for path in self.results.glob("*.parquet"):
                 if not whole(path):
                     set_aside(path, "it is cut off", "it is made again")
@@ -320,17 +323,32 @@ class Graph:
         ]
 
 
-def read_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
-    """What a control panel asks for; raises RegrokError before any job starts where a study's file is refused."""
-    config = load_config(path, overrides)
+def read_graph(
+    path: str | Path,
+    overrides: dict[str, Any],
+    over: Sequence[str | Path] = (),
+    alone: bool = False,
+) -> Graph:
+    """What a control panel asks for, with the files that are laid over it (`regrok.study.read.load_config`).
+
+    Raises RegrokError before any job starts where a study's file is refused.
+    """
+    config = load_config(path, overrides, over, alone)
     root = Path(path).parent
-    published = load_published(config, root / STUDIES)  # reads the claims too
+    claims = load_claims(config, root / STUDIES)
+    refuse_powerless(claims.claims)
+    published = load_published(config, root / STUDIES, claims=claims)
     refuse_unknown(root, config, published)
     graph = Graph(config)
     refuse_empty(graph.plan, config)
     return graph
 
 
-def begun_graph(path: str | Path, overrides: dict[str, Any]) -> Graph:
+def begun_graph(
+    path: str | Path,
+    overrides: dict[str, Any],
+    over: Sequence[str | Path] = (),
+    alone: bool = False,
+) -> Graph:
     """The graph as the build began with it: what a job on another machine works from, whatever was edited since."""
-    return Graph(written_config(folder_of(*load_panel(path, overrides))))
+    return Graph(written_config(folder_of(*load_panel(path, overrides, over, alone))))

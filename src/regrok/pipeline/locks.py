@@ -14,7 +14,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +22,9 @@ from regrok.errors import RegrokError
 
 LOCK = "build.lock"
 SNAKEMAKE = Path(".snakemake")
+
+PATIENCE = 0.5
+"""Seconds for which a lock may be held by somebody who only asks whether it is."""
 
 _taken: dict[Path, TextIO] = {}
 """Locks of this process; a lock ends when its file is closed, hence they are kept."""
@@ -44,10 +47,13 @@ def take(results: Path) -> str | None:
             f"{path}: cannot be written ({error.strerror}); the build writes below results/, so the "
             "checkout must be writable"
         ) from error
-    if not _lock(handle):
-        with handle:
-            handle.seek(0)
-            return handle.read().strip() or "another process"
+    given_up = time.monotonic() + PATIENCE
+    while not _lock(handle):
+        if time.monotonic() > given_up:
+            with handle:
+                handle.seek(0)
+                return handle.read().strip() or "another process"
+        time.sleep(PATIENCE / 10)
     _sign(handle)
     _taken[path.resolve()] = handle
     return None
@@ -59,16 +65,26 @@ def release() -> None:
         _taken.popitem()[1].close()
 
 
-def clear_up(root: Path) -> None:
-    """Remove what a killed build has left in .snakemake, where no build below `root` (results/) is alive.
+def clear_up(root: Path, results: Path, documents: Collection[str] = ()) -> None:
+    """Remove what a killed build has left in .snakemake: all of it where no build below `root` (results/) is alive.
 
-    That is Snakemake's lock, and its marks on the outputs of the jobs that were cut off; the outputs go with their
-    marks, so the same command makes them again without being asked to.
+    Where one of another scale is, only what is about `results`, whose lock this process holds, and about `documents`,
+    which are made of it: nobody else can be at work on those.
+
+    What is left are Snakemake's locks, and its marks on the outputs of the jobs that were cut off; the outputs go with
+    their marks, so the same command makes them again without being asked to.
     """
     marks = [path for path in (SNAKEMAKE / "incomplete").rglob("*") if path.is_file()]
     locks = [path for path in (SNAKEMAKE / "locks").glob("*") if path.is_file()]
-    if not (marks or locks) or any(map(_alive, root.glob(f"*/{LOCK}"))):
+    if not (marks or locks):
         return
+    if any(map(_alive, root.glob(f"*/{LOCK}"))):
+
+        def own(output: object) -> bool:
+            return str(output).startswith(f"{results.as_posix()}/") or str(output) in documents
+
+        marks = [mark for mark in marks if own(_marked(mark))]
+        locks = [lock for lock in locks if any(map(own, _lines(lock)))]
     for mark in marks:
         output = _marked(mark)
         if output is not None:
@@ -76,7 +92,19 @@ def clear_up(root: Path) -> None:
         mark.unlink(missing_ok=True)
     for lock in locks:
         lock.unlink(missing_ok=True)
-    print("Regrok: an earlier build here was killed; this one goes on from there.", file=sys.stderr)
+    if marks or locks:
+        print(
+            "Regrok: an earlier build here was killed; this one goes on from there.",
+            file=sys.stderr,
+        )
+
+
+def _lines(path: Path) -> list[str]:
+    """What a lock of Snakemake's is about, a path in each line; nothing where it has just been given back."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
 
 
 def _alive(path: Path) -> bool:
@@ -84,7 +112,7 @@ def _alive(path: Path) -> bool:
     if path.resolve() in _taken:
         return False
     with path.open("a+", encoding="utf-8") as handle:
-        return not _lock(handle)
+        return not _lock(handle, fcntl.LOCK_SH)
 
 
 def _marked(mark: Path) -> Path | None:
@@ -132,10 +160,10 @@ def wait(handle: TextIO) -> None:
     _sign(handle)
 
 
-def _lock(handle: TextIO) -> bool:
+def _lock(handle: TextIO, how: int = fcntl.LOCK_EX) -> bool:
     """Whether nobody else holds the file; it is then ours, where the file system knows locks."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from regrok.checkout import NoCommit, head
 from regrok.runs.frames import Frames
 
 PACKAGES = (
@@ -37,20 +37,12 @@ def processor() -> str:
 
 
 def commit() -> dict[str, Any]:
-    """The checkout's commit and whether tracked files differ from it; nulls outside a checkout."""
+    """The checkout's commit and whether the sources differ from it; nulls and the reason where there is none."""
     try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        )
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "modified": None}
-    return {"commit": head.stdout.strip(), "modified": bool(changed.stdout.strip())}
+        found = head()
+    except NoCommit as error:
+        return {"commit": None, "modified": None, "no_commit": str(error)}
+    return {"commit": found.name, "modified": found.modified}
 
 
 def origin(frames: Frames) -> dict[str, Any]:

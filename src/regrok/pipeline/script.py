@@ -14,6 +14,7 @@ from typing import TextIO
 
 from regrok.errors import RegrokError
 from regrok.files import FULL, disk_full
+from regrok.pipeline.interpreter import refuse_foreign_here
 from regrok.pipeline.locks import wait
 
 
@@ -59,13 +60,32 @@ class Tee:
         return self.terminal.isatty()
 
 
+def end_quietly() -> None:
+    """Let Ctrl-C end this process without a traceback, also while it is still importing."""
+    told = sys.excepthook
+    sys.excepthook = lambda kind, *rest: (
+        None if issubclass(kind, KeyboardInterrupt) else told(kind, *rest)
+    )
+
+
+if hasattr(sys.modules.get("__main__"), "snakemake"):
+    # A script of the workflow; its next imports take seconds, and people press Ctrl-C twice.
+    end_quietly()
+
+
 @contextmanager
 def job(log: str) -> Iterator[None]:
     """Send stderr to `log` as well; end with the message alone where the message is meant for the user.
 
-    One process at a time does a job: whoever holds its log (see `regrok.pipeline.locks.wait`).
+    One process at a time does a job: whoever holds its log (see `regrok.pipeline.locks.wait`). Ctrl-C, of which
+    Snakemake speaks, ends a job with a line in its log alone.
     """
     terminal = sys.stderr
+    try:
+        refuse_foreign_here()
+    except RegrokError as error:
+        print(f"regrok: {error}", file=terminal)
+        raise SystemExit(1) from None
     try:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         file = open(log, "a+", encoding="utf-8")  # noqa: SIM115 closed below, where a full disk does no harm
@@ -84,6 +104,10 @@ def job(log: str) -> Iterator[None]:
     except RegrokError as error:
         print(f"regrok: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            print("regrok: interrupted; what it has finished is kept", file=file, flush=True)
+        raise SystemExit(130) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             print(f"regrok: {disk_full(error.filename or 'results')}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -11,56 +10,74 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from regrok import checkout
+from regrok.checkout import NoCommit
 from regrok.errors import RegrokError
 from regrok.training.fingerprint import PACKAGE, Code, training_sources
 from regrok.training.generations import declared
 
 NEEDED = "a release names the commit that trained its runs"
+UNSHALLOW = "This clone is shallow, so fetch the whole history first: git fetch --unshallow"
+AGAIN = "Build again, which trains them with the code as it is now, and release then"
 
 
 def git(*arguments: str, folder: Path = PACKAGE) -> str:
-    """What git prints. Raises RegrokError when this is no checkout."""
-    return _git(*arguments, folder=folder).decode()
+    """What git prints. Raises RegrokError when this is no checkout of the project."""
+    return _git(*arguments, folder=folder).decode("utf-8", "surrogateescape")
 
 
 def _git(*arguments: str, folder: Path = PACKAGE) -> bytes:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, check=True
-        )
-    except FileNotFoundError:
-        raise RegrokError(f"git was not found; {NEEDED}") from None
-    except subprocess.CalledProcessError as error:
-        words = error.stderr.decode(errors="replace").strip().splitlines()
-        reason = words[-1] if words else "no reason given"
+        _refuse_another()
+        return checkout.ask(*arguments, folder=folder)
+    except NoCommit as error:
         raise RegrokError(
-            f"git {arguments[0]} failed in {folder} ({reason}); {NEEDED}, so it needs the project's git checkout"
+            f"{checkout.ROOT}: {error}; {NEEDED}, so it needs the project's git checkout"
         ) from error
-    return done.stdout
+
+
+@cache
+def _refuse_another() -> None:
+    checkout.refuse_another()
 
 
 def resolve(name: str) -> str:
-    """A commit's full name. Raises RegrokError when there is none of this name."""
-    try:
-        return git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
-    except RegrokError as error:
-        raise RegrokError(f"commit {name}: not in this clone ({error})") from error
+    """A commit's full name. Raises RegrokError when there is none of this name, or no checkout to look in."""
+    found = _commit(name)
+    if found is None:
+        raise RegrokError(
+            f"commit {name}: not in this clone" + (f". {UNSHALLOW}" if is_shallow() else "")
+        )
+    return found
 
 
 def has_commit(name: str) -> bool:
-    """Whether the clone holds the commit."""
+    """Whether the clone holds the commit. Raises RegrokError where there is no checkout to look in."""
+    return _commit(name) is not None
+
+
+def _commit(name: str) -> str | None:
+    git("rev-parse", "--git-dir")
     try:
-        return bool(resolve(name))
-    except RegrokError:
+        asked = ("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return checkout.ask(*asked).decode("ascii").strip()
+    except NoCommit:
+        return None
+
+
+def is_shallow() -> bool:
+    """Whether the clone lacks older commits; false where git cannot tell."""
+    try:
+        return checkout.shallow()
+    except NoCommit:
         return False
 
 
 @contextmanager
 def sources_at(commit: str) -> Iterator[Path]:
     """The folder `src` as it was in a commit, for as long as the context lasts."""
-    top = git("rev-parse", "--show-toplevel").strip()
-    source = PACKAGE.parent.relative_to(Path(top).resolve()).as_posix()
-    packed = _git("archive", "--format=tar", commit, source, folder=Path(top))
+    source = PACKAGE.parent.relative_to(checkout.ROOT).as_posix()
+    packed = _git("archive", "--format=tar", commit, source, folder=checkout.ROOT)
     with tempfile.TemporaryDirectory(prefix="regrok-commit-") as folder:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(folder, filter="data")
@@ -103,7 +120,7 @@ def commit_of(trainer: str, task: str, model: str) -> str:
     raise RegrokError(
         f"no commit holds the code with fingerprint {trainer} that trained runs of {task} with {model}, and "
         "generations.yaml names none that trains the same bits: a run is released only when it was trained by "
-        "committed code. Build again, which trains them with the code as it is now, and release then"
+        "committed code. " + (UNSHALLOW if is_shallow() else AGAIN)
     )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from regrok.dates import epoch
 from regrok.errors import RegrokError
 from regrok.files import write_atomically
 from regrok.study.yaml import read_yaml
@@ -214,13 +214,10 @@ def _provenance(path: Path) -> dict[str, Any]:
 
 
 def _date(builds: list[dict[str, Any]]) -> str:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is None:
+    asked = epoch()
+    if asked is None:
         return max(build["endTime"] for build in builds)
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch)))
-    except ValueError:
-        raise RegrokError(f"SOURCE_DATE_EPOCH is '{epoch}', not a number of seconds") from None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(asked))
 
 
 def _machine(record: Mapping[str, Any]) -> str:

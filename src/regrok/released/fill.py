@@ -126,6 +126,9 @@ def provenance(frames: Frames, results: Path) -> dict[str, Any]:
         raise RegrokError(
             f"{path} cannot be read ({error}); only a finished build is released: snakemake --cores all"
         ) from error
+    if not built.get("commit"):
+        reason = built.get("no_commit", "it says no reason")
+        raise RegrokError(f"{path}: the build has no commit ({reason}); build in a git checkout")
     runs = frames.runs
     training = [
         {

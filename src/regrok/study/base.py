@@ -11,7 +11,11 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+MOST_STEPS = 10**12
+Steps = Annotated[int, Field(ge=0, le=MOST_STEPS)]
+"""A number of steps. A sum of them over every run of a plan is still exact as int64 and as a float's whole number."""
+SomeSteps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 

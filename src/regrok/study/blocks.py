@@ -26,7 +26,7 @@ class Trainer(Strict):
     """Jobs over which the runs of one shape are spread: the number of cores, or more on a cluster."""
     device: Literal["cpu", "cuda"]
     """Where to train."""
-    memory_gib: Annotated[float, Field(gt=0)]
+    memory_gib: Annotated[float, Field(gt=0, le=2**20)]
     """Memory that one training job may take, in GiB."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.study.blocks import Config, Experiment
 from regrok.study.changes import known_keys
+from regrok.study.estimands import unestimated_evidence
 from regrok.study.expand import cells, settings_block
 from regrok.study.messages import nearest
 from regrok.study.options import option_problems, unread
@@ -23,6 +24,7 @@ def problems(config: Config) -> list[str]:
 def _made(config: Config) -> Iterator[str]:
     """What is made of the runs: options that no module has, and runs that nothing is made of."""
     yield from option_problems(config)
+    yield from unestimated_evidence(config)
     yield from unread(config, config.scale)
 
 

@@ -42,6 +42,13 @@ class Column:
     meaning: str
     roles: frozenset[Role] = frozenset()
 
+    @property
+    def words(self) -> bool:
+        """Whether its values are words; those of a setting that is one of several words are."""
+        fields = [each.model_fields.get(self.field) for each in CLASSES[self.block]]
+        kinds = [get_origin(field.annotation) is Literal for field in fields if field is not None]
+        return bool(kinds) and all(kinds)
+
     def of(self, run: Run) -> Any:
         """The run's value; None where the setting does not apply to this task, model or optimiser."""
         if self.name == "batch":

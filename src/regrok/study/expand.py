@@ -81,9 +81,15 @@ def _nested(values: dict[str, Any]) -> Partial:
 
 
 def complete(settings: Partial, where: str) -> Settings:
-    """Validate complete settings; `where` says whose they are."""
+    """Validate complete settings; `where` says whose they are.
+
+    Raises RegrokError with a line for each problem: what does not fit together, and ends that no run can keep to.
+    """
     try:
-        return Settings.model_validate(settings)
+        found = Settings.model_validate(settings)
     except ValidationError as error:
         lines = explain(error, Settings, settings)
         raise RegrokError("\n".join(f"{where}: {line}" for line in lines)) from None
+    if lines := [f"protocol: {each}." for each in found.protocol.overstepped()]:
+        raise RegrokError("\n".join(f"{where}: {line}" for line in lines))
+    return found

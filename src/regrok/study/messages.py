@@ -3,7 +3,7 @@
 import types
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -44,11 +44,14 @@ def explain(error: ValidationError, root: type[BaseModel], data: Any) -> list[st
         path, value = _locate(each["loc"], data)
         kind, message = each["type"], each["msg"]
         if kind == "extra_forbidden":
-            known = [k for model in _models_at(root, path[:-1]) for k in model.model_fields]
-            wish = "unknown key." + nearest(path[-1], known)
+            members = _models_at(root, path[:-1])
+            chosen = _chosen(members, path[:-1], data)
+            wish = "unknown key." + nearest(path[-1], [k for m in chosen for k in m.model_fields])
+            if others := [each for each in members if path[-1] in each.model_fields]:
+                wish = f"{_names(chosen)} has no such key; {_names(others)} has it."
         elif kind == "missing":
             path = (*path, each["loc"][-1])
-            head, wish = _dotted(path), f"missing.{_about(root, path)}"
+            head, wish = _dotted(path), f"missing.{_about(root, path, data)}"
             wishes.setdefault(head, []).append(wish)
             continue
         elif kind == "union_tag_invalid":
@@ -63,10 +66,10 @@ def explain(error: ValidationError, root: type[BaseModel], data: Any) -> list[st
         elif kind == "value_error":
             wish = message.removeprefix("Value error, ") + "."
         else:
-            wish = message.replace("Input should", "should", 1) + "." + _about(root, path)
+            wish = message.replace("Input should", "should", 1) + "." + _about(root, path, data)
         head = _dotted(path)
         if kind != "value_error":
-            head += f" = {_short(value)}"
+            head += f" = {short(value)}"
         wishes.setdefault(head, []).append(wish)
     return [f"{head}: {' Or: '.join(dict.fromkeys(each))}" for head, each in wishes.items()]
 
@@ -93,16 +96,18 @@ def _dotted(path: tuple[int | str, ...]) -> str:
     return text.removeprefix(".") or "the whole file"
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """The value as Python writes it, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _about(root: type[BaseModel], path: tuple[int | str, ...]) -> str:
+def _about(root: type[BaseModel], path: tuple[int | str, ...], data: Any) -> str:
     """The description of the field at `path`."""
+    members = _models_at(root, path[:-1]) if path and isinstance(path[-1], str) else []
     texts = [
         model.model_fields[path[-1]].description
-        for model in (_models_at(root, path[:-1]) if path and isinstance(path[-1], str) else [])
+        for model in _chosen(members, path[:-1], data)
         if path[-1] in model.model_fields
     ]
     return f" ({texts[0]})" if texts and texts[0] else ""
@@ -121,6 +126,32 @@ def _models_at(root: Any, path: tuple[int | str, ...]) -> list[type[BaseModel]]:
                 inside += _members(get_args(each)[-1])
         annotations = inside
     return [each for each in annotations if isinstance(each, type) and issubclass(each, BaseModel)]
+
+
+def _tag(kind: type[BaseModel]) -> tuple[str, Any] | None:
+    """The field by which a member of a union is chosen, and its word: a Literal of one."""
+    for name, field in kind.model_fields.items():
+        words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        if len(words) == 1 and isinstance(words[0], str):
+            return name, words[0]
+    return None
+
+
+def _chosen(
+    members: list[type[BaseModel]], path: tuple[int | str, ...], data: Any
+) -> list[type[BaseModel]]:
+    """Those members of a union that the block at `path` says it is; all of them where it says none."""
+    block = _locate(path, data)[1]
+    if not isinstance(block, dict):
+        return members
+    tags = [(each, _tag(each)) for each in members]
+    return [each for each, tag in tags if not tag or block.get(tag[0]) == tag[1]] or members
+
+
+def _names(members: Iterable[type[BaseModel]]) -> str:
+    """`modular or sparse_parity`: the words by which members of a union are chosen."""
+    tags = [_tag(each) for each in members]
+    return " or ".join(repr(tag[1]) for tag in tags if tag) or "this block"
 
 
 def _members(annotation: Any) -> list[Any]:

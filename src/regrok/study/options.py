@@ -1,14 +1,18 @@
 """What a fit, a figure or a table is told, checked before anything is trained.
 
-A module of laws/, figures/ or tables/ says in two literals what it may be told: `DEFAULTS`, option → default, and
-`REFERS`, option → what its value names. Both are read from the source text: importing the modules would load torch,
-pandas and matplotlib for a few words.
+A module of laws/, figures/ or tables/ says in literals what it may be told: `DEFAULTS`, option → default, whose type
+a value has too; `REFERS`, option → what its value names; and `NEEDS`, {"options": [those that must be given], "fits":
+[laws, of which one of the block's fits must be]}. They are read from the source text: importing the modules would load
+torch, pandas and matplotlib for a few words.
 
 `REFERS` knows these words (or lists what is allowed, as a list):
 
     "experiments"    names of experiments
     "fits"           names of fits
     "columns"        columns of runs.parquet, also in lists of lists
+    "quantities"     the same, but none that holds words
+    "numbers"        a list of numbers
+    "number"         one number
     "limits"         column → a pair [low, high], names or one value (regrok.laws.parts.selection.within)
     "ranges"         name → [low, high]
     "groups"         name → {experiments, arms, within}, all optional (regrok.laws.parts.selection.group)
@@ -22,7 +26,9 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +70,7 @@ def problems(config: Config) -> Iterator[str]:
             yield from _block(
                 path, block, literal(text, "DEFAULTS"), literal(text, "REFERS"), config
             )
+            yield from _needs(path, block, literal(text, "NEEDS"), config)
 
 
 def unread(config: Config, scale: Scale) -> Iterator[str]:
@@ -114,6 +121,16 @@ def columns() -> list[str]:
     return [*dict.fromkeys(spelt_out), *(column.name for column in SETTINGS)]
 
 
+@cache
+def wordy() -> frozenset[str]:
+    """Columns of runs.parquet that hold words."""
+    fields = {c.name: c.words for c in SETTINGS}
+    return frozenset([*(name for name, words in fields.items() if words), *NAMED])
+
+
+NAMED = ("run_id", "cell", "condition", "cohort", "outcome", "device", "trainer")
+
+
 def _block(
     path: str, block: Block, defaults: Mapping[str, Any], refers: Mapping[str, Any], config: Config
 ) -> Iterator[str]:
@@ -122,10 +139,56 @@ def _block(
         if key not in defaults:
             none = "" if defaults else " There is none."
             yield f"{where}: unknown option '{key}'.{nearest(key, defaults)}{none}"
+        elif unlike := list(_unlike(f"{where}.{key}", value, defaults[key])):
+            shaped = refers.get(key) in SHAPED and value is not None
+            yield from (
+                CHECKS[refers[key]](f"{where}.{key}", value, block, config) if shaped else unlike
+            )
         elif isinstance(refers.get(key), list):
             yield from _names(f"{where}.{key}", "value", _words(value), refers[key])
         elif key in refers and value is not None:
             yield from CHECKS[refers[key]](f"{where}.{key}", value, block, config)
+
+
+def _needs(path: str, block: Block, needs: Mapping[str, Any], config: Config) -> Iterator[str]:
+    """What a block has to say and does not."""
+    for key in needs.get("options", ()):
+        if block.options.get(key) in (None, [], {}):
+            yield f"{path}.options.{key}: missing."
+    laws, named = needs.get("fits", ()), [config.fits[f].law for f in getattr(block, "fits", ())]
+    # A law that there is not is complained of where it stands.
+    if laws and not any(law in laws or law not in modules("laws") for law in named):
+        yield f"{path}.fits: none of them is of the law {' or '.join(laws)}, which it is made of."
+
+
+MOST = 1_000_000
+"""The largest count that an option may be."""
+
+
+def _unlike(path: str, value: Any, default: Any) -> Iterator[str]:
+    """Problems of a value that is not of its default's type; a default of null says nothing about it."""
+    if default is None:
+        return
+    if isinstance(default, bool):
+        fits, wish = isinstance(value, bool), "true or false"
+    elif isinstance(default, int):
+        fits = type(value) is int and 1 <= value <= MOST
+        wish = f"a whole number from 1 to {MOST:,}"
+    elif isinstance(default, float):
+        fits, wish = _number(value), "a finite number"
+    else:
+        kinds: dict[Any, str] = {str: "text", list: "a list", dict: "keys and values"}
+        fits, wish = isinstance(value, type(default)), kinds[type(default)]
+    if not fits:
+        yield f"{path} = {value!r}: should be {wish}."
+    elif isinstance(default, list) and default and not isinstance(default[0], list):
+        for i, each in enumerate(value):
+            yield from _unlike(f"{path}[{i}]", each, default[0])
+
+
+def _number(value: Any) -> bool:
+    """Whether it is a number that a float can hold."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 # The words of REFERS ------------------------------------------------------------------------------------------------
@@ -173,19 +236,49 @@ def _columns(path: str, value: Any, block: Block, config: Config) -> Iterator[st
     yield from _names(path, "column of runs.parquet", _words(value), columns())
 
 
+def _quantities(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _columns(path, value, block, config)
+    for name in _words(value):
+        if name in wordy():
+            yield f"{path} = {name!r}: this column holds words, and numbers are asked for."
+
+
+def _numbers(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    if not isinstance(value, list) or not all(map(_number, value)):
+        yield f"{path} = {value!r}: should be a list of numbers."
+
+
+def _one_number(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    if not _number(value):
+        yield f"{path} = {value!r}: should be a number."
+
+
 def _limits(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
     yield from _shaped(path, value, dict, "column → [low, high], names or one value")
-    if isinstance(value, dict):
-        known = columns()
-        for column in value:
-            if column not in known:
-                yield f"{path}: runs have no column '{column}'.{nearest(column, known)}"
+    known = columns()
+    for column, limit in value.items() if isinstance(value, dict) else ():
+        if column not in known:
+            yield f"{path}: runs have no column '{column}'.{nearest(column, known)}"
+        elif not _limit(limit, column in wordy()):
+            wish = "a name or a list of names" if column in wordy() else "a number or [low, high]"
+            yield f"{path}.{column} = {limit!r}: should be {wish}."
+
+
+def _limit(limit: Any, words: bool) -> bool:
+    """Whether a column can be within this: names for a column of words, else a number, a pair, or true or false."""
+    several = limit if isinstance(limit, list) else [limit]
+    if words:
+        return bool(several) and all(isinstance(each, str) for each in several)
+    if isinstance(limit, bool):
+        return True
+    numbers = all(map(_number, several))
+    return numbers and (limit is not several or (len(several) == 2 and several[0] <= several[1]))
 
 
 def _ranges(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
     yield from _shaped(path, value, dict, "name → [low, high]")
     for name, pair in value.items() if isinstance(value, dict) else ():
-        numbers = isinstance(pair, list) and [type(end) in (int, float) for end in pair]
+        numbers = isinstance(pair, list) and list(map(_number, pair))
         if numbers != [True, True] or pair[0] > pair[1]:
             yield f"{path}.{name} = {pair!r}: should be [low, high], the smaller number first."
 
@@ -252,6 +345,9 @@ CHECKS: dict[str, Check] = {
     "experiments": _experiments,
     "fits": _fits,
     "columns": _columns,
+    "quantities": _quantities,
+    "numbers": _numbers,
+    "number": _one_number,
     "limits": _limits,
     "ranges": _ranges,
     "groups": _groups,
@@ -261,3 +357,6 @@ CHECKS: dict[str, Check] = {
     "findings": _findings,
 }
 """The words of `REFERS`."""
+
+SHAPED = ("limits", "ranges", "groups", "searches", "ratios", "findings")
+"""Those that say themselves what shape they ask for."""

@@ -1,11 +1,75 @@
-"""What is changed on the command line: values read as YAML, put into the file that has their block."""
+"""What is changed for one build: whole files laid over the control panel, then values of the command line.
 
-from collections.abc import Mapping
+As Snakemake does it: a file that `--configfile` names extends config.yaml, a later one an earlier one, and `--config`
+has the last word. Keys and values are merged into those that are there; anything else, a list too, replaces what
+was there.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from regrok.errors import RegrokError
-from regrok.study.yaml import parse_scalar
+from regrok.study.messages import refusal
+from regrok.study.yaml import parse_scalar, parse_yaml, read_text
+
+Told = tuple[list[str], Any]
+"""The keys down to a value, and the value."""
+
+
+def told_by_files(over: Iterable[Path]) -> Iterator[Told]:
+    """The keys of the files that are laid over the panel, in order.
+
+    Raises RegrokError naming the file: it cannot be read, is neither YAML nor JSON, or is a YTE template.
+    """
+    for path in over:
+        for key, value in _read_over(path).items():
+            if key.startswith("__use_yte"):
+                raise refusal(
+                    shown(path), [f"{key}: a template is not filled in; write out what it comes to"]
+                )
+            yield [key], value
+
+
+def told_by_words(overrides: Mapping[str, Any]) -> Iterator[Told]:
+    """Overrides, nested or by dotted key; text that YAML reads as a number is one."""
+    for dotted, value in overrides.items():
+        yield str(dotted).split("."), as_yaml(str(dotted), value)
+
+
+def shown(path: Path) -> str:
+    """How a message names the file: from the working directory where it lies below."""
+    inside = os.path.relpath(path)
+    return str(path) if inside.startswith(os.pardir) else inside
+
+
+def _read_over(path: Path) -> dict[str, Any]:
+    """A file of keys and values: JSON, as Snakemake tries first (YAML takes no tabs), else YAML."""
+    text = read_text(path)
+    try:
+        data = json.loads(text, object_pairs_hook=_each_once)
+    except _Twice as twice:
+        raise RegrokError(f"{shown(path)}: the key '{twice}' is given twice") from None
+    except (ValueError, RecursionError):
+        return parse_yaml(text, shown(path))
+    if not isinstance(data, dict):
+        raise RegrokError(f"{shown(path)}: should hold keys and values, not {type(data).__name__}")
+    return data
+
+
+class _Twice(Exception):
+    """A key that an object of a JSON file has twice."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(key)
+        found[key] = value
+    return found
 
 
 def put_into_owner(files: Mapping[Path, dict[str, Any]], path: list[str], value: Any) -> None:

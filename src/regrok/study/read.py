@@ -1,7 +1,7 @@
 """The control panel and the chosen studies → Config: read, overridden, validated, merged, every cell checked."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,20 +11,35 @@ from regrok.errors import RegrokError
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Panel, Study, StudyFile, Whole
 from regrok.study.check import problems
-from regrok.study.messages import SHOWN, explain, nearest, refusal
-from regrok.study.overrides import as_yaml, put, put_into_owner
+from regrok.study.messages import SHOWN, explain, nearest, refusal, short
+from regrok.study.overrides import (
+    Told,
+    put,
+    put_into_owner,
+    shown,
+    told_by_files,
+    told_by_words,
+)
 from regrok.study.words import STUDIES
 from regrok.study.yaml import places, read_yaml
 
 SECTIONS = ("settings", "experiments", "fits", "figures", "tables")
 """What a study's file holds by name; a name is given once in the whole audit."""
 
+STUDYWIDE = (*SECTIONS, "extend")
+"""What can be told of the studies' files from outside."""
+
 Type = TypeVar("Type", bound=Strict)
 Files = dict[Path, dict[str, Any]]
 """Each study's file, and that of the whole, with its content."""
 
 
-def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+def load_config(
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    over: Sequence[str | Path] = (),
+    alone: bool = False,
+) -> Config:
     """Read and check a control panel and the studies that it names.
 
     Args:
@@ -32,39 +47,70 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         overrides: what to change in the panel or in a study, nested or by dotted key
             (`{"trainer.slots": 4, "experiments.S1.seeds": [42]}`); text that reads as a number is one, as on
             Snakemake's command line.
+        over: files laid over the panel and the studies, in order, before the overrides: what Snakemake's
+            `--configfile` names. With some, there need be no file at `path`.
+        alone: whether what is laid over the panel stands in its place (`--replace-workflow-config`).
 
     Raises:
         RegrokError: a file cannot be read or something in it is wrong. The message names the study's file, each
             key, its value, what is allowed and the nearest known key; both places where a name is given twice.
     """
-    path = Path(path)
-    panel, told, listed = _panel(path, overrides)
+    path, above = Path(path), [Path(each) for each in over]
+    panel, told, listed = _panel(path, overrides, above, alone)
     files = _files(panel.studies, path.parent / STUDIES)
     _refuse_doubles(files)
-    for dotted, value in told.items():
-        put_into_owner(files, dotted.split("."), value)
-    return _checked(_merged(panel, files, panel.studies == listed), files, path)
+    for keys, value in told:
+        put_into_owner(files, keys, value)
+    return _checked(_merged(panel, files, panel.studies == listed, above), files, path, above)
 
 
-def load_panel(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[Panel, bool]:
-    """The control panel alone, with what of the overrides is about it; whether all studies of the file are chosen.
+def load_panel(
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    over: Sequence[str | Path] = (),
+    alone: bool = False,
+) -> tuple[Panel, bool]:
+    """The control panel alone, with what of the rest is about it; whether all studies of the file are chosen.
 
     Raises RegrokError as `load_config` does.
     """
-    panel, _, listed = _panel(Path(path), overrides)
+    panel, _, listed = _panel(Path(path), overrides, [Path(each) for each in over], alone)
     return panel, panel.studies == listed
 
 
 def _panel(
-    path: Path, overrides: Mapping[str, Any] | None
-) -> tuple[Panel, dict[str, Any], list[str] | None]:
-    """The panel, the overrides that are about the studies' files, and the studies that the panel itself lists."""
-    data = read_yaml(path)
-    told = {str(dotted): as_yaml(str(dotted), value) for dotted, value in (overrides or {}).items()}
+    path: Path, overrides: Mapping[str, Any] | None, over: Sequence[Path], alone: bool
+) -> tuple[Panel, list[Told], list[str] | None]:
+    """The panel, what is told about the studies' files, and the studies that the panel itself lists."""
+    absent = bool(over) and not path.exists()
+    data = {} if absent else read_yaml(path)
     listed = data.get("studies")
-    for dotted in [each for each in told if each.partition(".")[0] not in (*SECTIONS, "extend")]:
-        put(data, dotted.split("."), told.pop(dotted))
-    return _valid(Panel, data, path), told, listed
+    if alone and (over or overrides):
+        data = {}
+    about_studies: list[Told] = []
+    unknown: list[str] = []
+    for keys, value in [*told_by_files(over), *told_by_words(overrides or {})]:
+        if keys[0] in STUDYWIDE:
+            about_studies.append((keys, value))
+        elif keys[0] in Panel.model_fields:
+            put(data, keys, value)
+        else:
+            near = nearest(keys[0], [*Panel.model_fields, *STUDYWIDE])
+            unknown.append(f"{'.'.join(keys)} = {short(value)}: unknown key.{near}")
+    if unknown:
+        raise refusal(_source(path, over), unknown)
+    panel = _valid(Panel, data, _source(path, over))
+    return panel, about_studies, panel.studies if absent else listed
+
+
+def _source(path: Path, over: Sequence[Path]) -> str:
+    """How messages name a file of the audit with what is laid over it."""
+    others = [
+        shown(each)
+        for each in over
+        if not (each.exists() and path.exists() and each.samefile(path))
+    ]
+    return f"{path} with {', '.join(others)} over it" if others else str(path)
 
 
 def check(data: Any, source: str) -> Config:
@@ -130,21 +176,21 @@ def _refuse_doubles(files: Files) -> None:
         raise RegrokError("\n  ".join(["the studies are refused together:", *found[:SHOWN]]))
 
 
-def _merged(panel: Panel, files: Files, whole: bool) -> Config:
+def _merged(panel: Panel, files: Files, whole: bool, over: Sequence[Path]) -> Config:
     """All files as one configuration: names in the order of the files, lists of the whole extended."""
     _fill_in_printed(files)
     extended: list[tuple[Path, str, list[str]]] = []
     parts: list[tuple[Path, StudyFile | Whole]] = []
     for path, data in files.items():
         if path.name == "study.yaml":
-            study = _valid(StudyFile, data, path)
+            study = _valid(StudyFile, data, _source(path, over))
             parts.append((path, study))
             extended += [(path, dotted, values) for dotted, values in study.extend.items()]
         else:
             for study_path, dotted, values in extended:
                 _extend(data, dotted, values, study_path, path)
             extended = []
-            parts.append((path, _valid(Whole, data, path)))
+            parts.append((path, _valid(Whole, data, _source(path, over))))
     for study_path, dotted, _ in extended:
         raise refusal(study_path, [f"extend.{dotted}: there is no whole.yaml to extend."])
     own = {path: part for path, part in parts if isinstance(part, StudyFile)}
@@ -242,7 +288,7 @@ def _lists(data: dict[str, Any], above: str = "") -> list[str]:
     return found
 
 
-def _checked(config: Config, files: Files, path: Path) -> Config:
+def _checked(config: Config, files: Files, path: Path, over: Sequence[Path]) -> Config:
     """The configuration, where nothing is wrong with it as a whole; a problem is told with its file."""
     found = problems(config)
     if not found:
@@ -266,5 +312,5 @@ def _checked(config: Config, files: Files, path: Path) -> Config:
         file = extending[given] if given else owners.get(key[0] if key else "", path)
         told.append((file, f"extend.{line}" if given else line))
     if len({file for file, _ in told}) == 1:
-        raise refusal(told[0][0], [line for _, line in told])
-    raise refusal(path, [f"{file}: {line}" for file, line in told])
+        raise refusal(_source(told[0][0], over), [line for _, line in told])
+    raise refusal(_source(path, over), [f"{file}: {line}" for file, line in told])

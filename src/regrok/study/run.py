@@ -18,6 +18,8 @@ from regrok.study.base import (
     Positive,
     Role,
     Seed,
+    SomeSteps,
+    Steps,
     Strict,
     Unit,
     marked,
@@ -63,7 +65,7 @@ class Optimiser(Strict):
     """Adam's ε."""
     clip_norm: Annotated[Positive | None, Role.FREE]
     """Gradient norm to clip at; null does not clip."""
-    warmup_steps: Annotated[int, Field(ge=0), Unit("step"), Role.UNNAMED]
+    warmup_steps: Annotated[Steps, Unit("step"), Role.UNNAMED]
     """Steps of linear warm-up: η·min(1, t/warmup_steps)."""
 
     @model_validator(mode="before")
@@ -84,6 +86,9 @@ class Optimiser(Strict):
         return self
 
 
+ENDS = ("max_steps", "tail_steps")
+
+
 class Protocol(Strict):
     """How a run is fed, stopped, logged and measured."""
 
@@ -91,19 +96,19 @@ class Protocol(Strict):
     """Examples per step, or full."""
     replacement: bool
     """Whether a batch is drawn with replacement; false with a full batch."""
-    max_steps: Annotated[Count, Unit("step"), Role.FREE, Role.LOGGING]
-    """Budget: a run that has not grokked by then is censored."""
-    memorise_steps: Annotated[Count | None, Unit("step"), Role.FREE, Role.LOGGING] = None
+    max_steps: Annotated[SomeSteps, Unit("step"), Role.FREE, Role.LOGGING]
+    """Budget, a multiple of log_every: a run that has not grokked by then is censored."""
+    memorise_steps: Annotated[SomeSteps | None, Unit("step"), Role.FREE, Role.LOGGING] = None
     """A run that has not memorised by this step, a multiple of log_every, ends; null waits for the budget."""
-    log_every: Annotated[Count, Unit("step"), Role.LOGGING]
+    log_every: Annotated[SomeSteps, Unit("step"), Role.LOGGING]
     """Steps between logged points; crossings are known to this precision."""
-    curve_every: Annotated[Count, Unit("step"), Role.LOGGING]
+    curve_every: Annotated[SomeSteps, Unit("step"), Role.LOGGING]
     """Steps between full evaluations, a multiple of log_every."""
-    tail_steps: Annotated[int, Field(ge=0), Unit("step"), Role.FREE, Role.LOGGING]
-    """Steps trained on after T_grok."""
+    tail_steps: Annotated[Steps, Unit("step"), Role.FREE, Role.LOGGING]
+    """Steps trained on after T_grok, a multiple of log_every."""
     measure: Annotated[tuple[Observable, ...], Field(strict=False), Role.FREE, Role.UNSEEN]
     """Observables beyond loss, accuracy and V; they do not change the run."""
-    measure_every: Annotated[Count, Unit("step"), Role.FREE, Role.UNSEEN]
+    measure_every: Annotated[SomeSteps, Unit("step"), Role.FREE, Role.UNSEEN]
     """Steps between measurements, a multiple of log_every."""
     products: Annotated[Literal["float32", "bfloat16"], Role.LOGGING]
     """Precision of the matrix products."""
@@ -112,10 +117,7 @@ class Protocol(Strict):
     def _consistent(self) -> "Protocol":
         for key in ("curve_every", "measure_every", "memorise_steps"):
             if (getattr(self, key) or 0) % self.log_every:
-                raise ValueError(
-                    f"{key} = {getattr(self, key)} is not a multiple of "
-                    f"log_every = {self.log_every}"
-                )
+                raise ValueError(self._between_logs(key))
         if self.batch == "full" and self.replacement:
             raise ValueError(
                 "replacement = true with batch = 'full': a full batch is not drawn; set it to false"
@@ -123,6 +125,25 @@ class Protocol(Strict):
         if len(set(self.measure)) < len(self.measure):
             raise ValueError(f"measure = {list(self.measure)} names an observable twice")
         return self
+
+    def _between_logs(self, key: str) -> str:
+        steps, every = getattr(self, key), self.log_every
+        below = steps - steps % every
+        near = f"{below} or {below + every}" if below else str(every)
+        return f"{key} = {steps} is not a multiple of log_every = {every}; {near} is"
+
+    def overstepped(self) -> list[str]:
+        """What a study must not ask for, though a run can be trained by it: ends that no run can keep to.
+
+        A run is looked at, and ends, every log_every steps, so one of 210 steps logged every 25 would take 225.
+        """
+        found = [self._between_logs(k) for k in ENDS if getattr(self, k) % self.log_every]
+        if self.memorise_steps is not None and self.memorise_steps > self.max_steps:
+            found.append(
+                f"memorise_steps = {self.memorise_steps} is more than max_steps = {self.max_steps}, so no run "
+                "would end by it; lower it, or set it to null"
+            )
+        return found
 
 
 def digest(value: Any, length: int) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from regrok.study.base import Count, Role, Share, Strict, Unit
+from regrok.study.base import Count, Role, Seed, Share, Strict, Unit
 
 Labels = Annotated[
     Literal["true", "random"],
@@ -37,7 +37,7 @@ class Modular(Strict):
     """Share of the pairs to train on, in (0, 1); null when train_count is given."""
     train_count: Annotated[Count | None, Unit("example"), Role.UNNAMED] = None
     """Number of pairs to train on; null when train_fraction is given."""
-    split_seed: Annotated[Annotated[int, Field(ge=0)] | None, Role.SEED] = None
+    split_seed: Annotated[Seed | None, Role.SEED] = None
     """Which pairs train: one split for all runs, or null for a split that changes with the run's seed."""
     labels: Labels
     """true: the operation's; random: drawn uniformly from a stream of their own."""

@@ -10,7 +10,8 @@ import yaml
 from regrok.errors import RegrokError
 
 TWO_WAYS = re.compile(
-    r"[-+]?(0[0-9_]+|0[bo][0-9_]+|[0-9][0-9_.]*_[0-9_.eE+-]*|[0-9][0-9_]*(:[0-9]+)+(\.[0-9_]*)?)"
+    r"[-+]?(0[0-9_]+|0[bo][0-9_]+|0x[0-9a-fA-F]*_[0-9a-fA-F_]*|\.?[0-9][0-9_.]*_[0-9_.eE+-]*"
+    r"|[0-9][0-9_]*(:[0-9]+)+(\.[0-9_]*)?)"
 )
 """Numbers that readers of YAML 1.1, of YAML 1.2 and people take for different ones: 042 is 34, 42 or text."""
 
@@ -87,7 +88,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file. Raises RegrokError naming it, with the nearest name beside it."""
+    """The text of a UTF-8 file.
+
+    Raises RegrokError naming it: with the nearest name beside it where there is none, with the line and the byte where
+    it has another encoding.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -95,8 +100,12 @@ def read_text(path: Path) -> str:
         close = get_close_matches(path.name, beside, n=1)
         hint = f" Did you mean '{path.with_name(close[0])}'?" if close else ""
         raise RegrokError(f"{path}: cannot be read ({error.strerror}).{hint}") from None
-    except UnicodeDecodeError:
-        raise RegrokError(f"{path}: not UTF-8 text; save it as UTF-8") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        byte = f"byte 0x{error.object[error.start]:02x}"
+        raise RegrokError(
+            f"{path}, line {line}: not UTF-8 text ({byte}); save it as UTF-8"
+        ) from None
 
 
 def parse_yaml(text: str, source: str) -> dict[str, Any]:
@@ -109,7 +118,10 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RegrokError(f"{source}{at}: {error.problem or 'not YAML'}") from None
+        problem = error.problem or "not YAML"
+        if "'\\t'" in problem:
+            problem = "a tab where YAML takes none; indent with spaces"
+        raise RegrokError(f"{source}{at}: {problem}") from None
     except (yaml.YAMLError, ValueError, IndexError, RecursionError) as error:
         raise RegrokError(f"{source}: not YAML ({error})") from None
     if not isinstance(data, dict):
@@ -135,7 +147,7 @@ def parse_scalar(text: str) -> Any:
         return text
     except (yaml.YAMLError, ValueError):
         return text
-    plain = isinstance(read, bool | int | float | list) or text == "null"
+    plain = isinstance(read, bool | int | float | list) or (read is None and text.strip())
     return read if plain else text
 
 

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
+from regrok.runs.required import refuse_absent
 from regrok.study.defaults import option
 
 if TYPE_CHECKING:
@@ -132,12 +133,20 @@ def buildable(config: Any) -> list[str]:
 def write_table(
     name: str, entry: Any, material: Material, out_tex: Path | str, out_csv: Path | str
 ) -> None:
-    """Build one table of a study and write it as TeX and CSV. Raises RegrokError naming what it lacks."""
+    """Build one table of a study and write it as TeX and CSV. Raises RegrokError naming what it lacks.
+
+    A table of nothing says so in one row; its CSV has its columns and no row.
+    """
     kind = module(entry.build)
     try:
         option(entry.options, getattr(kind, "DEFAULTS", {}))
     except RegrokError as error:
         raise RegrokError(f"tables.{name}: {error}") from error
+    if "frames" in reads(entry.build):
+        try:
+            refuse_absent(material.frames, ("runs", "experiments"))
+        except RegrokError as error:
+            raise RegrokError(f"tables.{name}: {error}") from error
     built = kind.build(name, entry, material)
     for path in (out_tex, out_csv):
         Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from regrok.tables.parts.booktabs import table
 
 READS = ("frames", "fits", "published")
 DEFAULTS: dict[str, Any] = {}
+NEEDS: dict[str, Any] = {"fits": ["cells"]}
 
 SETTINGS = {
     "operation": "",
@@ -40,6 +41,13 @@ SETTINGS = {
 
 MEASURES = ("T_mem", "T_grok", "delay", "V_mem", "V_final")
 
+PLAIN = (
+    *("experiment", "cell", *SETTINGS, "runs"),
+    *(f"{m}{part}" for m in ("grokked", *MEASURES) for part in ("", "_low", "_high")),
+    *(f"published_{measure}" for measure in ("runs", "grokked", *MEASURES)),
+)
+"""Columns of the CSV."""
+
 HEADER = (
     "cell",
     "$n$",
@@ -59,8 +67,9 @@ LONG_NAME = 23
 def build(name: str, entry: Any, material: Material) -> Built:
     """The table of a study's entry. Raises RegrokError when no fit of law `cells` is listed or done."""
     fits = [material.fits[f] for f in entry.fits if f in material.fits]
-    records = {r["cell"]: r for fit in fits if fit["law"] == "cells" for r in fit["cells"]}
-    if not records:
+    fits = [fit for fit in fits if fit["law"] == "cells"]
+    records = {r["cell"]: r for fit in fits for r in fit["cells"]}
+    if not fits:
         raise RegrokError(
             f"table {name}: needs a fit of law 'cells'; its fits are {list(entry.fits)}"
         )
@@ -73,7 +82,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
     together: set[int] = set()
     for experiment in entry.experiments:
         here = members[members.experiment == experiment].cell.unique()
-        cells = [records[cell] for cell in here if cell in records]
+        cells = [records[cell] for cell in here if cell in records and cell in settings.index]
         if not cells:
             continue
         setting = {
@@ -110,7 +119,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
             rf"runs that grokked ({_sources(entry.experiments, wordings)})."
         )
     # Names of several settings wrap and columns move together: the norms' intervals need the width.
-    longest = max(latex.printed(line[0]) for line in lines if not isinstance(line, str))
+    names = [line[0] for line in lines if not isinstance(line, str)]
+    longest = max(map(latex.printed, names), default=0)
     wraps = longest > LONG_NAME
     first = r">{\raggedright\arraybackslash}p{0.95in}" if wraps else "l"
     gap = "3.2pt" if wraps else "4.8pt"
@@ -118,7 +128,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
     size = r"\fontsize{6.3}{7.9}\selectfont"
     kept = frozenset(together)
     tex = table(name, columns, HEADER, lines, caption, long=True, together=kept, size=size)
-    return Built(tex, pd.DataFrame(rows))
+    return Built(tex, pd.DataFrame(rows, columns=list(PLAIN)))
 
 
 def _sources(experiments: list[str], wordings: Mapping[str, str]) -> str:

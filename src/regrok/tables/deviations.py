@@ -15,6 +15,9 @@ from regrok.tables.parts.booktabs import table
 READS = ("frames", "published")
 DEFAULTS: dict[str, Any] = {}
 
+PLAIN = ("where", "published", "here", "reason")
+"""Columns of the CSV."""
+
 HEADER = ("where", "published", "here", "reason")
 COLUMNS = (
     r"@{}>{\raggedright\arraybackslash}p{0.7in}>{\raggedright\arraybackslash}p{1.45in}"
@@ -55,9 +58,12 @@ def build(name: str, entry: Any, material: Material) -> Built:
         rows.append(
             [latex.escape(one.where), latex.escape(published), here, latex.escape(one.reason)]
         )
-        plain.append({key: getattr(one, key) for key in ("where", "published", "here", "reason")})
+        plain.append({key: getattr(one, key) for key in PLAIN})
     caption = (
         r"\textbf{Deviations from the published protocol,} and choices where the paper does not say "
         r"(\emph{not found})."
     )
-    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), pd.DataFrame(plain))
+    return Built(
+        table(name, COLUMNS, HEADER, rows, caption, long=True),
+        pd.DataFrame(plain, columns=list(PLAIN)),
+    )

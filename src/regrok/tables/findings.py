@@ -14,13 +14,14 @@ import pandas as pd
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.study.defaults import option
-from regrok.study.words import DIRECTION, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
+from regrok.study.words import DIRECTION, NO_SUCH_RUN, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
 READS = ("frames", "fits", "ledger")
 DEFAULTS: dict[str, Any] = {"findings": []}
 REFERS: dict[str, Any] = {"findings": "findings"}
+NEEDS: dict[str, Any] = {"options": ["findings"]}
 
 HEADER = ("", "published", r"here, with 95\,\% interval", "runs (censored)", "verdict")
 COLUMNS = (
@@ -40,7 +41,7 @@ REGIME = (
 
 def holds(verdicts: Iterable[str]) -> str:
     """What the verdicts of a finding's claims say together; the caption states the rule."""
-    judged = [v for v in verdicts if v != OUT_OF_SCOPE]
+    judged = [v for v in verdicts if v not in (OUT_OF_SCOPE, NO_SUCH_RUN)]
     good = sum(v in (REPRODUCED, DIRECTION) for v in judged)
     bad = sum(v == NOT_REPRODUCED for v in judged)
     if not judged:

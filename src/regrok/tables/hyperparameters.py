@@ -75,4 +75,5 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"\textbf{Every setting,} read from the runs themselves: the first experiment in full, the others where they "
         r"differ from it."
     )
-    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), pd.DataFrame(plain))
+    frame = pd.DataFrame(plain) if plain else pd.DataFrame(columns=list(HEADER[:-1]))
+    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), frame)

@@ -25,6 +25,10 @@ FACTORS = {
 }
 RESPONSES = {"T_grok": r"$T_{\mathrm{grok}}$", "delay": "delay"}
 KEYS = ("r_squared", "exponent", "exponent_survival", "product_cv")
+PLAIN = (
+    *("fit", "response", "factor", "n"),
+    *(f"{key}{part}" for key in KEYS for part in ("", "_low", "_high")),
+)
 HEADER = (
     "fit",
     "of",
@@ -82,4 +86,4 @@ def build(name: str, entry: Any, material: Material) -> Built:
         caption,
         size=r"\fontsize{7}{8.6}\selectfont",
     )
-    return Built(tex, pd.DataFrame(plain))
+    return Built(tex, pd.DataFrame(plain, columns=list(PLAIN)))

@@ -61,7 +61,7 @@ def train(
                 env={**os.environ, "PYTHONPATH": str(source)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
             )
             for i, source in enumerate(sources)
         ]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from regrok.figures.parts.blank import NOTHING, nothing
 from regrok.figures.parts.style import (
     BLACK,
     BLUE,
@@ -65,6 +66,10 @@ def by_group(
         count = f"{int(seen.sum())}/{len(order)}"
         where = ax.get_xaxis_transform()
         ax.text(place, 1.0, count, transform=where, ha="center", va="bottom", fontsize=6.3)
+    if all(runs.empty for runs in groups.values()):
+        ax.set_ylabel(WORDS.get(column, column))
+        nothing(ax, "no run here")
+        return
     ax.set_xticks(range(len(groups)), list(groups))
     ax.set_xlim(-0.12 * len(groups) - 0.35, len(groups) - 0.5)  # clear of the panel's letter
     log_scale(ax, "y")
@@ -153,12 +158,23 @@ def forest(ax: Axes, rows: Sequence[tuple[str, Mapping | None]], words: str) -> 
 
     rows: (label, estimate), from the top; an estimate without value leaves its line empty and says so.
     """
+    if not rows:
+        ax.set_xlabel(words)
+        nothing(ax, "no estimate")
+        return
     places = np.arange(len(rows))[::-1]
     for place, (_, found) in zip(places, rows, strict=True):
         if found is None or found["value"] is None:
             where = ax.get_yaxis_transform()
             ax.text(
-                0.5, place, "no estimate", transform=where, ha="center", va="center", fontsize=6
+                0.5,
+                place,
+                "no estimate",
+                transform=where,
+                ha="center",
+                va="center",
+                fontsize=6,
+                gid=NOTHING,
             )
             continue
         value = found["value"]

@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 
 from regrok.errors import RegrokError
 from regrok.figures import module
+from regrok.figures.parts.blank import say_where_blank
 from regrok.figures.parts.shown import show
 from regrok.figures.parts.style import Style, save
+from regrok.runs.required import refuse_absent
 from regrok.study.defaults import option
 
 
@@ -21,9 +23,14 @@ def draw(
     """Draw one figure: (figure, caption in TeX, plain description).
 
     entry: the figure's block in its study. frames: anything with `runs`, `curves`, `experiments`, `spectra`.
-    fits: fit name → content of its JSON. Raises RegrokError when the figure's first experiment has no runs: a figure
-    without data is left out of the paper, not drawn empty.
+    fits: fit name → content of its JSON. A panel for which the runs have nothing says so. Raises RegrokError when the
+    figure's first experiment has no runs (a figure without data is left out of the paper, not drawn empty), and for a
+    column that every run has and the frames lack.
     """
+    try:
+        refuse_absent(frames)
+    except RegrokError as error:
+        raise RegrokError(f"figure {name}: {error}") from error
     shown = show(frames, entry.experiments)
     if entry.experiments and shown.of(0).empty:
         raise RegrokError(
@@ -39,6 +46,7 @@ def draw(
         except RegrokError as error:
             raise RegrokError(f"figures.{name}: {error}") from error
         figure, caption, description = kind.draw(shown, chosen, options, style)
+        say_where_blank(figure)
         figure.draw_without_rendering()
     return figure, caption, description
 

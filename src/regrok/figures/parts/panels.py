@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 
+from regrok.figures.parts.blank import drawn, legend
 from regrok.figures.parts.shown import runs_of, value_of
 from regrok.figures.parts.style import (
     BLACK,
@@ -21,6 +22,9 @@ from regrok.figures.parts.style import (
     short_number,
 )
 from regrok.figures.parts.summaries import medians
+
+LEAST = 1e-9
+"""What stands for 0 where values are compared in ratio."""
 
 BESIDE = -4 / 72
 """Inches by which run points stand to the left of their median, so that its bar does not hide them."""
@@ -104,7 +108,8 @@ def accuracy_curves(
     ax.set_xlabel("step")
     ax.set_ylabel("accuracy")
     # Above the axes: curves that generalise late leave no corner free.
-    ax.legend(
+    legend(
+        ax,
         loc="lower right",
         bbox_to_anchor=(1.02, 1.0),
         ncols=max(1, len(values)),
@@ -114,6 +119,18 @@ def accuracy_curves(
         columnspacing=0.8,
         borderaxespad=0,
     )
+
+
+def nearest(present: Sequence[float], wanted: Sequence[float]) -> list[float]:
+    """The values that were run next to each wanted one in ratio, in order and each once; 0 is below all others."""
+    values = np.asarray(present, float)
+    places = np.log(values + LEAST)
+    return sorted({float(values[np.argmin(np.abs(places - np.log(w + LEAST)))]) for w in wanted})
+
+
+def spread(present: Sequence[float]) -> list[float]:
+    """The first, the middle and the last of the values that were run: whose curves are drawn where none is named."""
+    return [present[0], present[len(present) // 2], present[-1]]
 
 
 def scaling_line(
@@ -138,7 +155,9 @@ def scaling_line(
 
 
 def identity_line(ax: Axes) -> None:
-    """y = x, dotted, over what the axes show; captions name it."""
+    """y = x, dotted, over what the axes show; captions name it. Over nothing there is no line."""
+    if not drawn(ax):
+        return
     low = min(ax.get_xlim()[0], ax.get_ylim()[0])
     high = max(ax.get_xlim()[1], ax.get_ylim()[1])
     ax.plot([low, high], [low, high], color=GREY, lw=0.8, ls=DASHES[2], zorder=1)

@@ -49,6 +49,12 @@ class Shown:
         """One run's logged points, in order of step."""
         return self.curves[self.curves.run_id == run_id].sort_values("step")
 
+    def observed(self, run_id: str, *columns: str) -> pd.DataFrame:
+        """One run's points at which all these columns are known; none where one of them was not measured."""
+        curve = self.curve(run_id)
+        absent = {column: float("nan") for column in columns if column not in curve}
+        return curve.assign(**absent).dropna(subset=list(columns))
+
     def spectrum(self, run_id: str, kind: str) -> pd.DataFrame:
         """One run's spectra of one kind as steps × frequencies; empty when none was measured."""
         if self.spectra is None or self.spectra.empty:

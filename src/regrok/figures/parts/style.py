@@ -191,7 +191,7 @@ def plain_ticks(
 def from_zero(ax: Axes) -> None:
     """A y axis from zero to a little above the highest point or bar."""
     highest = ax.dataLim.y1
-    ax.set_ylim(0, 1.12 * highest if np.isfinite(highest) and highest > 0 else None)
+    ax.set_ylim(0, 1.12 * highest if np.isfinite(highest) and highest > 0 else 1)
 
 
 def log_scale(ax: Axes, which: str) -> None:

@@ -18,7 +18,9 @@ def median(runs: pd.DataFrame, column: str) -> tuple[float, float, float]:
     A run that did not get there within its budget takes part as censored (see `selection.duration`): to drop it would
     pull the median down. A median or an end beyond the budgets is ∞; without runs all three are NaN.
     """
-    found = lifetimes.median(*duration(runs, column))
+    times, seen = duration(runs, column)
+    finite = np.isfinite(times)  # the norm of a run that diverged has no end
+    found = lifetimes.median(times[finite], seen[finite])
     if not found.n:
         return np.nan, np.nan, np.nan
     if found.value is None:
@@ -34,4 +36,5 @@ def medians(runs: pd.DataFrame, by: str, column: str) -> pd.DataFrame:
         middle, low, high = median(group, column)
         n = len(duration(group, column)[0])
         rows.append({by: value, "median": middle, "low": low, "high": high, "n": n})
-    return pd.DataFrame(rows, columns=[by, "median", "low", "high", "n"])
+    table = pd.DataFrame(rows, columns=[by, "median", "low", "high", "n"])
+    return table.astype({"median": float, "low": float, "high": float, "n": int})

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+EMPTY = "No entry in this build."
+"""The one row of a table that has nothing to list."""
+
 
 def table(
     name: str,
@@ -18,10 +21,11 @@ def table(
     """A whole environment with caption and label `tab:<name>`.
 
     columns: the column specification. A row that is one string spans all columns (a group's heading).
-    together: indices of rows that no page break may follow.
+    together: indices of rows that no page break may follow. A table without rows says that it has none.
     """
     width = len(header)
-    lines = [_row(row, width, i == 0, i in together) for i, row in enumerate(rows)]
+    shown = rows or [EMPTY]
+    lines = [_row(row, width, i == 0, i in together) for i, row in enumerate(shown)]
     head = [r"\toprule", " & ".join(header) + r" \\", r"\midrule"]
     body = [*lines, r"\bottomrule"]
     label = rf"\caption{{{caption}}}\label{{tab:{name}}}"
