@@ -241,6 +241,12 @@ def test_holm_is_over_the_experiment():
     assert two.holm(p) == pytest.approx([0.04, 0.06, 0.06, 0.9])
 
 
+def test_a_mean_that_is_known_to_no_better_than_half_of_itself_is_not_compared():
+    theirs = {"delay": 1440, "delay_sd": 3109.0}
+    assert found(ours(5), released([row(5, **theirs)]))["delay.ratio"].value is None
+    assert found(ours(5), released([row(50, **theirs)]))["delay.ratio"].value is not None
+
+
 # Lines ---------------------------------------------------------------------------------------------------------
 
 LAMBDAS = (0.1, 0.3, 0.5, 1.0)
@@ -278,6 +284,13 @@ def test_a_line_over_fewer_cells_than_theirs_is_not_compared():
     made = line(sweep(lambdas=LAMBDAS[:3]), **{"T_grok.slope": SLOPE})
     assert made["T_grok.slope_ratio"].value is None
     assert "1 of 4 cells" in made["T_grok.slope_ratio"].reason
+
+
+def test_without_published_cells_every_number_is_missing_with_a_reason():
+    lines = {"S1": {"factor": "weight_decay", "within": {"weight_decay": [0.1, 1.0]}}}
+    made = found(sweep(), {}, lines=lines)
+    assert {value.value for value in made.values()} == {None}
+    assert all(value.reason for value in made.values())
 
 
 def test_cells_of_our_own_do_not_enter_the_line():

@@ -26,6 +26,38 @@ from regrok.study.defaults import option
 PUBLISHED = ("log_every", "rows", "statistics")
 DEFAULTS: dict[str, Any] = {"compare": [], "lines": {}, "replicates": 2000}
 REFERS: dict[str, Any] = {"compare": "experiments"}
+ESTIMATES: dict[str, list[str]] = {
+    "": ["released_runs"],
+    "compare": [
+        "cells",
+        "unfinished",
+        "tests",
+        "below",
+        "rejected",
+        "smallest_p",
+        "worst_ratio",
+        "T_mem.ratio",
+        "T_grok.ratio",
+        "delay.ratio",
+        "V_mem.ratio",
+        "V_final.ratio",
+        "rate_loss.ratio",
+    ],
+    "lines": [
+        "T_grok.slope",
+        "T_grok.exponent",
+        "T_grok.pearson",
+        "T_grok.slope_ratio",
+        "T_grok.exponent_difference",
+        "T_grok.pearson_difference",
+        "delay.slope",
+        "delay.exponent",
+        "delay.pearson",
+        "delay.slope_ratio",
+        "delay.exponent_difference",
+        "delay.pearson_difference",
+    ],
+}
 
 STATISTICS = {"slope": "ratio", "exponent": "difference", "pearson": "difference"}
 """Statistic of a line → how two of it are compared."""
@@ -127,17 +159,18 @@ def lines(
     """
     keys = [f"{response}.{s}" for response in scaling.RESPONSES for s in STATISTICS]
     reported: Mapping[str, Any] = published["statistics"]
-    limits = line.get("within", {})
     matches = pd.DataFrame([row["match"] for row in published["rows"] if row.get("grokked")])
-    needed = within(matches, limits).to_dict("records")
-    reason = None
+    needed = within(matches, line.get("within") if len(matches) else {}).to_dict("records")
+    reason = None if needed else "no published cells are at hand"
     if absent := [match for match in needed if within(runs, match).empty]:
         reason = f"{len(absent)} of {len(needed)} cells of the released line were not run here"
     fitted: dict[str, est.Estimate] = {}
     if reason is None:
         members = frames.experiments[frames.experiments["run_id"].isin(runs["run_id"])]
         options = {**line, "replicates": replicates, "survival": False}
-        read = Frames(runs, frames.curves, members, frames.spectra)
+        # Both sides are rounded to one grid alike, so that it opens no room between them.
+        exact = runs.assign(T_mem_previous=runs["T_mem"], T_grok_previous=runs["T_grok"])
+        read = Frames(exact, frames.curves, members, frames.spectra)
         fitted = scaling.fit(read, options, seed)["estimates"]
     found: dict[str, est.Estimate] = {}
     for key in keys:
@@ -195,9 +228,10 @@ def fit(
     Estimates: released_runs (all that are published, counted). Per experiment of `compare`: cells (that both sides
     have), unfinished (of them, those without a comparison of times), tests, below (p < .05), rejected (after Holm's
     correction over the experiment), smallest_p (Holm's), worst_ratio (of the mean with the smallest p), and
-    <quantity>.ratio, ours over released, pooled over cells, for T_mem, T_grok, delay, V_mem, V_final and rate_loss = 1 − r. Per experiment of
-    `lines`, where the released runs have the number: T_grok and delay .slope_ratio, .exponent_difference and
-    .pearson_difference, with our own number on the published grid beside each. Cells: one record per cell and test.
+    <quantity>.ratio, ours over released, pooled over cells, for T_mem, T_grok, delay, V_mem, V_final and
+    rate_loss = 1 − r. Per experiment of `lines`, where the released runs have the number: T_grok and delay
+    .slope_ratio, .exponent_difference and .pearson_difference, and .slope, .exponent and .pearson of our own on the
+    published grid. Cells: one record per cell and test.
     """
     settings = option(options, DEFAULTS)
     released = sum(int(row["runs"]) for each in published.values() for row in each["rows"])

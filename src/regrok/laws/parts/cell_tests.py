@@ -28,6 +28,9 @@ QUANTITIES = {
 SHARES = ("memorised", "grokked")
 EVENTS = ("T_mem", "T_grok")
 
+RESOLVED = 0.5
+"""Largest standard error, as a share of its mean, of a mean whose logarithm the delta method is trusted with."""
+
 ROUNDINGS = {"T_mem": 1, "T_grok": 1, "delay": 2}
 """Time → how many crossings it is made of, each rounded up to the grid."""
 
@@ -73,7 +76,7 @@ def rate_losses(runs: pd.DataFrame, curves: Mapping[str, pd.DataFrame], every: f
 
 
 def compare_means(quantity: str, ours: np.ndarray, theirs: two.Sample, every: float) -> Test | None:
-    """The test of one quantity; None with fewer than two runs on a side.
+    """The test of one quantity; None with fewer than two runs on a side, or with a mean that is not resolved.
 
     A time that is read on a grid scatters by the rounding alone: a standard deviation below that (0, where all runs
     show the same step) is raised to it on both sides, since otherwise one grid step would be infinitely significant.
@@ -83,6 +86,8 @@ def compare_means(quantity: str, ours: np.ndarray, theirs: two.Sample, every: fl
     least = every * math.sqrt(ROUNDINGS.get(quantity, 0) / 12)
     a, b = two.sample(ours).at_least(least), theirs.at_least(least)
     if min(a.mean, b.mean) > 0:
+        if any(x.sd > RESOLVED * x.mean * math.sqrt(x.n) for x in (a, b)):
+            return None
         contrast = two.log_ratio(a, b)
         return Test(quantity, two.sample(ours), theirs, contrast.p, contrast=contrast)
     contrast = two.difference(a, b)
