@@ -172,7 +172,7 @@ def test_the_step_of_the_grid_alone_is_not_infinitely_significant():
     rows = [make_run(T_mem=825, delay=1000, seed=s) for s in range(3)]
     test = result(rows, released([row(3, T_mem=800, T_mem_sd=0)]))["cells"][0]
     assert test["ours_sd"] == 0
-    assert 1e-4 < test["p"] < 0.05
+    assert 1e-4 < test["p_value"] < 0.05
     nothing = [make_run(T_mem=775, delay=1000, seed=s) for s in range(3)]
     assert found(nothing, released([row(3, T_mem=800, T_mem_sd=0)]))["smallest_p"].value == 1
 
@@ -197,7 +197,7 @@ def test_an_unfinished_cell_compares_its_share_and_no_times():
     cells = result(rows, released([row(**PUBLISHED_DELAY)]))["cells"]
     share = next(cell for cell in cells if cell["quantity"] == "grokked")
     assert (share["ours_count"], share["released_count"]) == (7, 10)
-    assert share["p"] == pytest.approx(8 / 18)  # one exception of 18 falls among our 8
+    assert share["p_value"] == pytest.approx(8 / 18)  # one exception of 18 falls among our 8
     theirs = found(ours(), released([row(**PUBLISHED_DELAY, grokked=3)]))
     assert theirs["delay.ratio"].value is None
     assert theirs["unfinished"].value == 1

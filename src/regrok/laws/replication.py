@@ -97,7 +97,7 @@ def pooled_ratio(cells: Iterable[Cell], quantity: str) -> est.Estimate:
     if len(contrasts) < len(found):
         return est.missing("a mean that is not positive has no ratio", n, POOLED)
     weights = [1 / (1 / c.runs + 1 / c.released_runs) for c, _ in found]
-    note = f"{len(found)} cells, {n} of our runs"
+    note = f"{len(found)} {'cell' if len(found) == 1 else 'cells'}, {n} of our runs"
     return two.ratio_of(
         two.pooled(contrasts, weights), n, POOLED if len(found) > 1 else RATIO, note
     )
@@ -195,7 +195,7 @@ def records(experiment: str, cells: list[Cell]) -> list[dict[str, Any]]:
     for cell in cells:
         common = {"experiment": experiment, **cell.settings}
         common |= {"runs": cell.runs, "released_runs": cell.released_runs}
-        common["unfinished"] = cell.unfinished
+        common |= {"grokked": cell.grokked[0], "released_grokked": cell.grokked[1]}
         for test in cell.tests:
             record: dict[str, Any] = {**common, "quantity": test.quantity}
             for side, shown in (("ours", test.ours), ("released", test.theirs)):
@@ -210,7 +210,7 @@ def records(experiment: str, cells: list[Cell]) -> list[dict[str, Any]]:
                 low, high = d.value - d.half, d.value + d.half
                 how = "difference of means, Welch"
                 record["difference"] = est.estimate(d.value, low, high, cell.runs, how)
-            made.append(record | {"p": test.p, "p_holm": next(adjusted)})
+            made.append(record | {"p_value": test.p, "p_holm": next(adjusted)})
     return made
 
 

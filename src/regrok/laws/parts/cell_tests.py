@@ -58,8 +58,13 @@ class Cell:
     runs: int
     released_runs: int
     tests: list[Test]
-    unfinished: bool
-    """Whether a run of either side did not grok, so that its times are not compared."""
+    grokked: tuple[int, int]
+    """How many of ours and of theirs grokked."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a run of either side did not grok, so that its times are not compared."""
+        return self.grokked[0] < self.runs or self.grokked[1] < self.released_runs
 
 
 def rate_losses(runs: pd.DataFrame, curves: Mapping[str, pd.DataFrame], every: float) -> np.ndarray:
@@ -125,6 +130,6 @@ def compare_cell(
                 else runs[quantity].to_numpy(float)
             )
             tests.append(compare_means(quantity, values, theirs, every))
-    unfinished = counted["grokked"] < n or row.get("grokked", released) < released
+    grokked = (counted["grokked"], int(row.get("grokked", released)))
     made = [test for test in tests if test is not None]
-    return Cell(cell_settings(runs), n, released, made, unfinished)
+    return Cell(cell_settings(runs), n, released, made, grokked)
