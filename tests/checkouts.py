@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from configurations import ROOT
+from regrok.files import read_parquet
 from regrok.pipeline.graph import Graph
 from regrok.study.read import SECTIONS, load_config
 from small import small_run
@@ -196,5 +196,5 @@ def finished_runs(folder: Path) -> set[str]:
 
 def results(folder: Path) -> tuple[bytes, bytes]:
     """What a build found, as bytes: the curves' file, and the runs without how long they took."""
-    runs = pd.read_parquet(folder / FRAMES[0]).drop(columns="wall_seconds")
+    runs = read_parquet(folder / FRAMES[0]).drop(columns="wall_seconds")
     return (folder / FRAMES[1]).read_bytes(), runs.to_csv(index=False).encode()

@@ -32,7 +32,11 @@ def study(
         ROOT / "config.yaml", told | ({"studies": list(studies)} if studies else {})
     )
     frames = synthetic.make_frames(config)
-    fits = {name: _fit(name, entry, frames, config) for name, entry in config.fits.items()}
+    reported = published(config)
+    fits = {
+        name: _fit(name, entry, frames, config, told(reported, config, name))
+        for name, entry in config.fits.items()
+    }
     claims = load_claims(config, ROOT / "studies")
     return SimpleNamespace(
         config=config,
@@ -43,7 +47,7 @@ def study(
     )
 
 
-def _fit(name, entry, frames, config):
+def _fit(name, entry, frames, config, given):
     lighter = dict(entry.options)
     if "replicates" in getattr(law(entry.law), "DEFAULTS", {}):
         # Each draw of these two is a regression.
@@ -55,7 +59,8 @@ def _fit(name, entry, frames, config):
         lighter["robust_replicates"] = 5
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = run_fit(name, entry.model_copy(update={"options": lighter}), frames, config.fits)
+        block = entry.model_copy(update={"options": lighter})
+        made = run_fit(name, block, frames, config.fits, given)
     # As the workflow hands it on: through JSON.
     return json.loads(json.dumps(made))
 

@@ -15,6 +15,7 @@ import pytest
 
 from checkouts import FRAMES, SOURCES, build, copy_project
 from configurations import ROOT
+from regrok.files import read_parquet
 
 PAGE = ROOT / "docs" / "add-your-own.md"
 ADDED = {"small_modulus": 4, "majority": 2, "signs": 2}
@@ -97,8 +98,8 @@ def test_what_the_page_adds_is_trained_and_in_the_runs(followed):
     """The page's own experiments alone, from the configuration that the page made."""
     status, said = build(followed, *FRAMES, "--config", "scale=smoke", f"only=[{','.join(ADDED)}]")
     assert status == 0, said
-    runs = pd.read_parquet(followed / "results/smoke/runs.parquet").set_index("run_id")
-    members = pd.read_parquet(followed / "results/smoke/experiments.parquet")
+    runs = read_parquet(followed / "results/smoke/runs.parquet").set_index("run_id")
+    members = read_parquet(followed / "results/smoke/experiments.parquet")
     assert members.groupby("experiment").size().to_dict() == ADDED
     for name, column, value in (
         ("small_modulus", "p", 23),
@@ -126,7 +127,7 @@ def test_the_page_s_paper_is_trained_judged_and_typeset_alone(followed):
     ).stdout
     assert "A first look" in text
     [results] = (followed / "results").glob("smoke*first_look*")
-    runs = pd.read_parquet(results / "runs.parquet")
+    runs = read_parquet(results / "runs.parquet")
     assert len(runs) == 6 and (runs["p"] == 23).all()
     [claim] = json.loads((results / "ledger.json").read_text(encoding="utf-8"))["claims"]
     assert claim["id"] == "Z1" and claim["runs"] == 6

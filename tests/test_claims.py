@@ -63,6 +63,9 @@ def test_published_value_meets_its_own_predicate(claims):
             assert entry["verdict"] == best, claim.id
 
 
+CORRECTED = {"date": "2026-01-31", "why": "it counted runs that never grokked"}
+
+
 def changed(tmp_path, change) -> Path:
     """The studies, with something changed in paper A's claims."""
     path = shutil.copytree(STUDIES, tmp_path / "studies") / "norm_delay/claims.yaml"
@@ -84,6 +87,21 @@ def changed(tmp_path, change) -> Path:
             r"B1: this id is given twice, in \S+norm_delay\S+ line \d+ and \S+depth_and_decay",
         ),
         (lambda d: d["claims"][0].update(id="C1"), "C1: this paper's letter is A"),
+        (lambda d: d["claims"][0].pop("origin"), "A1: origin: missing"),
+        (lambda d: d["claims"][0].update(origin="print"), "A1: origin = 'print'.*printed"),
+        (
+            lambda d: d["claims"][0].update(corrected={**CORRECTED, "by": ["A77"]}),
+            r"A1: corrected\.by = 'A77': no such claim",
+        ),
+        (
+            lambda d: [
+                claim.update(corrected={**CORRECTED, "by": [by]})
+                for claim in d["claims"]
+                for one, by in (("A1", "A2-weight-decay"), ("A2-weight-decay", "A3"))
+                if claim["id"] == one
+            ],
+            r"A1: corrected\.by = 'A2-weight-decay': that entry was corrected too",
+        ),
         (
             lambda d: d["claims"][0].update(estimand="sumary.runs"),
             "'sumary'.*Did you mean 'summary'",
@@ -163,7 +181,13 @@ def test_the_table_lists_all_and_says_what_is_not_judged(capsys, ledger_path, cl
     assert status == 0
     assert all(claim.id in printed.out for claim in claims.claims)
     assert "reproduced" in printed.out
-    assert f"{len(claims.claims) - 1} not judged yet" in printed.out.replace("\n", " ")
+    words = printed.out.replace("\n", " ")
+    for origin in ("printed", "released", "ours"):
+        mine = [c for c in claims.claims if c.origin == origin and c.corrected is None]
+        judged = ["A3"] if origin == "printed" else []
+        assert (
+            f"laptop, {origin}: {len(mine)} claims; {len(mine) - len(judged)} not judged" in words
+        )
     assert "snakemake" in printed.err
 
 

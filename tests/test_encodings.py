@@ -16,13 +16,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from checkouts import FRAMES, build, make_checkout, small_study
 from configurations import CONFIG, ROOT
 from regrok import terminal
 from regrok.cli import main
+from regrok.files import read_parquet
 
 SOURCES = sorted(
     path
@@ -208,5 +208,5 @@ def test_a_build_trains_under_another_encoding_and_beside_other_packages(locales
     environment = {**hostile, **locales, "LC_ALL": "zh_CN.GBK"}
     status, said = build(folder, environment=environment)
     assert status == 0, said
-    assert len(pd.read_parquet(folder / FRAMES[0])) == 1
+    assert len(read_parquet(folder / FRAMES[0])) == 1
     assert "Traceback" not in said and "Logging error" not in said, said

@@ -34,6 +34,7 @@ from checkouts import (
     until,
     write_study,
 )
+from regrok.files import read_parquet
 
 pytestmark = [pytest.mark.long, pytest.mark.snakemake]
 
@@ -253,7 +254,7 @@ def test_a_config_edited_during_a_build_waits_for_the_next_one(undisturbed, tmp_
     assert status == 0, said
     assert results(folder) == results(undisturbed)
     built(folder)
-    runs = pd.read_parquet(folder / FRAMES[0])
+    runs = read_parquet(folder / FRAMES[0])
     assert sorted(runs["run_id"]) == sorted(study_of(folder).plan.runs)
     assert len(runs) == 12
 
@@ -366,9 +367,9 @@ def test_without_a_compiler_the_build_says_so_once_and_agrees(quick, tmp_path):
     said = built(folder, environment=environment)
     assert said.count("about three times slower") == 1
     assert not list((tmp_path / "cache").rglob("*.so"))
-    native, reference = (pd.read_parquet(each / FRAMES[0]) for each in (quick, folder))
+    native, reference = (read_parquet(each / FRAMES[0]) for each in (quick, folder))
     assert list(native["run_id"]) == list(reference["run_id"])
-    curves = [pd.read_parquet(each / FRAMES[1]) for each in (quick, folder)]
+    curves = [read_parquet(each / FRAMES[1]) for each in (quick, folder)]
     early = [curve[curve["step"] <= 100].reset_index(drop=True) for curve in curves]
     assert len(early[0]) == 8 * 5
     for name in ("V", "train_loss", "validation_loss"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from regrok import latex
 from regrok.paper.numbers import NOT_ESTIMATED, PHRASES, numbers, write_numbers
-from regrok.study.words import VERDICTS
+from regrok.study.words import ORIGINS, VERDICTS
 from studies import published, study
 
 
@@ -98,8 +98,11 @@ def test_every_estimate_verdict_and_setting_has_its_key():
     assert set(found["verdict"]) == {claim.id for claim in made.claims.claims}
     assert found["setting"]["S2.weight_decay"].startswith("0.01, 0.1, 0.3")
     assert found["given"]["A_runs"] == "293"
-    total = sum(int(found["counted"][f"verdict.{v.replace(' ', '_')}"]) for v in VERDICTS)
-    assert total == len(made.ledger["claims"])
+    for origin in ORIGINS:
+        mine = [c for c in made.ledger["claims"] if c["origin"] == origin and not c["corrected"]]
+        words = [f"verdict.{origin}.{v.replace(' ', '_')}" for v in VERDICTS]
+        assert sum(int(found["counted"][word]) for word in words) == len(mine)
+        assert found["counted"][f"claims.{origin}"] == str(len(mine))
 
 
 def test_what_could_not_be_estimated_says_so():

@@ -14,6 +14,7 @@ import pytest
 
 from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
+from regrok.judging.ledger import counts
 from regrok.paper import lint, references, texts, typeset
 from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
@@ -61,7 +62,7 @@ def test_the_paper_builds_and_lints_with_every_verdict_flipped(smoke, tmp_path, 
     flipped.ledger = copy.deepcopy(made.ledger)
     for claim in flipped.ledger["claims"]:
         claim["verdict"] = verdict
-    flipped.ledger["verdicts"] = {v: len(claim) if v == verdict else 0 for v in VERDICTS}
+    flipped.ledger["verdicts"] = counts(flipped.ledger["claims"])
     shutil.copytree(folder / "figures", tmp_path / "results/figures")
     results(flipped, tmp_path / "results", only=())
     build = Build(checkout(tmp_path), flipped, tmp_path / "results")
@@ -263,7 +264,10 @@ def test_a_study_of_which_nothing_runs_has_a_row_and_no_section(paper):
     assert "depth_and_decay" not in (paper.folder / "studies.tex").read_text(encoding="utf-8")
     table = (paper.folder / "overview.tex").read_text(encoding="utf-8")
     row = next(line for line in table.splitlines() if line.startswith("B &"))
-    assert r"\citep{manir2026systematic} & -- & 28 & 0 & 0 & 0 & 0 & 28" in row
+    standing = [c for c in paper.made.claims.claims if c.letter == "B" and c.corrected is None]
+    printed = sum(c.origin == "printed" for c in standing)
+    counts = f"-- & {len(standing) - printed} & {printed} & 0 & 0 & 0 & 0 & 0 & {printed}"
+    assert rf"\citep{{manir2026systematic}} & {counts}" in row
     assert r"\ref{sec:norm_delay}" in table
 
 

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from checkouts import copy_project
+from regrok.files import read_parquet
 from regrok.pipeline.graph import Graph
 from regrok.runs.store import RunStore
 from regrok.study.read import load_config
@@ -152,7 +153,7 @@ def sized(folder: Path) -> tuple[int, int]:
 
 def same_frames(one: Path, other: Path) -> None:
     for name in ("runs", "curves", "spectra", "experiments"):
-        frames = [pd.read_parquet(folder / RESULTS / f"{name}.parquet") for folder in (one, other)]
+        frames = [read_parquet(folder / RESULTS / f"{name}.parquet") for folder in (one, other)]
         left, right = (frame.drop(columns=OWN_TIME, errors="ignore") for frame in frames)
         pd.testing.assert_frame_equal(left, right, check_exact=True)
 

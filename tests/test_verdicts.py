@@ -27,6 +27,7 @@ UNCLEAR = estimate(0.1, -1.0, 1.0, 5, "")
 def claims_of(**changes) -> Claims:
     claim = {
         "id": "X1",
+        "origin": "printed",
         "place": "abstract",
         "statement": "It is so.",
         "published": {"value": 1.0, "text": "1"},
@@ -116,9 +117,9 @@ def test_a_rule_about_the_direction_alone_never_reproduces_the_number():
     assert entry["verdict"] == "reproduced in direction only" and "regime" in entry["reason"]
     assert judged(other, interval(1.05, 1.3))["verdict"] == "inconclusive"
     assert judged(other, interval(1.2, 1.3))["verdict"] == "not reproduced"
-    none = {"kind": "all_equal", "target": 0, "minimum_runs": 3, "direction_only": True}
-    assert judged(none, share(0, 3))["verdict"] == "reproduced in direction only"
-    assert judged(none, share(2, 3))["verdict"] == "not reproduced"
+    none = {"kind": "all_equal", "target": 0, "minimum_runs": 5, "direction_only": True}
+    assert judged(none, share(0, 5))["verdict"] == "reproduced in direction only"
+    assert judged(none, share(5, 5))["verdict"] == "not reproduced"
 
 
 @pytest.mark.parametrize(
@@ -127,12 +128,19 @@ def test_a_rule_about_the_direction_alone_never_reproduces_the_number():
         (0, 0, 5, "reproduced"),
         (0, 0, 4, "inconclusive"),
         (0, 1, 10, "reproduced in direction only"),
-        (0, 6, 10, "not reproduced"),
-        (0, 5, 10, "not reproduced"),
+        (0, 6, 10, "inconclusive"),
+        (0, 9, 10, "not reproduced"),
         (1, 15, 15, "reproduced"),
         (1, 14, 15, "reproduced in direction only"),
         (1, 1, 15, "not reproduced"),
-        (1, 1, 2, "not reproduced"),
+        (
+            1,
+            11,
+            20,
+            "inconclusive",
+        ),  # a bare majority is no direction: Wilson's interval is .34 to .74
+        (1, 5, 12, "inconclusive"),  # nor is its absence a refutation: .19 to .68
+        (1, 1, 2, "inconclusive"),
     ],
 )
 def test_all_equal(target, count, n, verdict):
@@ -145,9 +153,10 @@ def test_all_equal(target, count, n, verdict):
     [
         (0.8, 4, 5, "reproduced"),
         (0.8, 3, 5, "reproduced"),
-        (0.8, 2, 5, "not reproduced"),  # Wilson's upper end is 0.77
+        (0.8, 2, 5, "inconclusive"),  # Wilson's interval is .12 to .77: not .8, and one half
+        (0.8, 0, 5, "not reproduced"),
         (0.6, 2, 5, "inconclusive"),  # 0.6 lies in the interval, the majority does not
-        (0.8, 2, 2, "inconclusive"),
+        (0.8, 4, 4, "inconclusive"),  # fewer than five runs
         (0.6, 50, 50, "reproduced in direction only"),
         (0.8, 5, 50, "not reproduced"),
     ],
@@ -155,6 +164,52 @@ def test_all_equal(target, count, n, verdict):
 def test_proportion(target, count, n, verdict):
     predicate = {"kind": "proportion", "target": target, "minimum_runs": 3}
     assert judged(predicate, share(count, n))["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("theirs", "count", "n", "verdict"),
+    [
+        (3, 3, 5, "reproduced"),
+        (3, 4, 5, "reproduced"),
+        (
+            3,
+            0,
+            5,
+            "inconclusive",
+        ),  # Fisher's p is .17: three of five and none of five may be one share
+        (3, 0, 40, "not reproduced"),  # p = .0005
+        (3, 40, 40, "reproduced in direction only"),
+        (5, 1, 20, "not reproduced"),
+        (0, 1, 5, "inconclusive"),  # one of five does not contradict none of five, nor is it none
+    ],
+)
+def test_a_published_share_is_a_sample_too(theirs, count, n, verdict):
+    predicate = {"kind": "proportion", "target": theirs / 5, "minimum_runs": 5, "published_runs": 5}
+    assert judged(predicate, share(count, n))["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("rule", "low", "high", "verdict"),
+    [
+        ({"target": 1.0, "factor": 1.5}, 0.8, 1.3, "reproduced"),
+        ({"target": 1.0, "factor": 1.5}, 0.6, 1.3, "inconclusive"),  # holds it, and too much beside
+        ({"target": 1.0, "factor": 1.5}, 1.1, 1.3, "not reproduced"),
+        ({"target": 1.0, "factor": 1.5}, 1.01, 9.0, "not reproduced"),
+        ({"target": 0.0, "precision": 0.2}, -0.1, 0.2, "reproduced"),
+        ({"target": 0.0, "precision": 0.2}, -0.1, 0.3, "inconclusive"),
+    ],
+)
+def test_an_interval_that_holds_a_number_has_to_be_precise(rule, low, high, verdict):
+    assert judged({"kind": "holds", **rule}, interval(low, high))["verdict"] == verdict
+
+
+def test_runs_that_do_not_exist_have_a_verdict_of_their_own():
+    none = est.absent("no run of λ = 5 memorised").as_json()
+    entry = judged(WITHIN, none, UP)
+    assert (entry["verdict"], entry["reason"]) == ("no such run here", "no run of λ = 5 memorised")
+    assert judged({"kind": "all_equal", "target": 1, "minimum_runs": 5}, none)["verdict"] == (
+        "no such run here"
+    )
 
 
 def test_no_estimate_is_inconclusive_with_its_reason():
@@ -188,6 +243,7 @@ def test_every_verdict_can_be_reached():
         judged(WITHIN, interval(2, 3), UP)["verdict"],
         judged(WITHIN, interval(2, 3))["verdict"],
         judged(WITHIN, interval(0, 3))["verdict"],
+        judged(WITHIN, est.absent("nothing memorised").as_json())["verdict"],
         judged(WITHIN, interval(1, 1), ran=())["verdict"],
     }
     assert reached == set(VERDICTS)

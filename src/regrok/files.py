@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import math
 import os
@@ -17,6 +16,7 @@ from regrok.errors import RegrokError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 # pandas and pyarrow are imported where a frame is written: Snakefile and jobs need the rest without them.
 
@@ -68,14 +68,32 @@ def parquet_bytes(frame: pd.DataFrame, metadata: dict[bytes, Any] | None = None)
             for key, value in metadata.items()
         }
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **packed})
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
+    return bytes(sink.getvalue())
 
 
 def write_parquet(frame: pd.DataFrame, path: Path | str) -> None:
     """Write a frame atomically."""
     write_atomically(Path(path), parquet_bytes(frame))
+
+
+def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    """A parquet file, or these columns of it, as an Arrow table. Raises OSError, ValueError or pyarrow's errors.
+
+    Without threads: those that Arrow reads with, and pandas through it, now and then abort the process when it ends
+    (apache/arrow#34314), and a job whose work is done counts as failed.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pa.OSFile(str(path)) as source, pq.ParquetFile(source, pre_buffer=False) as file:
+        return file.read(columns=columns, use_threads=False, use_pandas_metadata=True)
+
+
+def read_parquet(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
+    """A parquet file, or these columns of it, as a frame. Raises as `read_table` does."""
+    return read_table(path, columns).to_pandas(use_threads=False)
 
 
 def set_aside(path: Path, reason: object, remedy: str) -> Path:

@@ -239,6 +239,12 @@ _COUNTS = [
 ]
 
 
+def stacked(words: str) -> str:
+    """The first word above the others, for the head of a narrow column."""
+    first, _, rest = words.partition(" ")
+    return rf"\makecell{{{escape(first)}\\{escape(rest)}}}" if rest else escape(first)
+
+
 def count(value: int, noun: str = "", plural: str | None = None) -> str:
     """`3, "run"` → "three runs": small counts in words, as prose has them."""
     shown = _COUNTS[value] if 0 <= value < len(_COUNTS) else exact(int(value))

@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-import pandas as pd
-
+from regrok.files import read_parquet
 from regrok.pipeline.script import job
 from regrok.report.pages import write_pages
 from regrok.study.written import written_config
@@ -15,7 +14,7 @@ with job(snakemake.log[0]):
         written_config(results),
         results,
         json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
-        pd.read_parquet(snakemake.input.runs),
-        pd.read_parquet(snakemake.input.experiments),
+        read_parquet(snakemake.input.runs),
+        read_parquet(snakemake.input.experiments),
         snakemake.output.front,
     )

@@ -22,6 +22,7 @@ STYLES = {
     "reproduced in direction only": "yellow",
     "not reproduced": "red",
     "inconclusive": "magenta",
+    "no such run here": "cyan",
 }
 UNJUDGED = "not judged yet"
 
@@ -122,6 +123,8 @@ def read_entries(
         )
         # The ledger's own command is that of the whole audit, trained.
         | {"command": command_in(config, claim.fit, claim.experiments)}
+        # What a ledger of before the entry was corrected does not know.
+        | {"origin": claim.origin, "corrected": claim.correction}
         for claim in claims.claims
     }, readings
 
@@ -149,7 +152,8 @@ def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Con
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("claim", "published", "measured", "n", "verdict"):
+    table.add_column("claim", no_wrap=True)
+    for heading in ("published", "measured", "n", "verdict"):
         table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
     for entry in entries.values():
         table.add_row(
@@ -157,12 +161,21 @@ def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Con
             escape(entry["published_text"]),
             escape(_measured(entry)),
             str(entry["n"]) if entry["n"] else "",
-            _styled(entry["verdict"]),
+            _styled(entry["verdict"]) + (" (corrected)" if entry["corrected"] else ""),
         )
     console.print(table)
-    counts = Counter(entry["verdict"] for entry in entries.values())
-    summary = ", ".join(f"{n} {word}" for word, n in counts.most_common())
-    console.print(f"\n{config.scale}: {len(entries)} claims; {summary}.")
+    standing = [entry for entry in entries.values() if entry["corrected"] is None]
+    console.print()
+    for origin in dict.fromkeys(entry["origin"] for entry in standing):
+        counts = Counter(entry["verdict"] for entry in standing if entry["origin"] == origin)
+        summary = ", ".join(f"{n} {word}" for word, n in counts.most_common())
+        console.print(
+            f"{config.scale}, {origin}: {counts.total()} claims; {summary}.", soft_wrap=True
+        )
+    if corrected := len(entries) - len(standing):
+        console.print(
+            f"{corrected} more were corrected by others and are kept; they are not counted."
+        )
 
 
 def show_claim(
@@ -179,6 +192,8 @@ def show_claim(
     folder = results_folder(config)
     rows = {
         "statement": escape(entry["statement"]),
+        "origin": entry["origin"],
+        "corrected": escape(_correction(entry)),
         "source": escape(f"arXiv {paper.arxiv} ({paper.short}), {entry['place']}"),
         "published": escape(entry["published_text"]),
         "verdict": _styled(entry["verdict"])
@@ -208,6 +223,11 @@ def show_claim(
         table.add_column(overflow="fold")
         table.add_row(name, text)
         console.print(table)
+
+
+def _correction(entry: dict[str, Any]) -> str:
+    why = entry["corrected"]
+    return f"on {why['date']}: {why['why']} See {', '.join(why['by'])}." if why else ""
 
 
 def _runs(entry: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from regrok.judging.verdicts import judge
 from regrok.runs.frames import Frames
 from regrok.study.claims import Claims
-from regrok.study.words import OUT_OF_SCOPE, VERDICTS, Scale
+from regrok.study.words import ORIGINS, OUT_OF_SCOPE, VERDICTS, Scale
 
 
 def ledger(
@@ -19,10 +19,12 @@ def ledger(
     """Judge all claims.
 
     fits: what `regrok.laws.run_fit` returned, by name; the one of law `robustness` supplies the other readings.
-    Returns JSON: {"scale", "verdicts" (word → count), "readings" (names of the other readings), "claims": [entries]}.
-    An entry has id, paper, arxiv, place, statement, published_value, published_text, estimand, fit, what `judge`
-    returns, robustness ({reading: {verdict, value, low, high}}), survives (whether every other reading gives the same
-    verdict; null when there is none), experiments, run_ids, runs, minutes (of training) and command.
+    Returns JSON: {"scale", "verdicts" (origin → word → count, of the entries that stand), "corrected" (how many do
+    not), "readings" (names of the other readings), "claims": [entries]}.
+    An entry has id, paper, arxiv, origin, place, statement, published_value, published_text, estimand, fit, corrected
+    (null, or {"date", "by", "why"}), what `judge` returns, robustness ({reading: {verdict, value, low, high}}),
+    survives (whether every other reading gives the same verdict; null when there is none), experiments, run_ids, runs,
+    minutes (of training) and command.
     """
     estimates = {key: value for made in fits.values() for key, value in made["estimates"].items()}
     readings = {
@@ -35,7 +37,9 @@ def ledger(
         dict.fromkeys(label for claim in claims.claims for label in claim.alternatives)
     )
     repeated = {
-        key for made in fits.values() for part in made.get("variants", {}).values() for key in part
+        label: set(changed)
+        for made in fits.values()
+        for label, changed in made.get("variants", {}).items()
     }
     seconds = frames.runs.set_index("run_id")["wall_seconds"]
     entries = []
@@ -43,9 +47,9 @@ def ledger(
         judged = judge(claim, estimates, scale, ran)
         others = {}
         if judged["verdict"] != OUT_OF_SCOPE:
-            # A fit that is not repeated says nothing about its claim's robustness.
-            if claim.estimand in repeated:
-                for label, changed in readings.items():
+            # A fit that a reading does not repeat says nothing about its claim's robustness.
+            for label, changed in readings.items():
+                if claim.estimand in repeated[label]:
                     others[label] = judge(claim, changed, scale, ran)
             for label, estimand in claim.alternatives.items():
                 others[label] = judge(claim, estimates, scale, ran, estimand)
@@ -56,12 +60,14 @@ def ledger(
                 "id": claim.id,
                 "paper": claim.letter,
                 "arxiv": claims.papers[claim.letter].arxiv,
+                "origin": claim.origin,
                 "place": claim.place,
                 "statement": claim.statement,
                 "published_value": claim.published.value,
                 "published_text": claim.published.text,
                 "estimand": claim.estimand,
                 "fit": claim.fit,
+                "corrected": claim.correction,
                 **judged,
                 "robustness": {
                     label: {k: other[k] for k in ("verdict", "value", "low", "high")}
@@ -81,15 +87,41 @@ def ledger(
                 ),
             }
         )
-    counts = {word: sum(e["verdict"] == word for e in entries) for word in VERDICTS}
-    return {"scale": scale, "verdicts": counts, "readings": labels, "claims": entries}
+    return {
+        "scale": scale,
+        "verdicts": counts(entries),
+        "corrected": sum(not stands(e) for e in entries),
+        "readings": labels,
+        "claims": entries,
+    }
+
+
+def stands(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of the ledger speaks for its claim still: it was not corrected by another."""
+    return entry.get("corrected") is None
+
+
+def counts(entries: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Origin → verdict → how many of the entries that stand; origins ask different things and are not summed."""
+    standing = [e for e in entries if stands(e)]
+    return {
+        origin: {
+            word: sum(e["verdict"] == word and e["origin"] == origin for e in standing)
+            for word in VERDICTS
+        }
+        for origin in ORIGINS
+    }
 
 
 def ledger_frame(made: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per claim, a column per scalar field, and a column `verdict: <reading>` per other reading."""
+    """One row per claim, a column per scalar field, and a column `verdict: <reading>` per other reading.
+
+    corrected: the entries that took a claim's place, parted by spaces.
+    """
     rows = []
     for entry in made["claims"]:
         row = {k: v for k, v in entry.items() if not isinstance(v, list | dict)}
+        row["corrected"] = " ".join(entry["corrected"]["by"]) if entry["corrected"] else None
         for label in made["readings"]:
             row[f"verdict: {label}"] = entry["robustness"].get(label, {}).get("verdict")
         rows.append(row)

@@ -7,17 +7,25 @@ import math
 from collections.abc import Mapping, Set
 from typing import Any
 
+from scipy.stats import fisher_exact
+
 from regrok.errors import RegrokError
 from regrok.study.claims import Claim
-from regrok.study.predicates import AllEqual, Proportion, Sign
+from regrok.study.predicates import AllEqual, Holds, Proportion, Sign
 from regrok.study.words import (
     DIRECTION,
     INCONCLUSIVE,
+    NO_SUCH_RUN,
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
     REPRODUCED,
     Scale,
 )
+
+FEWEST = 5
+"""Runs that a share rests on at least: of three that all grok, one in two and a half may still be an exception."""
+LEVEL = 0.95
+"""Level of the interval of every estimate, and of the comparison of two shares."""
 
 
 def _placed(estimate: Mapping[str, Any], band: tuple[float, float]) -> str:
@@ -52,8 +60,12 @@ def criterion(predicate: Any) -> str:
     match predicate:
         case AllEqual(target=target, minimum_runs=least):
             return f"{'every' if target else 'no'} run, of at least {least}"
-        case Proportion(target=target, minimum_runs=least):
+        case Proportion(target=target, minimum_runs=least, published_runs=None):
             return f"interval holds {number(target)}, at least {least} runs"
+        case Proportion(target=target, minimum_runs=least, published_runs=int(of)):
+            return f"as {round(target * of)} of {of}, at least {least} runs"
+        case Holds(target=target):
+            return f"interval holds {number(target)}, within {_band_text(predicate.band())}"
     return _band_text(predicate.band())
 
 
@@ -74,17 +86,27 @@ def _whole_verdict(
     predicate: Any, estimate: Mapping[str, Any], direction: Mapping[str, Any] | None, sign: str
 ) -> tuple[str, str]:
     value, n = estimate["value"], estimate["n"]
+    if value is None and estimate.get("absent"):
+        return NO_SUCH_RUN, str(estimate["absent"])
     if value is None:
         return INCONCLUSIVE, str(estimate.get("reason", "no estimate"))
     if isinstance(predicate, AllEqual | Proportion):
         return _share_verdict(predicate, estimate)
     if estimate["low"] is None and estimate["high"] is None:
-        return INCONCLUSIVE, f"no interval from {n} runs"
+        why = estimate.get("reason")
+        return INCONCLUSIVE, f"no interval from {n} runs" + (f" ({why})" if why else "")
     band = predicate.band()
     text = _band_text(band)
     place = _placed(estimate, band)
+    if isinstance(predicate, Holds):
+        text = number(predicate.target)
+        held = _placed(estimate, (predicate.target, predicate.target)) != "outside"
+        if held and place != "inside":
+            return INCONCLUSIVE, f"the interval holds {text}, and too much beside it"
+        place = "inside" if held else "outside"
     if place == "inside":
-        return REPRODUCED, f"the interval lies within the criterion ({text})"
+        how = "holds" if isinstance(predicate, Holds) else "lies within the criterion"
+        return REPRODUCED, f"the interval {how} ({text})"
     if place == "across":
         return INCONCLUSIVE, f"the interval straddles the criterion ({text})"
     if direction is not None and direction["value"] is not None:
@@ -98,27 +120,50 @@ def _whole_verdict(
 def _share_verdict(
     predicate: AllEqual | Proportion, estimate: Mapping[str, Any]
 ) -> tuple[str, str]:
+    """The rule of shares: a share is the claimed one, or lies on its side of one half beyond doubt, or neither."""
     value, n = estimate["value"], estimate["n"]
+    claimed = predicate.target
     count = f"{round(value * n)} of {n} runs"
-    same_side = (value > 0.5) if predicate.target > 0.5 else (value < 0.5)
+    least = max(predicate.minimum_runs, FEWEST)
+    if n < least:
+        return INCONCLUSIVE, f"{count}; the rule asks for {least}"
+    if estimate["low"] is None or estimate["high"] is None:
+        return INCONCLUSIVE, f"{count}; no interval"
     if isinstance(predicate, AllEqual):
-        if value != predicate.target:
-            return (DIRECTION if same_side else NOT_REPRODUCED), count
-        if n < predicate.minimum_runs:
-            return INCONCLUSIVE, f"{count}; the criterion asks for {predicate.minimum_runs}"
-        return REPRODUCED, count
-    if n < predicate.minimum_runs:
-        return INCONCLUSIVE, f"{count}; the criterion asks for {predicate.minimum_runs}"
-    if (
-        _placed(
-            {"low": predicate.target, "high": predicate.target}, (estimate["low"], estimate["high"])
-        )
-        == "inside"
-    ):
-        return (REPRODUCED, count) if same_side else (INCONCLUSIVE, f"{count}; no clear majority")
-    return (
-        DIRECTION if same_side else NOT_REPRODUCED
-    ), f"{count}, against {predicate.target:g} published"
+        if value == claimed:
+            return REPRODUCED, count
+        against = count
+    else:
+        agree, against = _same_share(predicate, estimate, count)
+        if agree is not None:
+            return agree, against
+    low, high = estimate["low"], estimate["high"]
+    if low <= 0.5 <= high:
+        return INCONCLUSIVE, f"{against}; the interval holds one half"
+    return (DIRECTION if (value > 0.5) == (claimed > 0.5) else NOT_REPRODUCED), against
+
+
+def _same_share(
+    predicate: Proportion, estimate: Mapping[str, Any], count: str
+) -> tuple[str | None, str]:
+    """The verdict where the share may be the published one; else null, with the words that say against what."""
+    value, n, claimed = estimate["value"], estimate["n"], predicate.target
+    same_side = (value > 0.5) == (claimed > 0.5)
+    holds = _placed({"low": claimed, "high": claimed}, (estimate["low"], estimate["high"]))
+    of = predicate.published_runs
+    if of is None:
+        against = f"{count}, against {claimed:g} published"
+        compatible = holds == "inside"
+    else:
+        theirs = round(claimed * of)
+        against = f"{count}, against {theirs} of {of} published"
+        table = [[round(value * n), n - round(value * n)], [theirs, of - theirs]]
+        compatible = float(fisher_exact(table).pvalue) >= 1 - LEVEL
+    if not compatible:
+        return None, against
+    if holds == "inside" and same_side:
+        return REPRODUCED, against
+    return INCONCLUSIVE, f"{against}; no clear majority"
 
 
 def _look_up(claim: Claim, estimand: str, estimates: Mapping[str, Any]) -> Mapping[str, Any]:

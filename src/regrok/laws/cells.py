@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import lifetimes
+from regrok.laws.parts import lifetimes, resolution
 from regrok.laws.parts.selection import cell_settings, duration, log_norm_ratio, within
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -28,6 +28,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     for cell, rows in runs.groupby("cell", sort=True):
         grokked, memorised = rows["T_grok"].notna(), rows["T_mem"].notna()
         end, _ = duration(rows, "T_grok")
+        between = resolution.ends(rows, "T_grok", end)
         horizon = float(end[~grokked].min() if (~grokked).any() else end.max())
         cells.append(
             cell_settings(rows)
@@ -36,10 +37,10 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
             | {
                 "grokked": est.share(int(grokked.sum()), len(rows)),
                 "memorised": est.share(int(memorised.sum()), len(rows)),
-                "T_mem": lifetimes.median(*duration(rows, "T_mem")),
-                "T_grok": lifetimes.median(*duration(rows, "T_grok")),
-                "T_grok_restricted_mean": lifetimes.restricted_mean(end, grokked, horizon),
-                "delay": lifetimes.median(*duration(rows, "delay")),
+                "T_mem": lifetimes.median_of(rows, "T_mem"),
+                "T_grok": lifetimes.median_of(rows, "T_grok"),
+                "T_grok_restricted_mean": lifetimes.restricted_mean(end, grokked, horizon, between),
+                "delay": lifetimes.median_of(rows, "delay"),
                 "V_mem": est.mean(rows["V_mem"]),
                 "V_final": est.mean(rows["V_final"]),
                 "log_norm_ratio": est.mean(log_norm_ratio(rows)),

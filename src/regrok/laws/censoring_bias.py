@@ -18,6 +18,7 @@ import statsmodels.api as sm
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
+from regrok.laws.parts.warned import heard
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -66,13 +67,15 @@ def exponents(runs: pd.DataFrame) -> dict[str, est.Estimate]:
     observed = runs["observed"].to_numpy()
 
     def least_squares(rows: np.ndarray, time: np.ndarray) -> est.Estimate:
-        if np.ptp(log_decay[rows]) == 0:
+        if not rows.any() or np.ptp(log_decay[rows]) == 0:
             return est.missing("one weight decay left", int(rows.sum()), "log-log least squares")
-        fitted = sm.OLS(np.log(time[rows]), sm.add_constant(log_decay[rows])).fit()
-        low, high = fitted.conf_int(1 - est.LEVEL)[1]
-        return est.estimate(
+        with heard() as said:
+            fitted = sm.OLS(np.log(time[rows]), sm.add_constant(log_decay[rows])).fit()
+            low, high = fitted.conf_int(1 - est.LEVEL)[1]
+        found = est.estimate(
             fitted.params[1], low, high, int(rows.sum()), "log-log least squares, t interval"
         )
+        return est.without_interval(found, f"no interval: {'; '.join(said)}") if said else found
 
     return {
         "survival": lifetimes.accelerated_failure_time(lower, upper, covariate, "weibull")[

@@ -8,7 +8,7 @@ T_grok, every run that memorised in those of the delay.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from scipy import stats
 
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import lifetimes
+from regrok.laws.parts import lifetimes, resolution
 from regrok.laws.parts.selection import conditions, duration, grouped, plain, watched
 from regrok.laws.regimes import shares
 from regrok.runs.frames import Frames
@@ -49,16 +49,23 @@ ESTIMATES: dict[str, list[str]] = {
     ],
 }
 TIMES = ("delay", "T_grok")
+LARGEST = 700.0
+"""The largest logarithm that has a number."""
 POINT_COLUMNS = (
     *("run_id", "cell", "seed", "T_mem", "T_grok", "delay"),
     *("outcome", "steps", "max_steps", "rms_grok"),
 )
 
 
-def ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estimate]:
+def ratio(
+    a: np.ndarray,
+    b: np.ndarray,
+    between: tuple[resolution.Ends, resolution.Ends] | None = None,
+) -> tuple[est.Estimate, est.Estimate]:
     """mean(a) / mean(b) and its logarithm, with the delta method's interval on the log and Welch's degrees of freedom.
 
-    a, b: positive delays of the runs that grokked.
+    a, b: positive delays of the runs that grokked, or norms; between: the ends that the delays of each lie between, if
+    they are delays.
     """
     estimator = "ratio of means, delta method with Welch's degrees of freedom"
     n = a.size + b.size
@@ -74,13 +81,29 @@ def ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estimate]:
         )
     parts = [x.var(ddof=1) / x.size / x.mean() ** 2 for x in (a, b)]
     variance = sum(parts)
-    freedom = variance**2 / sum(v**2 / (x.size - 1) for v, x in zip(parts, (a, b), strict=True))
-    half = stats.t.ppf(0.5 + est.LEVEL / 2, freedom) * math.sqrt(variance) if variance > 0 else 0.0
-    low, high = log_ratio - half, log_ratio + half
-    return (
-        est.estimate(math.exp(log_ratio), math.exp(low), math.exp(high), n, estimator),
-        est.estimate(log_ratio, low, high, n, estimator),
-    )
+    half, floor = 0.0, None
+    if variance > 0:
+        freedom = variance**2 / sum(v**2 / (x.size - 1) for v, x in zip(parts, (a, b), strict=True))
+        half = stats.t.ppf(0.5 + est.LEVEL / 2, freedom) * math.sqrt(variance)
+    if between is not None:
+        top, bottom = ([float(end.mean()) for end in ends] for ends in between)
+        floor = log_ratio_floor(top, bottom)
+    log = est.estimate(log_ratio, log_ratio - half, log_ratio + half, n, estimator, floor=floor)
+    return exponential(log), log
+
+
+def exponential(log: est.Estimate) -> est.Estimate:
+    """A ratio from its logarithm; an end that is too large for a number is open."""
+    ends = (log.value, log.low, log.high)
+    value, low, high = (None if end is None or end > LARGEST else math.exp(end) for end in ends)
+    return replace(log, value=value, low=low, high=high)
+
+
+def log_ratio_floor(a: Sequence[float], b: Sequence[float]) -> est.Floor | None:
+    """What the logging leaves open of log(a/b). a, b: least and largest value of each; None where one may be 0."""
+    if min(*a, *b) <= 0:
+        return None
+    return math.log(a[0] / b[1]), math.log(a[1] / b[0])
 
 
 def spread_ratio(a: np.ndarray, b: np.ndarray) -> tuple[est.Estimate, est.Estimate]:
@@ -126,12 +149,18 @@ def describe(
 ) -> dict[str, est.Estimate]:
     """What one group of runs did; see `fit` for the keys."""
     found = shares(rows)
-    found["delay_mean"] = est.mean(rows["delay"], "steps")
-    found["delay_median"] = lifetimes.median(*duration(rows, "delay"))
+    found["delay_mean"] = resolution.mean(rows, "delay")
+    found["delay_median"] = lifetimes.median_of(rows, "delay")
     for column in TIMES:
         known, time, seen = times(rows, column)
         made = lifetimes.restricted_mean_over_seeds(
-            time, seen, conditions(known), horizon[column], replicates, seed
+            time,
+            seen,
+            conditions(known),
+            horizon[column],
+            replicates,
+            seed,
+            resolution.ends(known, column, time),
         )
         if len(known) < len(rows):
             missing = f"{len(rows) - len(known)} of {len(rows)} runs never memorised: no delay"
@@ -171,24 +200,32 @@ def restricted_ratio(
         return np.log(top / bottom)
 
     note = f"over the first {horizon:,.0f} steps; {int((~seen).sum())} of {n} runs censored"
-    log = est.bootstrap(log_ratio, labels, replicates, seed, estimator, note=note)
+    floor = log_ratio_floor(
+        *(
+            lifetimes.area_floor(seen, horizon, resolution.ends(rows, column, time))
+            for rows, time, seen in parts
+        )
+    )
+    log = est.bootstrap(log_ratio, labels, replicates, seed, estimator, note=note, floor=floor)
     if not all(events):
         slow = "first" if events[1] else "second"
         note = f"{log.note}; a bound, since no run of the {slow} group grokked by then"
         log = replace(log, note=note)
         log = replace(log, high=None) if events[1] else replace(log, low=None)
-    value, low, high = (
-        None if end is None else math.exp(end) for end in (log.value, log.low, log.high)
-    )
-    return replace(log, value=value, low=low, high=high), log
+    return exponential(log), log
 
 
 def contrast(
     a: pd.DataFrame, b: pd.DataFrame, horizon: Mapping[str, float], replicates: int, seed: int
 ) -> dict[str, est.Estimate]:
     """Group a over group b; see `fit` for the keys."""
-    delays = [rows["delay"].dropna().to_numpy(float) for rows in (a, b)]
-    found = [*ratio(*delays), *spread_ratio(*delays)]
+    known = [rows[rows["delay"].notna()] for rows in (a, b)]
+    delays = [rows["delay"].to_numpy(float) for rows in known]
+    between = [resolution.ends(rows, "delay", rows["delay"]) for rows in known]
+    found = [
+        *ratio(delays[0], delays[1], (between[0], between[1])),
+        *spread_ratio(delays[0], delays[1]),
+    ]
     for column in TIMES:
         found += restricted_ratio(a, b, column, horizon[column], replicates, seed)
     names = ("delay_ratio", "spread_ratio", "delay_restricted_ratio", "T_grok_restricted_ratio")

@@ -7,15 +7,15 @@ least five of them.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import OptimizeWarning, curve_fit
+from scipy.optimize import curve_fit
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import cell_settings, curve_of, of_experiments, plain
+from regrok.laws.parts.warned import heard
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -29,7 +29,7 @@ def fit_curve(steps: np.ndarray, V: np.ndarray) -> dict[str, float] | None:
     """Least-squares A, r, C and R² of V = A·r^(t − t₀) + C; None if it cannot be fitted.
 
     steps: (m,) increasing, t₀ the first of them; V: (m,). r is per step and may exceed 1 (a growing norm).
-    None for fewer than five points, a constant curve, or no convergence.
+    None for fewer than five points, a constant curve, no convergence, or a curve that does not tell A, r and C apart.
     """
     if steps.size < MINIMUM_POINTS:
         return None
@@ -40,16 +40,20 @@ def fit_curve(steps: np.ndarray, V: np.ndarray) -> dict[str, float] | None:
     t, v = (steps - steps[0]) / span, (V - V[-1]) / height
 
     def model(t: np.ndarray, a: float, k: float, c: float) -> np.ndarray:
-        return a * np.exp(-k * t) + c
+        # The search may step far out and come back.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return a * np.exp(-k * t) + c
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", OptimizeWarning)
+        with heard() as said:
             (a, k, c), _ = curve_fit(model, t, v, p0=(v[0], 3.0, 0.0), maxfev=2000)
+            residual = v - model(t, a, k, c)
+            r_squared = 1 - residual @ residual / ((v - v.mean()) @ (v - v.mean()))
     except RuntimeError:
         return None
-    residual = v - model(t, a, k, c)
-    r_squared = 1 - residual @ residual / ((v - v.mean()) @ (v - v.mean()))
+    # SciPy warns where the curve does not tell A, r and C apart.
+    if said or not np.isfinite([a, k, c, r_squared]).all():
+        return None
     return {
         "A": float(a * height),
         "rate": float(np.exp(-k / span)),

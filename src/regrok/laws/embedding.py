@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.laws.parts import estimate as est
+from regrok.laws.parts import resolution
 from regrok.laws.parts.selection import grouped, plain
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -115,7 +116,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
         ):
             estimates[f"{name}.{key}"] = share_mean(table[grokked], key)
         estimates[f"{name}.top5_share_not_grokked"] = share_mean(table[~grokked], "top5_share")
-        estimates[f"{name}.delay_mean"] = est.mean(rows["delay"], "steps")
+        estimates[f"{name}.delay_mean"] = resolution.mean(rows, "delay")
         points += [{k: v if isinstance(v, list) else plain(v) for k, v in p.items()} for p in here]
     return {"estimates": estimates, "points": points, "cells": []}
 

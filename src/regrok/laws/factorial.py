@@ -116,6 +116,10 @@ class Regression:
         if self.reason is not None:
             return
         self.value = np.array([found[name].value for name in self.names])
+        # Where the likelihood tells nothing of its error, neither do draws of its flat top.
+        self.doubt = next((v.reason for v in found.values() if v.reason is not None), None)
+        if self.doubt is not None:
+            return
         self.draws = np.full((settings["replicates"], len(self.names)), np.nan)
         values, rng = x.to_numpy(float), np.random.default_rng(seed)
         start = lifetimes.coefficients(lower, upper, values, np.ones(self.n), self.family)
@@ -132,9 +136,14 @@ class Regression:
         if self.reason is not None:
             return est.missing(self.reason, self.n, estimator)
         w = np.array([weights.get(name, 0.0) for name in self.names])
-        log = est.from_draws(
-            float(self.value @ w), self.draws @ w, self.n, np.unique(self.strata).size, estimator
-        )
+        value = float(self.value @ w)
+        if self.doubt is not None:
+            log = est.without_interval(
+                est.estimate(value, None, None, self.n, estimator), self.doubt
+            )
+        else:
+            strata = np.unique(self.strata).size
+            log = est.from_draws(value, self.draws @ w, self.n, strata, estimator)
         if log.value is None or abs(log.value) > math.log(FAR):
             reason = f"beyond a factor of {FAR:g}: too few runs grokked to bound it"
             return est.missing(reason, self.n, estimator)
@@ -142,7 +151,8 @@ class Regression:
             None if end is None or abs(end) > math.log(FAR) else math.exp(end)
             for end in (log.low, log.high)
         )
-        return est.estimate(math.exp(log.value), low, high, self.n, log.estimator, note=note)
+        made = est.estimate(math.exp(log.value), low, high, self.n, log.estimator, note=note)
+        return est.without_interval(made, log.reason) if log.reason else made
 
 
 def coded(runs: pd.DataFrame, factors: list[Factor], pairs: list[list[str]]) -> pd.DataFrame:

@@ -9,7 +9,6 @@ share all settings but the logging count as one cell.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from regrok.laws.parts.selection import (
     plain,
     within,
 )
+from regrok.laws.parts.warned import heard
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -70,7 +70,8 @@ def contraction(
 ) -> tuple[float, float]:
     """log(V_mem/V) over the window after T_mem per elapsed 1/(2ηλ): 1 if weight decay acts alone; and its end.
 
-    The window is `window`/(ηλ) steps, to the first logged step at or after its end. NaN if the run ends before.
+    The window is `window`/(ηλ) steps, to the first logged step at or after its end. NaN if the run ends before, or V
+    vanishes, which has no logarithm.
     """
     curve = curve[curve["V"].notna()]
     after = curve[curve["step"] >= T_mem + 2 * window * time_scale]
@@ -78,8 +79,10 @@ def contraction(
     if after.empty or start.empty:
         return np.nan, np.nan
     end, V_end = float(after["step"].iloc[0]), float(after["V"].iloc[0])
-    elapsed = (end - T_mem) / time_scale
-    return float(np.log(float(start["V"].iloc[0]) / V_end) / elapsed), end
+    V_mem, elapsed = float(start["V"].iloc[0]), (end - T_mem) / time_scale
+    if min(V_mem, V_end, elapsed) <= 0:
+        return np.nan, np.nan
+    return float(np.log(V_mem / V_end) / elapsed), end
 
 
 def inputs(runs: pd.DataFrame, curves: pd.DataFrame, window: float) -> pd.DataFrame:
@@ -106,13 +109,16 @@ def inputs(runs: pd.DataFrame, curves: pd.DataFrame, window: float) -> pd.DataFr
 
 
 def _robust(design: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Huber's coefficients; least squares where the residuals have no scale (an exact fit)."""
+    """Huber's coefficients; least squares where the residuals have no scale (an exact fit), NaN without a solution."""
     start = np.linalg.lstsq(design, y, rcond=None)[0]
     if np.median(np.abs(y - design @ start)) < 1e-9:
         return start
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return sm.RLM(y, design, M=sm.robust.norms.HuberT()).fit().params
+    try:
+        with heard() as said:
+            params = sm.RLM(y, design, M=sm.robust.norms.HuberT()).fit().params
+    except (np.linalg.LinAlgError, ValueError, ZeroDivisionError):
+        return np.full(start.size, np.nan)
+    return np.full(start.size, np.nan) if said else params
 
 
 def _predict(train: pd.DataFrame, test: pd.DataFrame, features: list[str]) -> dict[str, np.ndarray]:

@@ -58,7 +58,7 @@ def exponent_difference(
     log = log - log.mean()
     x = pd.DataFrame({"other": other, "log": log, "cross": other * log})
     found = lifetimes.accelerated_failure_time(lower, upper, x, family)["cross"]
-    if found.value is None:
+    if found.value is None or found.reason is not None:
         return found
     cells, values = conditions(runs), x.to_numpy()
     start = lifetimes.coefficients(lower, upper, values, np.ones(len(runs)), family)

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from regrok.laws.parts import estimate as est
+from regrok.laws.parts import resolution
 from regrok.laws.parts.selection import grouped, log_norm_ratio, plain
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -67,7 +68,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
             f"{name}.sign_agreement_share": est.share(
                 agree, n_memorised, f"{agree} {of_memorised}"
             ),
-            f"{name}.delay_mean": est.mean(rows["delay"], "steps"),
+            f"{name}.delay_mean": resolution.mean(rows, "delay"),
             f"{name}.log_norm_ratio_mean": est.mean(log_norm_ratio(rows)),
         }
         ratio = log_norm_ratio(rows)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.laws.parts import estimate as est
+from regrok.laws.parts import resolution
 from regrok.laws.parts.selection import cell_settings, distinct, within
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -40,7 +41,8 @@ def shares(runs: pd.DataFrame) -> dict[str, est.Estimate]:
 def fastest(runs: pd.DataFrame, factor: str, replicates: int, seed: int) -> est.Estimate:
     """The factor's value whose runs have the least mean delay, among values where all runs grokked.
 
-    Its interval spans the values that win in 95 % of resamples of the seeds.
+    Its interval spans the values that win in 95 % of resamples of the seeds, and those whose mean delay the logging
+    cannot tell from the winner's.
     """
     estimator = "value of least mean delay, bootstrap over seeds"
     whole = runs.groupby(factor)["T_grok"].transform(lambda t: t.notna().all())
@@ -54,9 +56,17 @@ def fastest(runs: pd.DataFrame, factor: str, replicates: int, seed: int) -> est.
         means = np.stack([np.where(label[i] == k, delay[i], np.nan) for k in range(values.size)])
         return values[np.argmin(np.nanmean(means, -1), axis=0)]
 
-    return est.bootstrap(
+    found = est.bootstrap(
         winner, label, replicates, seed, estimator, bounds=(float(values[0]), float(values[-1]))
     )
+    low, high = (
+        np.bincount(label, end) / np.bincount(label)
+        for end in resolution.ends(runs, "delay", runs["delay"])
+    )
+    if values.size == 1:
+        return est.without_interval(found, "no interval: one value tried")
+    alike = values[low <= high[values == found.value]]
+    return est.choice(found, float(alike.min()), float(alike.max()))
 
 
 def window(
@@ -106,7 +116,11 @@ def window(
         words = [outside or "the last value tried: the window may go on beyond it"]
         if apart:
             words.append(f"{apart} values beyond the edges have a share above one half too")
-        found = est.estimate(values[edge], lower, upper, total, estimator, note="; ".join(words))
+        found = est.choice(
+            est.estimate(values[edge], lower, upper, total, estimator, note="; ".join(words)),
+            float(lower),
+            float(upper),
+        )
         if edge == end:
             found = replace(found, low=None) if end == 0 else replace(found, high=None)
         made.append(found)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import lifetimes, regression
+from regrok.laws.parts import lifetimes, regression, resolution
 from regrok.laws.parts.selection import (
     cell_settings,
     conditions,
@@ -93,14 +93,16 @@ def _response(
     )
     groups, x, t = conditions(known), known["factor"].to_numpy(), known[response].to_numpy(float)
     line_x = 1 / x if inverse else x
-    product = t * x if inverse else t / x
+    ends = resolution.ends(known, response, known[response])
+    # Where seeds differ by more than the logging, the bootstrap over them holds what the logging adds.
+    unresolved = bool(t.size) and resolution.unresolved(t, ends, groups)
     unit = {"learning_rate_times_weight_decay": "", "escape_theory": ""}.get(factor, "steps")
 
     def of(
         statistic: Any, name: str, unit: str = "", bounds: tuple[float, float] = est.UNBOUNDED
     ) -> est.Estimate:
         return est.bootstrap(
-            statistic,
+            lambda i: statistic(i, t[i]),
             groups,
             settings["replicates"],
             seed,
@@ -108,35 +110,65 @@ def _response(
             unit,
             note,
             bounds,
+            resolution.floor(lambda t: statistic(slice(None), t), t, ends) if unresolved else None,
         )
 
     def line(statistic: Any, *rest: Any) -> est.Estimate:
         against = f"1/{factor}" if inverse else factor
-        return of(lambda i: statistic(line_x[i], t[i]), f"least squares against {against}", *rest)
+        return of(
+            lambda i, t: statistic(np.broadcast_to(line_x[i], t.shape), t),
+            f"least squares against {against}",
+            *rest,
+        )
 
-    positive = t > 0
-    log_x, log_t = np.log(x[positive]), np.log(t[positive])
-    not_positive = f"{(~positive).sum()} not positive" if (~positive).any() else ""
-    exponent = est.bootstrap(
-        lambda i: regression.slope(log_x[i], log_t[i]),
-        groups[positive],
-        settings["replicates"],
-        seed,
-        "log-log least squares, bootstrap over seeds within cells",
-        note="; ".join(filter(None, [note, not_positive])),
-    )
+    def product(statistic: Any) -> Any:
+        return lambda i, t: statistic(t * x[i] if inverse else t / x[i])
+
     variation = "standard deviation over mean"
     return {
         "slope": line(regression.slope, unit),
         "intercept": line(regression.intercept, "steps"),
         "r_squared": line(regression.r_squared, "", est.SHARE),
         "pearson": line(regression.pearson, "", est.CORRELATION),
-        "exponent": exponent,
-        "product_mean": of(lambda i: product[i].mean(-1), "mean", unit),
-        "product_cv": of(
-            lambda i: regression.coefficient_of_variation(product[i]), variation, "", est.POSITIVE
-        ),
+        "exponent": _exponent(known, response, settings, seed, note, unresolved),
+        "product_mean": of(product(lambda values: values.mean(-1)), "mean", unit),
+        "product_cv": of(product(regression.coefficient_of_variation), variation, "", est.POSITIVE),
     }
+
+
+def _exponent(
+    known: pd.DataFrame,
+    response: str,
+    settings: dict[str, Any],
+    seed: int,
+    note: str,
+    unresolved: bool,
+) -> est.Estimate:
+    """Slope of log time on log factor by least squares, of the times above 0."""
+    t = known[response].to_numpy(float)
+    positive = t > 0
+    log_x, log_t = np.log(known["factor"].to_numpy()[positive]), np.log(t[positive])
+    not_positive = f"{(~positive).sum()} not positive" if (~positive).any() else ""
+    lower, upper = (end[positive] for end in resolution.ends(known, response, known[response]))
+    # A time that may be 0 has no lower end in logarithms; half of it stands for that.
+    between = np.log(np.where(lower > 0, lower, t[positive] / 2)), np.log(upper)
+    return est.bootstrap(
+        lambda i: regression.slope(log_x[i], log_t[i]),
+        conditions(known)[positive],
+        settings["replicates"],
+        seed,
+        "log-log least squares, bootstrap over seeds within cells",
+        note="; ".join(filter(None, [note, not_positive])),
+        floor=(
+            resolution.floor(
+                lambda log_t: regression.slope(np.broadcast_to(log_x, log_t.shape), log_t),
+                log_t,
+                between,
+            )
+            if unresolved and log_t.size
+            else None
+        ),
+    )
 
 
 def _survival_exponent(runs: pd.DataFrame, response: str) -> est.Estimate:
@@ -188,7 +220,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
         record = cell_settings(rows) | {"factor": plain(float(rows["factor"].mean()))}
         record |= {"runs": len(rows), "grokked": int(rows["T_grok"].notna().sum())}
         for response in RESPONSES:
-            record[response] = est.mean(rows[response], "steps")
+            record[response] = resolution.mean(rows, response)
             record[f"{response}_sd"] = plain(float(rows[response].std(ddof=1)))
         cells.append(record | {"cell": cell})
     return {"estimates": estimates, "points": points, "cells": cells}

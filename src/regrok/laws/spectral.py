@@ -7,7 +7,6 @@ paper's. Points of one run are not independent, so intervals resample whole runs
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import statsmodels.api as sm
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
 from regrok.laws.parts.selection import plain
+from regrok.laws.parts.warned import heard
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -125,19 +125,20 @@ def gap_points(
 
 
 def robust_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
-    """Slope, intercept and weighted R² of Huber's M-estimator; NaN where it has no solution."""
+    """Slope, intercept and weighted R² of Huber's M-estimator; NaN where it has none or statsmodels warns."""
     if x.size < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return (np.nan,) * 3
     slope, intercept = regression.slope(x, y), regression.intercept(x, y)
     # An exact line leaves no scale of residuals for the M-estimator to weigh by.
     if np.abs(y - slope * x - intercept).max() < 1e-9 * np.ptp(y):
         return float(slope), float(intercept), 1.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
+    try:
+        with heard() as said:
             fitted = sm.RLM(y, sm.add_constant(x), M=sm.robust.norms.HuberT()).fit()
-        except (np.linalg.LinAlgError, ValueError, ZeroDivisionError):
-            return (np.nan,) * 3
+    except (np.linalg.LinAlgError, ValueError, ZeroDivisionError):
+        return (np.nan,) * 3
+    if said:
+        return (np.nan,) * 3
     w = fitted.weights
     centred = y - np.average(y, weights=w)
     r_squared = 1 - (w @ (y - fitted.fittedvalues) ** 2) / (w @ centred**2)

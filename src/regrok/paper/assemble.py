@@ -16,9 +16,17 @@ from typing import Any
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import drawable, source
+from regrok.judging.ledger import stands
 from regrok.paper import texts
 from regrok.paper.references import bibliography
-from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, VERDICTS
+from regrok.study.words import (
+    DIRECTION,
+    INCONCLUSIVE,
+    NO_SUCH_RUN,
+    NOT_REPRODUCED,
+    OUT_OF_SCOPE,
+    VERDICTS,
+)
 from regrok.tables import buildable
 from regrok.tables.parts.booktabs import table
 
@@ -149,25 +157,30 @@ def abstract(sources: Mapping[str, Path], studies: Collection[str]) -> str:
 
 
 def overview(config: Any, ledger: Mapping[str, Any]) -> str:
-    """The audited papers as a table: where each is treated, and how many of its claims have which verdict."""
+    """The audited papers as a table: where each is treated, and how many of its printed claims have which verdict."""
     here = texts.shown_studies(config)
     rows = []
     for name, study in config.studies.items():
-        own = [c["verdict"] for c in ledger["claims"] if c["paper"] == study.paper.letter]
+        standing = [c for c in ledger["claims"] if c["paper"] == study.paper.letter and stands(c)]
+        own = [c["verdict"] for c in standing if c["origin"] == "printed"]
         rows.append(
             [
                 study.paper.letter,
                 rf"{latex.escape(study.paper.short)}~\citep{{{study.paper.cite}}}",
                 rf"\ref{{sec:{name}}}" if name in here else latex.NOTHING,
+                latex.exact(len(standing) - len(own)),
                 latex.exact(len(own)),
                 *(latex.exact(own.count(verdict)) for verdict in VERDICTS),
             ]
         )
-    words = {DIRECTION: "in direction only", OUT_OF_SCOPE: "out of scope"}
-    header = ["", "paper", "section", "claims", *(words.get(v, v) for v in VERDICTS)]
+    # A word of a verdict that is clear without the rest, as the columns are narrow.
+    short = {DIRECTION: "direction only", NO_SUCH_RUN: "no run", OUT_OF_SCOPE: "out of scope"}
+    words = [latex.stacked(short.get(v, v)) for v in VERDICTS]
+    header = ["", "paper", "section", "ours", "printed", *words]
     caption = (
-        r"\textbf{The audited papers,} with the number of their claims and of each verdict at this scale. "
-        r"A claim's name begins with its paper's letter."
+        r"\textbf{The audited papers,} with the number of their printed claims and of each verdict on those at this "
+        r"scale; of entries that no paper prints (our readings, and comparisons with released runs) the number. "
+        r"A claim's name begins with its paper's letter. No run: the runs that the claim is about do not exist here."
     )
     if len(here) < len(config.studies):
         caption += " A dash: no experiment of the paper is part of this build."
@@ -182,7 +195,7 @@ def unreproduced(ledger: Mapping[str, Any], explanations: Mapping[str, str | Non
     """
     lines = []
     for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE):
-        claims = [c for c in ledger["claims"] if c["verdict"] == verdict]
+        claims = [c for c in ledger["claims"] if c["verdict"] == verdict and stands(c)]
         if not claims:
             continue
         lines += [rf"\paragraph{{{verdict.capitalize()}.}}", r"\begin{description}"]

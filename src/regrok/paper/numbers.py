@@ -1,10 +1,10 @@
 """Every number that the paper's text may quote, by key: estimates, verdicts, settings, published constants, counts.
 
     \\result{weight_decay.T_grok.slope}   value          \\interval{…}   [low, high]      \\nruns{…}   n
-    \\verdict{A3}                         one of the five verdicts      \\verdictphrase{A3}   as a predicate clause
+    \\verdict{A3}                         one of the six verdicts       \\verdictphrase{A3}   as a predicate clause
     \\published{A3}                       as printed     \\setting{S2.weight_decay}      values over the runs
     \\given{A_runs}                       constants of the studies' published.yaml
-    \\counted{verdict.reproduced}         counts over the ledger and the runs
+    \\counted{verdict.printed.reproduced} counts over the ledger, by origin, and over the runs
 
 A key that is not defined stops the build and names itself (paper/regrok.sty, regrok.paper.lint).
 """
@@ -18,11 +18,14 @@ from typing import Any
 
 from regrok import latex
 from regrok.figures.parts.shown import estimates
+from regrok.judging.ledger import stands
 from regrok.measures.events import OUTCOMES
 from regrok.study.words import (
     DIRECTION,
     INCONCLUSIVE,
+    NO_SUCH_RUN,
     NOT_REPRODUCED,
+    ORIGINS,
     OUT_OF_SCOPE,
     REPRODUCED,
     VERDICTS,
@@ -34,6 +37,7 @@ PHRASES = {
     DIRECTION: "is reproduced in direction only",
     NOT_REPRODUCED: "is not reproduced",
     INCONCLUSIVE: "remains inconclusive",
+    NO_SUCH_RUN: "cannot be asked here: there is no such run",
     OUT_OF_SCOPE: "is out of scope at this scale",
 }
 """Verdict → the predicate of a sentence whose subject is the claim."""
@@ -85,14 +89,15 @@ def numbers(
 
 
 def counts(ledger: Mapping[str, Any], frames: Any) -> dict[str, str]:
-    """Counts over the ledger (small ones in words) and over the runs."""
-    claims = ledger["claims"]
+    """Counts over the ledger's entries that stand, origin by origin (small ones in words), and over the runs."""
+    claims = [c for c in ledger["claims"] if stands(c)]
     judged = [c for c in claims if c["verdict"] != OUT_OF_SCOPE]
     asked = [c for c in judged if c["survives"] is not None]
     runs = frames.runs
     made = {
         "claims": latex.exact(len(claims)),
         "claims.judged": latex.exact(len(judged)),
+        "claims.corrected": latex.count(len(ledger["claims"]) - len(claims)),
         "claims.read_anew": latex.exact(len(asked)),
         "claims.survive": latex.exact(sum(c["survives"] for c in asked)),
         "claims.firm": _names(
@@ -105,10 +110,17 @@ def counts(ledger: Mapping[str, Any], frames: Any) -> dict[str, str]:
         "steps": latex.number(float(runs.steps.sum())),
         "hours": latex.number(float(runs.wall_seconds.sum()) / 3600, 2),
     }
+    for origin in ORIGINS:
+        mine = [c for c in claims if c["origin"] == origin]
+        made[f"claims.{origin}"] = latex.exact(len(mine))
+        made[f"claims.{origin}.judged"] = latex.exact(sum(c in judged for c in mine))
+        for verdict in VERDICTS:
+            number = sum(c["verdict"] == verdict for c in mine)
+            made[f"verdict.{origin}.{_key(verdict)}"] = latex.exact(number)
     for verdict in VERDICTS:
-        names = [c["id"] for c in claims if c["verdict"] == verdict]
-        made[f"verdict.{_key(verdict)}"] = latex.exact(len(names))
-        made[f"names.{_key(verdict)}"] = _names(names)
+        made[f"names.{_key(verdict)}"] = _names(
+            [c["id"] for c in claims if c["verdict"] == verdict]
+        )
     for outcome in OUTCOMES:
         made[f"outcome.{_key(outcome)}"] = latex.exact(int(runs.outcome.eq(outcome).sum()))
     return made

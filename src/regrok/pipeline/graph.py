@@ -21,6 +21,7 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole
+from regrok.judging.power import refuse_powerless
 from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.references import refuse_unknown
 from regrok.paper.texts import shown_studies
@@ -37,10 +38,11 @@ from regrok.pipeline.sources import closure
 from regrok.released import bundle
 from regrok.runs.trained_by import TrainedBy, present
 from regrok.study.blocks import Config
-from regrok.study.claims import claims_file
+from regrok.study.claims import claims_file, load_claims
 from regrok.study.cost import flops_per_step, prior_steps
+from regrok.study.options import words
 from regrok.study.plan import Job, Plan, make_plan, refuse_empty
-from regrok.study.published import load_published, published_file
+from regrok.study.published import Published, load_published, published_file, told
 from regrok.study.read import load_config, load_panel
 from regrok.study.words import FRAMES, STUDIES
 from regrok.study.written import CONFIG, folder_of, results_folder, written_config
@@ -248,10 +250,25 @@ class Graph:
         return [f"laws/{law}.py" for law in dict.fromkeys(laws)]
 
     def fit_block(self, name: str) -> dict[str, Any]:
-        """A fit's block as plain values, with the blocks of the fits that it repeats."""
+        """A fit's block as plain values, with the blocks that it repeats and what it reads of the published cells.
+
+        Only what its law reads of them, so that another edit of published.yaml does not redo it.
+        """
         own = self.config.fits[name].model_dump(mode="json")
         others = {o: self.config.fits[o].model_dump(mode="json") for o in self.repeated(name)}
-        return {**own, "repeats": others} if others else own
+        given = self._told(name)
+        return (
+            own | ({"repeats": others} if others else {}) | ({"published": given} if given else {})
+        )
+
+    def _told(self, name: str) -> dict[str, Any]:
+        # Reading the files takes a while, and most laws read none of them.
+        reads_none = not words("laws", self.config.fits[name].law, "PUBLISHED")
+        return {} if reads_none else told(self._published, self.config, name)
+
+    @cached_property
+    def _published(self) -> Published:
+        return load_published(self.config)
 
     @property
     def figures(self) -> list[str]:
@@ -327,7 +344,9 @@ def read_graph(
     """
     config = load_config(path, overrides, over, alone)
     root = Path(path).parent
-    published = load_published(config, root / STUDIES)  # reads the claims too
+    claims = load_claims(config, root / STUDIES)
+    refuse_powerless(claims.claims)
+    published = load_published(config, root / STUDIES, claims=claims)
     refuse_unknown(root, config, published)
     graph = Graph(config)
     refuse_empty(graph.plan, config)

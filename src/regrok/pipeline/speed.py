@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from regrok.files import read_parquet
 from regrok.processor import processor
 from regrok.released.bundle import RELEASED
 
@@ -79,7 +80,7 @@ def history(device: str, speed: Speed, results: Path = Path("results")) -> pd.Da
     frames = []
     for path in [*results.glob("*/runs.parquet"), *RELEASED.glob("*/runs.parquet")]:
         try:
-            frame = pd.read_parquet(path)
+            frame = read_parquet(path)
             frame = frame.reindex(columns=[*COLUMNS, "processor"])
         except (OSError, ValueError):
             continue  # a prediction can do without a file that the build itself will complain about

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import source as drawn_by
+from regrok.judging.ledger import stands
 from regrok.measures.events import OUTCOMES
 from regrok.report import tex
 from regrok.report.items import Item, figure_caption, file_of, heading, items, origin
@@ -26,7 +27,11 @@ from regrok.study.claims import asked_words, command_in
 from regrok.study.words import OUT_OF_SCOPE, VERDICTS
 
 CLASSES = dict(
-    zip(VERDICTS, ("reproduced", "direction", "refuted", "inconclusive", "outside"), strict=True)
+    zip(
+        VERDICTS,
+        ("reproduced", "direction", "refuted", "inconclusive", "nothing", "outside"),
+        strict=True,
+    )
 )
 """Verdict → class of its chip. The word is always there too: colour alone tells nobody anything."""
 
@@ -110,7 +115,7 @@ class Writer:
                 shown = {"item": item, "experiment": self.config.experiments[item.name]}
                 shown |= {"claims": self._claims(item.name), "beside": self._beside(item)}
                 sections.setdefault(item.category, []).append(shown)
-        claims = self.ledger["claims"]
+        claims = [c for c in self.ledger["claims"] if stands(c)]
         here = {c["id"] for s in sections.values() for q in s for c in q["claims"]}
         rest = [c for c in claims if c["verdict"] != OUT_OF_SCOPE and c["id"] not in here]
         return self.templates.get_template("front.html.j2").render(
@@ -119,6 +124,7 @@ class Writer:
             rest=rest,
             judged=[c for c in claims if c["verdict"] != OUT_OF_SCOPE],
             outside=[c for c in claims if c["verdict"] == OUT_OF_SCOPE],
+            corrected=[c for c in self.ledger["claims"] if not stands(c)],
             runs=self.runs["run_id"].nunique(),
             hours=self.runs.drop_duplicates("run_id")["wall_seconds"].sum() / 3600,
             outcomes=_outcomes(self.runs),
@@ -165,7 +171,7 @@ class Writer:
         return [
             c | {"command": command_in(self.config, c["fit"], c["experiments"])}
             for c in self.ledger["claims"]
-            if c["verdict"] != OUT_OF_SCOPE and c["experiments"][:1] == [experiment]
+            if c["verdict"] != OUT_OF_SCOPE and stands(c) and c["experiments"][:1] == [experiment]
         ]
 
     def _beside(self, item: Item) -> list[Item]:

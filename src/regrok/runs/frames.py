@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.files import read_parquet
 from regrok.study.words import FRAMES
 
 NAMES = FRAMES
@@ -48,7 +49,7 @@ def load(folder: Path | str) -> Frames:
     for name in NAMES:
         path = Path(folder) / f"{name}.parquet"
         try:
-            frames[name] = pd.read_parquet(path)
+            frames[name] = read_parquet(path)
         except FileNotFoundError:
             raise RegrokError(
                 f"{path} does not exist; build it with: snakemake --cores all"

@@ -29,7 +29,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from regrok.files import METADATA_KEY, parquet_bytes, set_aside, write_atomically
+from regrok.files import METADATA_KEY, parquet_bytes, read_table, set_aside, write_atomically
 from regrok.runs.trained_by import TrainedBy
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class RunStore:
         for path in self._paths(run_id):
             try:
                 about = _about(pq.read_metadata(path), run_id)
-                table = pq.read_table(path)
+                table = read_table(path)
                 if not isinstance(run, str) and not self._serves(about, run):
                     continue
                 spectra = about.get("spectra") or json.loads(table.schema.metadata[SPECTRA_KEY])
@@ -121,7 +121,7 @@ class RunStore:
                     about["facts"],
                     about["settings"],
                     about["measured"],
-                    table.to_pandas(),
+                    table.to_pandas(use_threads=False),
                     pd.DataFrame(spectra, columns=["step", "kind", "power"]),
                 )
             except UNREADABLE as error:

@@ -6,6 +6,7 @@ A predicate without a target or bound means the number that the paper prints, wh
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from regrok.study.blocks import Config, Paper
 from regrok.study.estimands import unestimated
 from regrok.study.messages import SHOWN, explain, nearest, refusal
 from regrok.study.predicates import NUMBERED, Predicate
-from regrok.study.words import STUDIES, Scale
+from regrok.study.words import STUDIES, Origin, Scale
 from regrok.study.written import results_folder
 from regrok.study.yaml import places, read_yaml
 
@@ -41,6 +42,17 @@ class Direction(Strict):
     """The claimed one."""
 
 
+class Sample(Strict):
+    """What is published of a group of runs."""
+
+    mean: Annotated[float, Field(gt=0)]
+    """Mean over the runs."""
+    sd: Annotated[float, Field(gt=0)]
+    """Standard deviation over the runs."""
+    runs: Annotated[int, Field(ge=2)]
+    """How many runs."""
+
+
 class Published(Strict):
     """What the paper prints."""
 
@@ -48,6 +60,21 @@ class Published(Strict):
     """The number; null for a qualitative claim."""
     text: str
     """As printed."""
+    runs: Annotated[int, Field(ge=1)] | None = None
+    """For a share: of how many runs. With it, a rule that an exact repeat would more often fail is refused."""
+    samples: Annotated[list[Sample], Field(max_length=2)] = Field(default_factory=list)
+    """For a mean (one) or a ratio of means (two, first over second): the published samples; the same use."""
+
+
+class Corrected(Strict):
+    """Why an entry no longer speaks for its claim; it stays, judged as it was written."""
+
+    date: Annotated[datetime.date, Field(strict=False)]
+    """The day of the correction."""
+    by: Annotated[list[ClaimId], Field(min_length=1)]
+    """The entries that take its place."""
+    why: Annotated[str, Field(min_length=20)]
+    """What was wrong with its estimand or its rule."""
 
 
 class Claim(Strict):
@@ -55,6 +82,9 @@ class Claim(Strict):
 
     id: ClaimId
     """A letter for the paper, a number, and words for a part of the claim."""
+    origin: Origin
+    """printed: a number or sentence of the paper; released: our runs against those that its authors released, as two
+    samples; ours: what the law implies, or what the claim needs. They are counted apart."""
     place: str
     """Where it is printed."""
     statement: str
@@ -73,6 +103,8 @@ class Claim(Strict):
     """Other estimators of the same quantity, judged by the same predicate, for the robustness table."""
     explanation: str | None = None
     """What is known about why it may fail, in TeX; shown beside it only when it does."""
+    corrected: Corrected | None = None
+    """What was wrong with this entry, and which took its place; null: it stands."""
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +122,11 @@ class Claim(Strict):
                 predicate = {**predicate, key: value}
             filled[scale] = predicate
         return {**given, "predicate": filled}
+
+    @property
+    def correction(self) -> dict[str, Any] | None:
+        """`corrected` as JSON."""
+        return self.corrected.model_dump(mode="json") if self.corrected else None
 
     @property
     def letter(self) -> str:
@@ -178,6 +215,7 @@ def load_claims(config: Config, folder: Path | str = STUDIES) -> Claims:
     for name, claims in read.items():
         letter = config.studies[name].paper.letter
         problems = [each for claim in claims for each in _problems(claim, letter, config)]
+        problems += _wrong_corrections(claims)
         if problems:
             raise refusal(paths[name], problems)
     ids = [claim.id for claims in read.values() for claim in claims]
@@ -239,6 +277,17 @@ def _problems(claim: Claim, letter: str, config: Config) -> Iterator[str]:
             yield f"{claim.id}: {key} = '{estimand}': no such fit as '{fit}'.{nearest(fit, sorted(config.fits))}"
         else:
             yield from (f"{claim.id}: {key}: {why}" for why in unestimated(config, estimand))
+
+
+def _wrong_corrections(claims: list[Claim]) -> Iterator[str]:
+    """Corrections that name no entry of the same study, or one that was corrected itself."""
+    by_id = {claim.id: claim for claim in claims}
+    for claim in claims:
+        for name in claim.corrected.by if claim.corrected else ():
+            if name not in by_id:
+                yield f"{claim.id}: corrected.by = '{name}': no such claim.{nearest(name, sorted(by_id))}"
+            elif by_id[name].corrected:
+                yield f"{claim.id}: corrected.by = '{name}': that entry was corrected too; name those that stand"
 
 
 def _named(problem: str, data: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ MinimumRuns = Annotated[int, Field(ge=1)]
 
 NUMBERED = {
     "within": "target",
+    "holds": "target",
     "all_equal": "target",
     "proportion": "target",
     "at_least": "bound",
@@ -56,6 +57,37 @@ class Within(Criterion):
             return self.target / self.tolerance_factor, self.target * self.tolerance_factor
         relative = self.tolerance_relative
         half = abs(self.target) * relative if relative is not None else self.tolerance or 0.0
+        return self.target - half, self.target + half
+
+
+class Holds(Criterion):
+    """The interval holds a number, and is precise enough for that to say something: two samples agree.
+
+    For quantities with an error of their own, as a ratio of our mean to a published one with both spreads in its
+    interval: an exact repeat meets it in 95 of 100 cases, if the precision is within reach of the runs.
+    """
+
+    kind: Literal["holds"]
+    """holds: the interval holds the target and no more than the precision beside it."""
+    target: float
+    """The number; the published value where it is left out."""
+    precision: Annotated[float, Field(gt=0)] | None = None
+    """How far from the target an end of the interval may lie."""
+    factor: Annotated[float, Field(gt=1)] | None = None
+    """The same as a factor: between target/factor and target·factor."""
+
+    @model_validator(mode="after")
+    def _one_precision(self) -> Holds:
+        if (self.precision is None) == (self.factor is None):
+            raise ValueError("give one of precision, factor")
+        if self.factor is not None and self.target <= 0:
+            raise ValueError("factor needs a positive target")
+        return self
+
+    def band(self) -> tuple[float, float]:
+        if self.factor is not None:
+            return self.target / self.factor, self.target * self.factor
+        half = self.precision or 0.0
         return self.target - half, self.target + half
 
 
@@ -122,8 +154,10 @@ class Proportion(Criterion):
     """The published share; the published value where it is left out."""
     minimum_runs: MinimumRuns
     """With fewer runs the interval holds almost anything."""
+    published_runs: MinimumRuns | None = None
+    """How many runs the published share is of: it has an error too. null: it is taken as exact."""
 
 
 Predicate = Annotated[
-    Within | AtLeast | AtMost | Sign | AllEqual | Proportion, Field(discriminator="kind")
+    Within | Holds | AtLeast | AtMost | Sign | AllEqual | Proportion, Field(discriminator="kind")
 ]

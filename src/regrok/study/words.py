@@ -15,5 +15,10 @@ REPRODUCED = "reproduced"
 DIRECTION = "reproduced in direction only"
 NOT_REPRODUCED = "not reproduced"
 INCONCLUSIVE = "inconclusive"
+NO_SUCH_RUN = "no such run here"
 OUT_OF_SCOPE = "out of scope at this scale"
-VERDICTS = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, OUT_OF_SCOPE)
+VERDICTS = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, NO_SUCH_RUN, OUT_OF_SCOPE)
+
+Origin = Literal["printed", "released", "ours"]
+ORIGINS: tuple[Origin, ...] = ("printed", "released", "ours")
+"""Where a claim comes from: the paper prints it, its authors' released runs show it, or we ask it of the law."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from regrok import latex
-from regrok.judging.ledger import ledger_frame
+from regrok.judging.ledger import ledger_frame, stands
 from regrok.study.defaults import option
-from regrok.study.words import OUT_OF_SCOPE
+from regrok.study.words import ORIGINS, OUT_OF_SCOPE
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
@@ -24,6 +25,29 @@ COLUMNS = (
 )
 
 
+PARTS = {
+    "printed": "what it prints",
+    "released": "our runs against those that its authors released",
+    "ours": "what we ask of it",
+}
+"""Origin → the words that head its claims."""
+CORRECTED = "entries that others took the place of, kept as they were written"
+
+
+def _part(claim: Mapping[str, Any]) -> tuple[bool, int]:
+    """Within a paper: those that stand first, by origin."""
+    return not stands(claim), ORIGINS.index(claim["origin"]) * stands(claim)
+
+
+def _instead(claim: Mapping[str, Any]) -> str:
+    """For a corrected entry what was wrong with it, when that was seen, and which entries to read."""
+    if stands(claim):
+        return ""
+    why = claim["corrected"]
+    by = ", ".join(map(latex.escape, why["by"]))
+    return rf" \emph{{Corrected on {why['date']}: {latex.escape(why['why'])} See {by}.}}"
+
+
 def build(name: str, entry: Any, material: Material) -> Built:
     """Judged claims first, in the order of claims.yaml; those out of scope at this scale are counted in the caption.
 
@@ -33,15 +57,18 @@ def build(name: str, entry: Any, material: Material) -> Built:
     everything = option(entry.options, DEFAULTS)["all"]
     shown = [c for c in claims if everything or c["verdict"] != OUT_OF_SCOPE]
     rows: list = []
-    paper = None
-    for claim in shown:
-        if claim["paper"] != paper:
-            paper = claim["paper"]
-            rows.append(f"Paper {paper}, arXiv {latex.escape(claim['arxiv'])}")
+    heading = None
+    papers = list(dict.fromkeys(c["paper"] for c in shown))
+    # Stable: papers in the order of the studies, within a part the order of claims.yaml.
+    for claim in sorted(shown, key=lambda c: (papers.index(c["paper"]), _part(c))):
+        if (claim["paper"], _part(claim)) != heading:
+            heading = (claim["paper"], _part(claim))
+            words = PARTS[claim["origin"]] if stands(claim) else CORRECTED
+            rows.append(f"Paper {claim['paper']}, arXiv {latex.escape(claim['arxiv'])}: {words}")
         rows.append(
             [
                 latex.escape(claim["id"]),
-                latex.escape(claim["statement"]),
+                latex.escape(claim["statement"]) + _instead(claim),
                 latex.escape(claim["published_text"]),
                 latex.estimate(claim),
                 latex.exact(claim["n"]) if claim["n"] else latex.NOTHING,

@@ -14,7 +14,7 @@ import pandas as pd
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.study.defaults import option
-from regrok.study.words import DIRECTION, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
+from regrok.study.words import DIRECTION, NO_SUCH_RUN, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
@@ -41,7 +41,7 @@ REGIME = (
 
 def holds(verdicts: Iterable[str]) -> str:
     """What the verdicts of a finding's claims say together; the caption states the rule."""
-    judged = [v for v in verdicts if v != OUT_OF_SCOPE]
+    judged = [v for v in verdicts if v not in (OUT_OF_SCOPE, NO_SUCH_RUN)]
     good = sum(v in (REPRODUCED, DIRECTION) for v in judged)
     bad = sum(v == NOT_REPRODUCED for v in judged)
     if not judged:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from regrok import latex
-from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
+from regrok.judging.ledger import stands
+from regrok.study.words import (
+    DIRECTION,
+    INCONCLUSIVE,
+    NO_SUCH_RUN,
+    NOT_REPRODUCED,
+    OUT_OF_SCOPE,
+    REPRODUCED,
+)
 from regrok.tables import Built, Material
 from regrok.tables.claims import plain
 from regrok.tables.parts.booktabs import table
@@ -18,6 +26,7 @@ LETTERS = {
     DIRECTION: "D",
     NOT_REPRODUCED: "N",
     INCONCLUSIVE: "I",
+    NO_SUCH_RUN: "0",
     OUT_OF_SCOPE: latex.NOTHING,
 }
 
@@ -27,7 +36,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
     readings = material.ledger["readings"]
     rows = []
     for claim in material.ledger["claims"]:
-        if claim["verdict"] == OUT_OF_SCOPE:
+        if claim["verdict"] == OUT_OF_SCOPE or not stands(claim):
             continue
         cells = [latex.escape(claim["id"]), LETTERS[claim["verdict"]]]
         for reading in readings:
@@ -40,23 +49,14 @@ def build(name: str, entry: Any, material: Material) -> Built:
     header = [
         "claim",
         "as stated",
-        *(_stacked(reading) for reading in readings),
+        *(latex.stacked(reading) for reading in readings),
         "survives",
     ]
     caption = (
         r"\textbf{Robustness of the verdicts.} R: reproduced, D: reproduced in direction only, N: not reproduced, I: "
-        r"inconclusive, a dash: the reading does not touch the claim. Bold: the verdict changes. A claim survives when "
-        r"every reading gives its verdict. As stated: first crossing of .99 by the published estimator, "
-        r"$V_{\mathrm{final}}$ at the end of the run."
+        r"inconclusive, 0: no such run here, a dash: the reading does not touch the claim. Bold: the verdict changes. "
+        r"A claim survives when every reading gives its verdict. As stated: first crossing of .99 by the published "
+        r"estimator, $V_{\mathrm{final}}$ at the end of the run."
     )
     columns = "@{}l" + "c" * (len(header) - 1) + "@{}"
     return Built(table(name, columns, header, rows, caption, long=True), plain(material.ledger))
-
-
-def _stacked(words: str) -> str:
-    first, _, rest = words.partition(" ")
-    return (
-        rf"\makecell{{{latex.escape(first)}\\{latex.escape(rest)}}}"
-        if rest
-        else latex.escape(first)
-    )

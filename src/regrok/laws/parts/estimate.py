@@ -17,7 +17,12 @@ SHARE = (0.0, 1.0)
 CORRELATION = (-1.0, 1.0)
 POSITIVE = (0.0, math.inf)
 
+NO_SPREAD = "no interval: these {n} agree to the last digit, which does not tell how far others would differ"
+FLOORED = "interval as wide as the logging step leaves it open"
+
 Statistic = Callable[[np.ndarray], np.ndarray]
+Floor = tuple[float, float]
+"""What the logging step alone leaves open of a value: see `resolution.floor`."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,18 @@ class Estimate:
     note: str = ""
     """What was left out or assumed."""
     reason: str | None = None
-    """Why there is no value; null where there is one."""
+    """Why there is no value, or a value without an interval; null where there are both."""
+    absent: str | None = None
+    """Which runs there are none of, where more seeds would bring none either: a cell in which nothing memorised."""
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of fits/*.json; `reason` only where there is one.
+        """The keys of fits/*.json; `reason` and `absent` only where there is one.
 
         >>> list(missing("no runs").as_json())[-2:], list(exact(3, 3, "count").as_json())[-1]
         (['note', 'reason'], 'note')
         """
         made = {field.name: getattr(self, field.name) for field in fields(self)}
-        return made if self.reason is not None else {k: v for k, v in made.items() if k != "reason"}
+        return {k: v for k, v in made.items() if v is not None or k not in ("reason", "absent")}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Estimate:
@@ -77,12 +84,15 @@ class Result(TypedDict):
 
 
 def json_of(value: Any) -> Any:
-    """The value with every estimate in it as its JSON record."""
+    """The value with every estimate in it as its JSON record, and with null for every number that is not finite."""
     if isinstance(value, Estimate):
         return value.as_json()
     if isinstance(value, dict):
         return {key: json_of(inner) for key, inner in value.items()}
-    return [json_of(inner) for inner in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [json_of(inner) for inner in value]
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
 def _finite(number: Any) -> float | None:
@@ -98,21 +108,52 @@ def estimate(
     unit: str = "",
     note: str = "",
     level: float = LEVEL,
+    floor: Floor | None = None,
 ) -> Estimate:
-    """One number of a fit; what is not finite becomes null.
+    """One number of a fit; what is not finite becomes null, and the interval holds the value.
 
-    A null `low` or `high` says that this end of the interval is not known. A null value has a `reason`.
+    A null `low` or `high` says that this end of the interval is not known. A null value has a `reason`. An interval
+    narrower than `floor` is widened to hold that too. One without width is none, and the `reason` says so: runs that
+    agree to the last digit do not tell how far others would differ.
     """
     known = _finite(value)
     if known is None:
         reason = note or "the estimate is not finite"
         return Estimate(None, None, None, level, int(n), unit, estimator, note, reason)
-    return Estimate(known, _finite(low), _finite(high), level, int(n), unit, estimator, note)
+    low, high = _finite(low), _finite(high)
+    made = Estimate(known, low, high, level, int(n), unit, estimator, note)
+    if low is not None and high is not None:
+        if floor is not None and high - low < floor[1] - floor[0]:
+            made, low, high = made.noting(FLOORED), min(low, floor[0]), max(high, floor[1])
+        if math.isclose(low, high, rel_tol=1e-12):
+            return without_interval(made, NO_SPREAD.format(n=n))
+    return replace(
+        made,
+        low=None if low is None else min(low, known),
+        high=None if high is None else max(high, known),
+    )
+
+
+def without_interval(found: Estimate, reason: str) -> Estimate:
+    """The value alone, with the reason why nothing tells how sure it is."""
+    return replace(found, low=None, high=None, reason=found.reason or reason)
+
+
+def choice(found: Estimate, low: float, high: float) -> Estimate:
+    """A choice among values tried, whose interval holds those from `low` to `high` too.
+
+    Unlike a measurement it may be sure: where every resample makes the same choice, its interval is that value.
+    """
+    if found.value is None or (found.low is None and found.reason is None):
+        return found
+    ends = [end for end in (found.low, found.high, found.value) if end is not None]
+    return replace(found, low=min(*ends, low), high=max(*ends, high), reason=None)
 
 
 def exact(value: float, n: int, estimator: str, unit: str = "", note: str = "") -> Estimate:
     """A count, which has no sampling error: its interval is itself."""
-    return estimate(value, value, value, n, estimator, unit, note)
+    known = estimate(value, None, None, n, estimator, unit, note)
+    return replace(known, low=known.value, high=known.value)
 
 
 def missing(reason: str, n: int = 0, estimator: str = "", unit: str = "") -> Estimate:
@@ -120,8 +161,18 @@ def missing(reason: str, n: int = 0, estimator: str = "", unit: str = "") -> Est
     return replace(estimate(None, None, None, n, estimator, unit), reason=reason)
 
 
-def mean(values: Any, unit: str = "", note: str = "", log: bool = False) -> Estimate:
-    """Mean over runs with Student's t interval; with `log`, the geometric mean of positive values."""
+def absent(which: str, n: int = 0, estimator: str = "", unit: str = "") -> Estimate:
+    """A quantity of runs that do not exist here, as in a cell in which nothing memorised; `which` says so."""
+    return replace(missing(which, n, estimator, unit), absent=which)
+
+
+def mean(
+    values: Any, unit: str = "", note: str = "", log: bool = False, floor: Floor | None = None
+) -> Estimate:
+    """Mean over runs with Student's t interval; with `log`, the geometric mean of positive values.
+
+    floor: see `estimate`.
+    """
     known = np.asarray(values, dtype=float)
     known = known[np.isfinite(known)]
     estimator = "geometric mean, t interval of the logs" if log else "mean, t interval"
@@ -137,7 +188,7 @@ def mean(values: Any, unit: str = "", note: str = "", log: bool = False) -> Esti
         return estimate(float(back(centre)), None, None, 1, estimator + one, unit, note)
     half = stats.t.ppf(0.5 + LEVEL / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size)
     low, high = float(back(centre - half)), float(back(centre + half))
-    return estimate(float(back(centre)), low, high, x.size, estimator, unit, note)
+    return estimate(float(back(centre)), low, high, x.size, estimator, unit, note, floor=floor)
 
 
 def share(count: int, n: int, note: str = "") -> Estimate:
@@ -193,11 +244,12 @@ def bootstrap(
     unit: str = "",
     note: str = "",
     bounds: tuple[float, float] = UNBOUNDED,
+    floor: Floor | None = None,
 ) -> Estimate:
     """A statistic of runs with its widened percentile interval over seeds within cells, clipped to `bounds`.
 
     `statistic` maps row indices (..., n) to values (...): called once with the rows as they are and once
-    with all resamples. A statistic that is not finite on the rows themselves is missing.
+    with all resamples. A statistic that is not finite on the rows themselves is missing. floor: see `estimate`.
     """
     labels = np.asarray(groups)
     n, strata = labels.size, np.unique(labels).size
@@ -212,7 +264,7 @@ def bootstrap(
         return estimate(value, None, None, n, alone, unit, note)
     with np.errstate(all="ignore"):
         draws = statistic(resample(labels, replicates, np.random.default_rng(seed)))
-    return from_draws(value, draws, n, strata, estimator, unit, note, bounds)
+    return from_draws(value, draws, n, strata, estimator, unit, note, bounds, floor)
 
 
 def from_draws(
@@ -224,13 +276,15 @@ def from_draws(
     unit: str = "",
     note: str = "",
     bounds: tuple[float, float] = UNBOUNDED,
+    floor: Floor | None = None,
 ) -> Estimate:
     """An estimate from its bootstrap draws (replicates,), made of n runs in this many cells; widened, then clipped."""
     finite, factor = draws[np.isfinite(draws)], widening(n, strata)
     if math.isnan(factor) or finite.size < draws.size / 2 or not finite.size:
         return estimate(value, None, None, n, estimator + "; resamples degenerate", unit, note)
     low, high = _interval(value, finite, factor, bounds)
-    return estimate(value, low, high, n, estimator, unit, note)
+    within = None if floor is None else (max(floor[0], bounds[0]), min(floor[1], bounds[1]))
+    return estimate(value, low, high, n, estimator, unit, note, floor=within)
 
 
 def cluster_bootstrap(

@@ -7,8 +7,7 @@ points. Dropping the first kind or pretending that the second is exact biases th
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,20 @@ import pandas as pd
 from lifelines import KaplanMeierFitter, LogNormalAFTFitter, WeibullAFTFitter
 from lifelines.exceptions import ConvergenceError
 from lifelines.utils import median_survival_times
-from scipy import optimize, special
+from scipy import optimize
 
 from regrok.laws.parts import estimate as est
+from regrok.laws.parts import information, resolution
+from regrok.laws.parts.likelihood import SURVIVAL, minus_log_likelihood
+from regrok.laws.parts.selection import duration
+from regrok.laws.parts.warned import heard
 
 FAMILIES = {"weibull": WeibullAFTFitter, "log_normal": LogNormalAFTFitter}
 NORMAL = 1.959963984540054
 """Quantile of the normal distribution for 95 % intervals."""
 NEVER = 1e9
 """Stands for ∞ as an interval's upper end, in units of the median time: lifelines' log-normal gradient is NaN at ∞."""
+ONE_RUN = "one run gives no interval"
 SHORTEST = 1e-6
 """Stands for 0 as a lower end, in the same units; and the least width of an interval."""
 
@@ -35,32 +39,64 @@ def accelerated_failure_time(
     """log T = β₀ + Σ βᵢ xᵢ + σε by maximum likelihood with interval censoring; Wald intervals.
 
     lower, upper: (n,) steps between which T lies, upper ∞ for a right-censored run; covariates: (n, d), the
-    coefficients on which are estimated and returned by column name. family: weibull or log_normal. A coefficient
-    is missing where the runs cannot tell it: a column constant or a combination of others, no uncensored run left.
+    coefficients on which are estimated and returned by column name. family: weibull or log_normal. A run whose times
+    or covariates are not known, or whose time is 0 and so has no logarithm, is left out and counted.
+
+    A coefficient is missing where the runs cannot tell it: a column constant or a combination of others, no
+    uncensored run left, every run known from above alone. It has a value without an interval where the likelihood
+    tells nothing of its error: σ is 0 at the maximum, the Hessian is flat, or lifelines warns of its fit.
     """
     names = list(covariates)
-    n, censored = len(lower), int(np.isinf(upper).sum())
     estimator = f"interval-censored {family.replace('_', '-')} AFT, Wald interval"
-    x = covariates.to_numpy(float)
+    whole = len(lower)
+    usable = timed(lower, upper, covariates.to_numpy(float))
+    lower, upper, x = np.asarray(lower, float), np.asarray(upper, float), covariates.to_numpy(float)
+    # A selection has another order in memory and other last digits: made only where it leaves something out.
+    if not usable.all():
+        lower, upper, x = lower[usable], upper[usable], x[usable]
+    n, censored = len(lower), int(np.isinf(upper).sum())
+    left_out = f"{whole - n} of {whole} runs without a time above 0 left out" if whole > n else ""
+
+    def none(reason: str) -> dict[str, est.Estimate]:
+        missing = est.missing("; ".join(filter(None, [reason, left_out])), n, estimator)
+        return dict.fromkeys(names, missing)
+
     design = np.column_stack([x, np.ones(n)])
     observed = ~np.isinf(upper)
     if n == 0 or np.linalg.matrix_rank(design[observed]) < design.shape[1]:
-        reason = f"{n} runs, {censored} of them censored, do not separate {', '.join(names)}"
-        return {name: est.missing(reason, n, estimator) for name in names}
-    scale = float(np.median(np.where(observed, upper, lower)))
-    low = np.maximum(lower / scale, SHORTEST)
-    high = np.where(observed, np.maximum(upper / scale, low + SHORTEST), NEVER)
-    middle = np.log(np.where(observed, (low + np.minimum(high, NEVER)) / 2, 1.5 * low))
+        return none(f"{n} runs, {censored} of them censored, do not separate {', '.join(names)}")
     # Standardised covariates and a least-squares start: lifelines' own start does not always converge.
     centre, spread = x.mean(0), x.std(0)
     standard = pd.DataFrame((x - centre) / spread, columns=names)
-    start, *_ = np.linalg.lstsq(np.column_stack([standard, np.ones(n)]), middle, rcond=None)
-    sigma = max(float(np.std(middle - standard.to_numpy() @ start[:-1] - start[-1])), 0.02)
+    known = np.column_stack([standard, np.ones(n)])
+    scale = float(np.median(np.where(observed, upper, lower)))
+    with np.errstate(divide="ignore"):
+        ends = np.log(np.maximum(lower, 0.0)), np.log(np.maximum(upper, lower + SHORTEST * scale))
+    if information.runs_off(*ends, known):
+        early = int((lower <= 0).sum())
+        return none(
+            f"the likelihood has no maximum: {early} of {n} runs are known from above alone and {censored} from below"
+        )
+    note = "; ".join(filter(None, [f"{censored} of {n} runs censored", left_out]))
+    if (between := information.lines_through(*ends, known)) is not None:
+        found = {}
+        for name, s, low, high in zip(names, spread, *between, strict=False):
+            middle = est.estimate((low + high) / 2 / s, None, None, n, estimator, note=note)
+            reason = (
+                "no interval: one line passes through every run's logging interval, so the residual's scale is 0; "
+                f"such lines have {low / s:.3g} to {high / s:.3g}"
+            )
+            found[name] = est.without_interval(middle, reason)
+        return found
+    low = np.maximum(lower / scale, SHORTEST)
+    high = np.where(observed, np.maximum(upper / scale, low + SHORTEST), NEVER)
+    centres = np.log(np.where(observed, (low + np.minimum(high, NEVER)) / 2, 1.5 * low))
+    start, *_ = np.linalg.lstsq(known, centres, rcond=None)
+    sigma = max(float(np.std(centres - standard.to_numpy() @ start[:-1] - start[-1])), 0.02)
     log_shape = -math.log(sigma) if family == "weibull" else math.log(sigma)
     model = FAMILIES[family](alpha=1 - est.LEVEL)
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with heard() as said:
             model.fit_interval_censoring(
                 standard.assign(_low=low, _high=high),
                 "_low",
@@ -68,51 +104,29 @@ def accelerated_failure_time(
                 initial_point=np.append(start, log_shape),
             )
             summary = model.summary
-    except (ConvergenceError, ValueError, np.linalg.LinAlgError) as error:
-        reason = f"the likelihood has no maximum that lifelines finds ({str(error).strip().splitlines()[0]})"
-        return {name: est.missing(reason, n, estimator) for name in names}
+    except (ConvergenceError, ValueError, TypeError, np.linalg.LinAlgError) as error:
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return none(f"the likelihood has no maximum that lifelines finds ({words})")
+    log_scale = float(model.params_.iloc[-1])
+    sigma = math.exp(min(max(-log_scale if family == "weibull" else log_scale, -700.0), 700.0))
+    doubt = information.flat(np.asarray(model._hessian_), sigma, n) or "; ".join(said)
     found = {}
     location = "lambda_" if family == "weibull" else "mu_"
     for name, s in zip(names, spread, strict=True):
         row = summary.loc[(location, name)]
         value, half = row["coef"] / s, NORMAL * row["se(coef)"] / s
-        found[name] = est.estimate(
-            value, value - half, value + half, n, estimator, note=f"{censored} of {n} runs censored"
-        )
+        made = est.estimate(value, value - half, value + half, n, estimator, note=note)
+        if doubt:
+            made = est.without_interval(made, f"no interval: the likelihood is flat ({doubt})")
+        found[name] = made
     return found
 
 
-def _log_likelihood(
-    parameters: np.ndarray,
-    ends: np.ndarray,
-    design: np.ndarray,
-    weights: np.ndarray,
-    survival: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-) -> tuple[float, np.ndarray]:
-    """Minus the interval-censored log-likelihood and its gradient; parameters: coefficients, then log σ."""
-    sigma = math.exp(parameters[-1])
-    z = (ends - (design @ parameters[:-1])[:, None]) / sigma
-    S, f = survival(np.clip(z, -700, 700))
-    # z·f tends to 0 at ±∞, where the product itself is not a number.
-    zf = np.where(np.isfinite(z), np.where(np.isfinite(z), z, 0.0) * f, 0.0)
-    gap = np.maximum(S[:, 0] - S[:, 1], 1e-300)
-    slope = weights * (f[:, 0] - f[:, 1]) / gap
-    gradient = np.append(design.T @ slope / sigma, (weights * (zf[:, 0] - zf[:, 1]) / gap).sum())
-    return -float(weights @ np.log(gap)), -gradient
-
-
-def _weibull(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    power = np.exp(np.minimum(z, 700))
-    S = np.exp(-power)
-    return S, np.where(S > 0, power * S, 0.0)
-
-
-def _log_normal(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return special.ndtr(-z), np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-
-
-SURVIVAL = {"weibull": _weibull, "log_normal": _log_normal}
-"""Family → (survival function, density) of the residual of log T."""
+def timed(lower: np.ndarray, upper: np.ndarray, covariates: np.ndarray) -> np.ndarray:
+    """(n,) whether a run has a time above 0 and covariates, which a regression of log T needs."""
+    low, high = np.asarray(lower, float), np.asarray(upper, float)
+    there = np.isfinite(low) & (high > 0) & (high >= low)
+    return there & np.isfinite(covariates).all(1)
 
 
 def coefficients(
@@ -128,6 +142,11 @@ def coefficients(
     For bootstraps: lifelines needs a second a fit, this some milliseconds. covariates: (n, d); weights: (n,) how
     often a run counts; start: an earlier answer.
     """
+    usable = timed(lower, upper, covariates)
+    if not usable.all():
+        lower, upper, covariates, weights = (
+            each[usable] for each in (lower, upper, covariates, weights)
+        )
     n = len(lower)
     # Standardised: the search then takes a few dozen steps.
     centre, spread = covariates.mean(0), covariates.std(0)
@@ -143,7 +162,7 @@ def coefficients(
         start = np.concatenate([start[:-2] * spread, [start[-2] + start[:-2] @ centre], start[-1:]])
     with np.errstate(all="ignore"):
         found = optimize.minimize(
-            _log_likelihood,
+            minus_log_likelihood,
             start,
             (ends, design, weights, SURVIVAL[family]),
             method="L-BFGS-B",
@@ -159,13 +178,17 @@ def coefficients(
 
 def kaplan_meier(durations: pd.Series, observed: pd.Series, name: str = "T") -> KaplanMeierFitter:
     """Kaplan–Meier with log-log 95 % bands. durations: (n,) steps, to the event or to the end of the run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return KaplanMeierFitter(alpha=1 - est.LEVEL).fit(durations, observed, label=name)
+    return KaplanMeierFitter(alpha=1 - est.LEVEL).fit(durations, observed, label=name)
 
 
-def median(durations: pd.Series, observed: pd.Series) -> est.Estimate:
-    """Kaplan–Meier median with its interval; an end that the runs do not reach is null."""
+def median(
+    durations: pd.Series, observed: pd.Series, between: resolution.Ends | None = None
+) -> est.Estimate:
+    """Kaplan–Meier median with its interval; an end that the runs do not reach is null.
+
+    between: the ends that the times lie between (see `resolution.ends`); an interval narrower than the median's own
+    shift between them is widened to it. One run has no interval.
+    """
     estimator = "Kaplan–Meier median, log-log interval"
     n, events = len(durations), int(observed.sum())
     if n == 0:
@@ -175,20 +198,43 @@ def median(durations: pd.Series, observed: pd.Series) -> est.Estimate:
     if not math.isfinite(value):
         reason = f"{events} of {n} runs reached it: the median is beyond the budget"
         return est.missing(reason, n, estimator, "steps")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        band = median_survival_times(fitted.confidence_interval_)
+    note = f"{n - events} of {n} runs censored"
+    if n == 1:
+        alone = est.estimate(value, None, None, n, estimator, "steps", note)
+        return est.without_interval(alone, ONE_RUN)
+    band = median_survival_times(fitted.confidence_interval_)
     low, high = (float(v) for v in band.iloc[0])
-    return est.estimate(
-        value, low, high, n, estimator, "steps", f"{n - events} of {n} runs censored"
-    )
+    floor = None
+    if between is not None and not high - low >= np.ptp(np.stack(between), axis=0).max():
+        shifted = (kaplan_meier(_times(end), observed.to_numpy()) for end in between)
+        low_end, high_end = (float(each.median_survival_time_) for each in shifted)
+        floor = (low_end, high_end)
+    return est.estimate(value, low, high, n, estimator, "steps", note, floor=floor)
 
 
-def restricted_mean(durations: pd.Series, observed: pd.Series, horizon: float) -> est.Estimate:
+def median_of(rows: pd.DataFrame, column: str) -> est.Estimate:
+    """`median` of T_mem, T_grok or delay over these runs, no surer than their logging."""
+    time, seen = duration(rows, column)
+    return median(time, seen, resolution.ends(rows.loc[time.index], column, time))
+
+
+def _times(end: np.ndarray) -> np.ndarray:
+    """Ends as durations, which are not below zero."""
+    return np.maximum(end, 0.0)
+
+
+def restricted_mean(
+    durations: pd.Series,
+    observed: pd.Series,
+    horizon: float,
+    between: resolution.Ends | None = None,
+) -> est.Estimate:
     """Mean of min(T, horizon): the area under the Kaplan–Meier curve, with a normal interval.
 
     Variance after Klein and Moeschberger (2003), "Survival Analysis", equation 4.5.2, with their correction
-    events/(events − 1). The area is summed here because lifelines integrates it by quadrature, seconds a cell.
+    events/(events − 1). The area is summed here because lifelines integrates it by quadrature, seconds a cell. With no
+    event before the horizon there is no variance: where a run was censored, the mean bounds T from below and its upper
+    end is null. between: see `median`.
     """
     estimator = "Kaplan–Meier restricted mean, normal interval"
     n = len(durations)
@@ -211,9 +257,28 @@ def restricted_mean(durations: pd.Series, observed: pd.Series, horizon: float) -
         variance *= events / (events - 1)
     value, half = float(areas.sum()), NORMAL * math.sqrt(variance)
     note = f"over the first {horizon:,.0f} steps"
+    if events == 0 and not observed.all():
+        return est.estimate(horizon, horizon, None, n, estimator, "steps", note)
+    if n == 1:
+        alone = est.estimate(value, None, None, n, estimator, "steps", note)
+        return est.without_interval(alone, ONE_RUN)
     return est.estimate(
-        value, max(value - half, 0.0), min(value + half, horizon), n, estimator, "steps", note
+        value,
+        max(value - half, 0.0),
+        min(value + half, horizon),
+        n,
+        estimator,
+        "steps",
+        note,
+        floor=area_floor(observed, horizon, between) if between else None,
     )
+
+
+def area_floor(observed: pd.Series, horizon: float, between: resolution.Ends) -> est.Floor:
+    """The areas under the Kaplan–Meier curve at both ends of the times; observed: (n,) booleans."""
+    seen = observed.to_numpy(bool)
+    low, high = (float(area(_times(end), seen, horizon)) for end in between)
+    return low, high
 
 
 def area(durations: np.ndarray, observed: np.ndarray, horizon: float) -> np.ndarray:
@@ -255,10 +320,12 @@ def restricted_mean_over_seeds(
     horizon: float,
     replicates: int,
     seed: int,
+    between: resolution.Ends | None = None,
 ) -> est.Estimate:
     """Mean of min(T, horizon) with a bootstrap interval over seeds within cells; no interval where no run finished.
 
     With no event before the horizon the mean is the horizon itself and bounds T from below: its upper end is null.
+    between: see `median`.
     """
     estimator = "Kaplan–Meier restricted mean, bootstrap over seeds within cells"
     t, seen = durations.to_numpy(float), observed.to_numpy(bool)
@@ -274,6 +341,7 @@ def restricted_mean_over_seeds(
         "steps",
         note,
         (0.0, horizon),
+        area_floor(observed, horizon, between) if between and t.size else None,
     )
 
 
