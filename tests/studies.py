@@ -13,7 +13,7 @@ from regrok.judging.ledger import ledger
 from regrok.laws import law, run_fit
 from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
-from regrok.study.published import Published, load_published
+from regrok.study.published import Published, load_published, told
 from regrok.study.read import load_config
 from regrok.tables import Material, scope
 
