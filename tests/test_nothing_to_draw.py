@@ -60,7 +60,7 @@ def _pairs(names, others, every=1):
             yield pytest.param(name, other, marks=() if chosen else pytest.mark.long)
 
 
-@pytest.mark.parametrize(("name", "shape"), _pairs(FIGURES, list(SHAPES)))
+@pytest.mark.parametrize(("name", "shape"), _pairs(FIGURES, list(SHAPES), 2))
 def test_a_figure_of_any_shape_of_frames_is_drawn_or_named(name, shape):
     if shape == "empty" and CONFIG.figures[name].experiments:
         first = CONFIG.figures[name].experiments[0]

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.runs.columns import RUNS
 from regrok.runs.frames import Frames
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def run_fit(
 
     Returns {"fit", "law", "experiments", "options", "runs", "estimates", "points", "cells"} with every
     estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. Raises
-    RegrokError for an unknown law, option or group, naming the fit.
+    RegrokError for an unknown law, option or group, or an absent column of the runs, naming the fit.
     """
     from regrok.laws.parts.estimate import json_of
 
@@ -86,6 +87,14 @@ def run_fit(
             made = module.fit(own, entry.options, zlib.crc32(name.encode()), *given)
     except RegrokError as error:
         raise RegrokError(f"fits.{name}: {error}") from error
+    except KeyError as error:
+        column = str(error.args[0]) if error.args else ""
+        if column not in RUNS or column in frames.runs:
+            raise
+        raise RegrokError(
+            f"fits.{name}: runs.parquet has no column '{column}', which law {entry.law} reads; build it again: "
+            "snakemake --cores all"
+        ) from error
     return {
         "fit": name,
         "law": entry.law,

@@ -31,8 +31,6 @@ ESTIMATES: dict[str, list[str]] = {
         "log_learning_rate",
         "log_weight_decay",
         "log_log_norm_ratio",
-        "runs_used",
-        "runs_left_out",
     ]
 }
 COVARIATES = ("log_learning_rate", "log_weight_decay", "log_log_norm_ratio")
@@ -55,8 +53,8 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Exponents of η, λ and the log norm ratio, per family of the residual's distribution.
 
     Left out, and counted in the note: runs that never memorised (they have no delay) and runs whose norm did not
-    fall (log L does not exist). Estimates: <family>.log_learning_rate, .log_weight_decay, .log_log_norm_ratio,
-    and runs_used, runs_left_out. Points: per run its interval and covariates; and the Kaplan–Meier curve of
+    fall (log L does not exist). Estimates: <family>.log_learning_rate, .log_weight_decay and
+    .log_log_norm_ratio. Points: per run its interval and covariates; and the Kaplan–Meier curve of
     T_grok of every cell (kind "kaplan_meier").
     """
     runs = frames.runs

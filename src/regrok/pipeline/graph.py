@@ -97,6 +97,15 @@ class Graph:
         code = self.code(planned)
         return [run.run_id for run in planned.runs if not present(STORE, code, run.run_id)]
 
+    def finished(self, job: str) -> dict[str, str]:
+        """Runs of the job that the store has, measured as they are asked for, with what computed them in words."""
+        from regrok.runs.store import RunStore  # reads parquet, which few builds need here
+
+        planned = self.plan.jobs[job]
+        store = RunStore(STORE, self.code(planned))
+        known = {run.run_id: store.arithmetic_of(run) for run in planned.runs}
+        return {run_id: kind for run_id, kind in known.items() if kind is not None}
+
     def begin(self, arguments: Sequence[str] = ()) -> None:
         """Claim the scale's results for this process, clear up after a killed build, bring the rosters up to date.
 

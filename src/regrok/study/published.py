@@ -272,6 +272,11 @@ def _deviation_problems(part: PublishedFile, config: Config) -> Iterator[str]:
             if experiment not in config.experiments:
                 near = nearest(experiment, config.experiments)
                 yield f"{where}: no such experiment as '{experiment}'.{near}"
+            elif absent := set(deviation.scales) - set(config.experiments[experiment].scales):
+                yield (
+                    f"{where}: {experiment} has no runs at scale {min(absent)}, which is one of this entry's scales; "
+                    "limit them."
+                )
             if column not in settings:
                 yield f"{where}: no such setting as '{column}'.{nearest(column, settings)}"
 

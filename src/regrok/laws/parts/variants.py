@@ -39,6 +39,8 @@ VARIANTS = {
 
 def squared_norm_at(curves: pd.DataFrame, run_ids: pd.Series, steps: pd.Series) -> np.ndarray:
     """V of each run at a step, NaN where it was not logged (or the step is NaN)."""
+    if not {"step", "V"} <= set(curves):
+        return np.full(len(run_ids), np.nan)
     wanted = pd.DataFrame({"run_id": run_ids.to_numpy(), "step": steps.to_numpy(float)})
     known = (
         curves[["run_id", "step", "V"]]
