@@ -69,7 +69,13 @@ class _Explaining(_Strict, yaml.SafeLoader):
     """Python's, whose messages say where a bracket was opened; asked again where the other has refused."""
 
 
+def _as_text(reader: Any, node: Any) -> str:
+    """A date is text, as in JSON and YAML 1.2."""
+    return str(node.value)
+
+
 for _each in (_Loader, _Explaining):
+    _each.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
     # YAML 1.1 calls 1e-3 a string, since it has no point.
     _each.add_implicit_resolver(
         "tag:yaml.org,2002:float",

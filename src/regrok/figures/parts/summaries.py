@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from regrok.laws.parts import lifetimes
+from regrok.laws.parts import lifetimes, resolution
 from regrok.laws.parts.selection import duration
 
 MEDIANS = r"Kaplan--Meier medians with their 95\,\% log-log intervals over seeds"
@@ -20,7 +20,8 @@ def median(runs: pd.DataFrame, column: str) -> tuple[float, float, float]:
     """
     times, seen = duration(runs, column)
     finite = np.isfinite(times)  # the norm of a run that diverged has no end
-    found = lifetimes.median(times[finite], seen[finite])
+    times, seen = times[finite], seen[finite]
+    found = lifetimes.median(times, seen, resolution.ends(runs.loc[times.index], column, times))
     if not found.n:
         return np.nan, np.nan, np.nan
     if found.value is None:

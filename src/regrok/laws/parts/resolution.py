@@ -25,9 +25,11 @@ def ends(rows: pd.DataFrame, column: str, time: pd.Series) -> Ends:
     upper = time.to_numpy(float)
 
     def known(name: str, otherwise: np.ndarray) -> np.ndarray:
-        if name not in rows:
+        # Frames that no law has read yet have the lower ends by threshold alone; events are those of .99.
+        column = name if name in rows else name.replace("_previous", "_99_previous")
+        if column not in rows:
             return otherwise
-        there = rows[name].to_numpy(float)
+        there = rows[column].to_numpy(float)
         return np.where(np.isfinite(there), there, otherwise)
 
     if column == "delay":
