@@ -48,7 +48,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "norm_at_grok": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
     "optimisers": {"groups": GROUPS},
     "parity": {"groups": GROUPS},
-    "regimes": {"regimes": {"one": [0.1, 0.6]}, **DRAWS},
+    "printed": {"groups": GROUPS, "ratios": RATIO},
+    "regimes": {"regimes": {"one": [0.1, 0.6]}, "winners": [0.5, 3.0], **DRAWS},
     "robustness": {"fits": ["scaling"], **DRAWS},
     "scaling": {"factor": "weight_decay", **DRAWS},
     "search": {
@@ -123,6 +124,10 @@ def only(frames: Frames, keep: pd.Series) -> Frames:
 
 def with_runs(frames: Frames, **columns: Any) -> Frames:
     return replace(frames, runs=frames.runs.assign(**columns))
+
+
+PRINTED = [{"match": {"weight_decay": 0.5}, "runs": 5, "delay": 500.0, "delay_sd": 100.0}]
+PRINTED += [{"match": {"weight_decay": 1.0}, "runs": 1, "delay": 500.0}]
 
 
 def equal(frames: Frames) -> Frames:
@@ -232,7 +237,8 @@ def test_a_law_on_runs_that_tell_nothing(law, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            made = run_fit("walked", entry, frames, {"scaling": scaling})
+            published = {"S": {"rows": PRINTED, "statistics": {}}} if law == "printed" else {}
+            made = run_fit("walked", entry, frames, {"scaling": scaling}, published)
         except RegrokError as error:
             assert str(error).startswith("fits.walked: ")  # noqa: PT017 - one of two good ends
             return
