@@ -1,8 +1,10 @@
 """Our delays over printed ones as two samples, and what the bands before them said of the same runs."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from planted import NOTHING
@@ -12,6 +14,7 @@ from regrok.judging.power import drawn
 from regrok.judging.verdicts import verdict
 from regrok.laws import comparison, printed
 from regrok.laws.parts import two_samples as two
+from regrok.laws.robustness import fit_variants
 from regrok.runs.frames import Frames
 from regrok.study.claims import Sample
 from regrok.study.predicates import Holds, Within
@@ -132,3 +135,18 @@ def test_the_interval_keeps_its_promise_for_an_exact_repeat():
             found_of = two.log_ratio(two.sample(a), two.sample(b))
             held.append(abs(found_of.value) <= found_of.half)
         assert np.mean(held) >= 0.93
+
+
+def test_the_readings_are_laid_beside_the_same_printed_delays():
+    """At a threshold that is reached sooner the delay is another, and over the printed one it is too."""
+    runs = [make_mlp(40_000 + 5000 * s, s, **BUDGET) for s in range(3)]
+    planted, members = frames_of(runs, ["B"] * 3)
+    planted["T_grok_90"] = planted["T_grok"] - 10_000
+    planted["T_grok_90_previous"] = planted["T_grok_90"] - 100
+    frames = Frames(planted, pd.DataFrame({"run_id": [], "step": []}), members, NOTHING)
+    entry = SimpleNamespace(law="printed", experiments=["B"], options={"groups": {"gelu": {}}})
+    published = {"B": {"rows": [GELU], "log_every": None}}
+    made = fit_variants(frames, {"ours": entry}, {"fits": ["ours"]}, published)["variants"]
+    key = "ours.gelu.delay_over_published"
+    assert made["V_final at T_grok"][key]["value"] == pytest.approx(45_000 / 45_600)
+    assert made["threshold .90"][key]["value"] == pytest.approx(35_000 / 45_600)
