@@ -53,6 +53,12 @@ def test_real_results_pass(trained):
     assert found["logged_points"] == len(trained.curves)
 
 
+@pytest.mark.parametrize("verdict", ["no such run here", "inconclusive"])
+def test_a_claim_that_could_not_be_asked_has_no_value(trained, verdict):
+    entry = {"id": "A3", "verdict": verdict, "value": None, "experiments": ["parity"]}
+    check(trained, fits_of(trained), [*LEDGER, entry])
+
+
 FAULTS = {
     "an outcome that is none": ("runs", "outcome", "won"),
     "a negative time": ("runs", "T_mem_90", -5.0),

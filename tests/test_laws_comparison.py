@@ -5,12 +5,17 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from lifelines.statistics import logrank_test
 
 from planted_networks import BUDGET, frames_of, law_of, make_mlp
 from regrok.errors import RegrokError
+from regrok.judging.verdicts import verdict
 from regrok.laws import comparison
 from regrok.laws.parts import lifetimes
+from regrok.laws.parts.rank_test import log_rank
 from regrok.laws.parts.selection import distinct, within
+from regrok.study.predicates import AtLeast
+from regrok.study.words import NO_SUCH_RUN, NOT_REPRODUCED
 
 FEW = {"replicates": 200}
 
@@ -83,3 +88,67 @@ def test_residual_blocks_and_clipping_make_another_run():
     assert len(distinct(runs)) == 4
     assert within(runs, {"residual": True})["residual"].tolist() == [True, True]
     assert len(within(runs, {"depth": 2})) == 4
+
+
+def test_where_nothing_memorised_a_ratio_of_delays_is_absent_and_one_of_times_a_bound():
+    rows = [make_mlp(10_000 + 500 * s, s) for s in range(3)]
+    rows += [make_mlp(math.nan, s, activation="relu", T_mem=math.nan) for s in range(3)]
+    groups = {name: {"within": {"activation": name}} for name in ("gelu", "relu")}
+    ratios = {"gelu_over_relu": ["gelu", "relu"]}
+    found = law_of(comparison, rows, ["B"] * 6, groups=groups, ratios=ratios, **FEW)["estimates"]
+    least = AtLeast(kind="at_least", bound=1, direction_only=True)
+
+    def word(key):
+        return verdict(least, found[key].as_json(), None, "")[0]
+
+    assert word("gelu_over_relu.delay_ratio") == NO_SUCH_RUN
+    assert found["relu.delay_mean"].absent == "none of the 3 runs of relu memorised"
+    # GELU groks at a tenth of the budget, ReLU never: GELU is not the slower one.
+    assert word("gelu_over_relu.T_grok_restricted_ratio") == NOT_REPRODUCED
+
+
+def test_runs_that_memorised_and_did_not_grok_are_missing_and_not_absent():
+    found = activations(math.inf, math.inf, math.inf)
+    assert found["relu.delay_mean"].absent is None
+    assert found["relu_over_gelu.delay_ratio"].absent is None
+
+
+def test_three_runs_against_three_have_no_small_p():
+    """lifelines' log-rank says .02 of the most extreme outcome that three against three can have."""
+    p = activations(math.inf, math.inf, math.inf)["relu_over_gelu.log_rank_p"]
+    # Four GELU runs grok, of three ReLU runs none: one labelling of 35, and no other as extreme.
+    assert p.value == pytest.approx(1 / 35)
+    time, seen = np.array([1.0, 2, 3, 9, 9, 9]), np.array([1, 1, 1, 0, 0, 0], bool)
+    first = np.arange(6) < 3
+    assert log_rank(time, seen, first, 0).value == pytest.approx(2 / 20)
+    usual = logrank_test(time[:3], time[3:], seen[:3], seen[3:]).p_value
+    assert usual < 0.05
+
+
+def test_the_log_rank_statistic_is_lifelines():
+    rng = np.random.default_rng(2)
+    time, seen = rng.integers(1, 9, 30) * 100.0, rng.random(30) < 0.7
+    first = np.arange(30) < 15
+    expected = logrank_test(time[first], time[~first], seen[first], seen[~first]).p_value
+    assert log_rank(time, seen, first, 0).value == pytest.approx(expected, abs=0.06)
+
+
+def test_labels_permuted_at_random_reject_one_true_null_in_twenty():
+    rng = np.random.default_rng(5)
+    below = 0
+    for _ in range(200):
+        time = rng.exponential(1000, 8)
+        p = log_rank(np.minimum(time, 1500), time < 1500, np.arange(8) < 4, 0).value
+        below += p is not None and p <= 0.05
+    assert below / 200 < 0.09
+
+
+def test_diverged_and_collapsed_runs_are_counted_apart():
+    rows = [make_mlp(10_000, s) for s in range(2)]
+    rows += [make_mlp(math.nan, s, outcome="diverged") for s in (2, 3)]
+    rows += [make_mlp(math.nan, 4, outcome="collapsed")]
+    found = law_of(comparison, rows, ["B"] * 5, groups={"all": {}}, **FEW)["estimates"]
+    assert found["all.grokked_share"].value == 2 / 5
+    assert found["all.diverged_share"].value == 2 / 5
+    assert found["all.collapsed_share"].value == 1 / 5
+    assert found["all.grokked_given_finite_share"].value == pytest.approx(2 / 3)

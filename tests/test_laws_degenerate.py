@@ -48,7 +48,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "norm_at_grok": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
     "optimisers": {"groups": GROUPS},
     "parity": {"groups": GROUPS},
-    "regimes": {"regimes": {"one": [0.1, 0.6]}, **DRAWS},
+    "plateau": {"groups": GROUPS},
+    "printed": {"groups": GROUPS, "ratios": RATIO},
+    "regimes": {"regimes": {"one": [0.1, 0.6]}, "winners": [0.5, 3.0], **DRAWS},
     "robustness": {"fits": ["scaling"], **DRAWS},
     "scaling": {"factor": "weight_decay", **DRAWS},
     "search": {
@@ -83,6 +85,7 @@ def planted() -> Frames:
             activation=activation,
             V_mem=3000.0 + 10 * seed,
             rms_0=0.2,
+            validation_size=100,
         )
         for decay in (0.5, 1.0)
         for eta in (1e-3, 2e-3)
@@ -97,7 +100,8 @@ def planted() -> Frames:
     curves, spectra = [], []
     for row in rows:
         curve = exponential_curve(row["run_id"], 2000.0, 0.999, 300.0, 800, 5000, every=100)
-        curves.append(curve.assign(validation_accuracy=0.5, train_accuracy=1.0, top5_share=0.4))
+        scores = {"validation_accuracy": 0.5, "validation_examples": 100, "train_accuracy": 1.0}
+        curves.append(curve.assign(**scores, top5_share=0.4))
         for kind in ("fourier_low", "fourier_high", "embedding_spectrum"):
             for step in (0, 300, 4500):
                 power = np.array([0.1, 1.0 + step, 0.2, 0.1])
@@ -123,6 +127,10 @@ def only(frames: Frames, keep: pd.Series) -> Frames:
 
 def with_runs(frames: Frames, **columns: Any) -> Frames:
     return replace(frames, runs=frames.runs.assign(**columns))
+
+
+PRINTED = [{"match": {"weight_decay": 0.5}, "runs": 5, "delay": 500.0, "delay_sd": 100.0}]
+PRINTED += [{"match": {"weight_decay": 1.0}, "runs": 1, "delay": 500.0}]
 
 
 def equal(frames: Frames) -> Frames:
@@ -232,7 +240,8 @@ def test_a_law_on_runs_that_tell_nothing(law, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            made = run_fit("walked", entry, frames, {"scaling": scaling})
+            published = {"S": {"rows": PRINTED, "statistics": {}}} if law == "printed" else {}
+            made = run_fit("walked", entry, frames, {"scaling": scaling}, published)
         except RegrokError as error:
             assert str(error).startswith("fits.walked: ")  # noqa: PT017 - one of two good ends
             return

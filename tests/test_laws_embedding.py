@@ -54,3 +54,15 @@ def test_without_spectra_the_curve_still_has_the_share():
     found = embedding.fit(frames, {"groups": {"mlp": {}}}, 0)["estimates"]
     assert found["mlp.top5_share"].value == pytest.approx(0.7)
     assert found["mlp.top5_share_without_constant"].value is None
+
+
+def test_where_nothing_memorised_there_is_no_embedding_after_grokking():
+    """A transformer that never memorised was "inconclusive", as if more seeds might decide."""
+    never = [make_mlp(math.nan, s, T_mem=math.nan) for s in range(3)]
+    for rows, absent in ((never, True), ([make_mlp(math.inf, s) for s in range(3)], False)):
+        runs, members = frames_of(rows, ["B8"] * 3)
+        curves = pd.DataFrame({"run_id": [], "step": []})
+        frames = Frames(runs, curves, members, NOTHING)
+        share = embedding.fit(frames, {"groups": {"mlp": {}}}, 0)["estimates"]["mlp.top5_share"]
+        assert share.value is None
+        assert (share.absent is not None) == absent

@@ -8,8 +8,11 @@ import pytest
 
 from planted import NOTHING, exponential_curve, fit, make_run
 from regrok.errors import RegrokError
+from regrok.judging.verdicts import verdict
 from regrok.laws import cells, comparison, escape, optimisers, parity, regimes, spectral, summary
 from regrok.runs.frames import Frames
+from regrok.study.predicates import AllEqual
+from regrok.study.words import INCONCLUSIVE, NOT_REPRODUCED
 
 NEVER = {"T_mem": math.nan, "delay": math.nan}
 CENSORED = {"delay": math.nan}
@@ -58,6 +61,23 @@ def test_optimisers_tell_failing_to_memorise_from_failing_to_generalise():
     assert found["sgd.validation_accuracy_unfinished"].value == pytest.approx(0.6)
     assert found["adamw.validation_accuracy_unfinished"].value is None
     assert sorted(c["outcome"] for c in made["cells"]) == ["collapsed", "grokked", "memorised only"]
+
+
+def test_of_runs_that_memorised_and_stayed_finite_all_grok():
+    """Half of those that memorised diverged: "no SGD run groks" was refuted by a share of one half, not of all."""
+    sgd = {"optimiser": "sgd", "learning_rate": 1.0}
+    rows = [make_run(seed=s, **sgd) for s in range(6)]
+    rows += [make_run(seed=s, outcome="diverged", **sgd, **CENSORED) for s in range(6, 12)]
+    rows += [make_run(seed=s, outcome="diverged", **sgd, **NEVER) for s in range(12, 14)]
+    found = fit(optimisers, rows, groups={"sgd": {}})["estimates"]
+    old, new = (found[f"sgd.grokked_given_{key}_share"] for key in ("memorised", "finite"))
+    assert (old.value, old.n) == (0.5, 12)
+    assert (new.value, new.n) == (1, 6)
+    assert new.note == "6 of 6; of 12 that memorised, 6 diverged and 0 collapsed"
+    assert found["sgd.diverged_share"].value == 8 / 14
+    every = AllEqual(kind="all_equal", target=0, minimum_runs=5)
+    assert verdict(every, old.as_json(), None, "")[0] == INCONCLUSIVE
+    assert verdict(every, new.as_json(), None, "")[0] == NOT_REPRODUCED
 
 
 def test_a_misspelt_group_key_is_refused():

@@ -121,7 +121,8 @@ def test_merging_keeps_every_block_and_extends_the_lists_of_the_whole():
     added = [f for data in files for f in data["extend"].get("fits.robustness.options.fits", [])]
     assert sorted(config.fits["robustness"].options["fits"]) == sorted(added)
     alone = load_config(ROOT / "config.yaml", {"studies": ["depth_and_decay"]})
-    assert alone.fits["robustness"].options["fits"] == []
+    own = read_yaml(STUDIES / "depth_and_decay" / "study.yaml")["extend"]
+    assert alone.fits["robustness"].options["fits"] == own["fits.robustness.options.fits"]
     assert config.whole and not alone.whole
 
 

@@ -19,8 +19,10 @@ from scipy import stats
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes, resolution
+from regrok.laws.parts.absence import where_it_memorised
+from regrok.laws.parts.rank_test import log_rank
 from regrok.laws.parts.selection import conditions, duration, grouped, plain, watched
-from regrok.laws.regimes import shares
+from regrok.laws.regimes import endings, shares
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -36,6 +38,9 @@ ESTIMATES: dict[str, list[str]] = {
         "delay_restricted_mean",
         "T_grok_restricted_mean",
         "rms_grok_mean",
+        "diverged_share",
+        "collapsed_share",
+        "grokked_given_finite_share",
     ],
     "ratios": [
         "delay_ratio",
@@ -46,6 +51,7 @@ ESTIMATES: dict[str, list[str]] = {
         "log_spread_ratio",
         "log_delay_restricted_ratio",
         "log_T_grok_restricted_ratio",
+        "log_rank_p",
     ],
 }
 TIMES = ("delay", "T_grok")
@@ -167,7 +173,7 @@ def describe(
             made = made.noting(missing)
         found[f"{column}_restricted_mean"] = made
     found["rms_grok_mean"] = est.mean(rows["rms_grok"])
-    return found
+    return found | endings(rows)
 
 
 def restricted_ratio(
@@ -230,7 +236,26 @@ def contrast(
         found += restricted_ratio(a, b, column, horizon[column], replicates, seed)
     names = ("delay_ratio", "spread_ratio", "delay_restricted_ratio", "T_grok_restricted_ratio")
     keys = [key for name in names for key in (name, f"log_{name}")]
-    return dict(zip(keys, found, strict=True))
+    return dict(zip(keys, found, strict=True)) | {
+        "log_rank_p": rank_test(a, b, horizon["T_grok"], seed)
+    }
+
+
+def rank_test(a: pd.DataFrame, b: pd.DataFrame, horizon: float, seed: int) -> est.Estimate:
+    """p of the log-rank test of the two groups' T_grok, watched up to the horizon; see `parts.rank_test`."""
+    watched_for = [times(rows, "T_grok") for rows in (a, b)]
+    time = np.concatenate([part[1].to_numpy(float) for part in watched_for])
+    seen = np.concatenate([part[2].to_numpy(bool) for part in watched_for]) & (time <= horizon)
+    return log_rank(np.minimum(time, horizon), seen, np.arange(time.size) < len(a), seed)
+
+
+MEMORISED = (
+    *("delay_mean", "delay_median", "delay_restricted_mean", "rms_grok_mean"),
+    *("grokked_given_memorised_share", "grokked_given_finite_share"),
+    *("delay_ratio", "spread_ratio", "delay_restricted_ratio"),
+    *("log_delay_ratio", "log_spread_ratio", "log_delay_restricted_ratio"),
+)
+"""Estimates of runs that memorised: absent where a group has none."""
 
 
 def side_by_side(
@@ -242,15 +267,21 @@ def side_by_side(
     """Estimates of every group and ratio. Raises RegrokError for a ratio of groups that there are not."""
     shared = horizons(parts)
     found = {}
+
+    def of_memorised(key: str, value: est.Estimate, names: Sequence[str]) -> est.Estimate:
+        for name in names if key in MEMORISED else ():
+            value = where_it_memorised(value, name, parts[name])
+        return value
+
     for name, rows in parts.items():
         for key, value in describe(rows, shared, replicates, seed).items():
-            found[f"{name}.{key}"] = value
+            found[f"{name}.{key}"] = of_memorised(key, value, [name])
     for name, (a, b) in ratios.items():
         if unknown := {a, b} - set(parts):
             known = ", ".join(parts)
             raise RegrokError(f"options.ratios.{name}: no group '{min(unknown)}'; groups: {known}")
         for key, value in contrast(parts[a], parts[b], shared, replicates, seed).items():
-            found[f"{name}.{key}"] = value
+            found[f"{name}.{key}"] = of_memorised(key, value, [a, b])
     return found
 
 
@@ -268,9 +299,10 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
 
     Per group: memorised_share, grokked_share, grokked_given_memorised_share, delay_mean (of the runs that grokked,
     as papers print it), delay_median (Kaplan–Meier, censored runs included), delay_restricted_mean and
-    T_grok_restricted_mean (at the smallest budget of all groups), rms_grok_mean. Per ratio: delay_ratio,
-    spread_ratio, delay_restricted_ratio, T_grok_restricted_ratio, each also with log_ before it. Points: one
-    record per run and group.
+    T_grok_restricted_mean (at the smallest budget of all groups), rms_grok_mean, and the shares that diverged,
+    collapsed, and grokked of those that memorised and stayed finite. Per ratio: delay_ratio, spread_ratio,
+    delay_restricted_ratio, T_grok_restricted_ratio, each also with log_ before it, and log_rank_p. Points: one
+    record per run and group. What needs runs that memorised is absent where a group has none.
     """
     runs, experiments = frames.runs, frames.experiments
     settings = option(options, DEFAULTS)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import resolution
+from regrok.laws.parts.absence import where_it_memorised
 from regrok.laws.parts.selection import grouped, plain
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -82,8 +83,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares of the embedding's energy per group of options.groups (see selection.group), of the runs that grokked.
 
     options: groups; largest, how many frequencies (5). Estimates per group: top5_share (frequency 0 included),
-    top5_share_without_constant, constant_share, top5_share_initial, delay_mean; and top5_share_not_grokked of the
-    others. Points: one record per run and group with its largest frequencies.
+    top5_share_without_constant, constant_share, top5_share_initial, delay_mean, absent where no run of the group
+    memorised; and top5_share_not_grokked of the others. Points: one record per run and group with its largest
+    frequencies.
     """
     runs, curves, experiments, spectra = (
         frames.runs,
@@ -114,9 +116,11 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
             "constant_share",
             "top5_share_initial",
         ):
-            estimates[f"{name}.{key}"] = share_mean(table[grokked], key)
+            found = share_mean(table[grokked], key)
+            estimates[f"{name}.{key}"] = where_it_memorised(found, name, rows)
         estimates[f"{name}.top5_share_not_grokked"] = share_mean(table[~grokked], "top5_share")
-        estimates[f"{name}.delay_mean"] = resolution.mean(rows, "delay")
+        delay = resolution.mean(rows, "delay")
+        estimates[f"{name}.delay_mean"] = where_it_memorised(delay, name, rows)
         points += [{k: v if isinstance(v, list) else plain(v) for k, v in p.items()} for p in here]
     return {"estimates": estimates, "points": points, "cells": []}
 

@@ -13,6 +13,7 @@ import numpy as np
 from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
+from regrok.laws.parts.absence import where_it_memorised
 from regrok.laws.parts.selection import grouped, plain
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -104,11 +105,12 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     for name, rows in parts.items():
         estimates[f"{name}.rms_0_mean"] = est.mean(rows["rms_0"])
         known = rows["rms_grok"].notna()
-        estimates[f"{name}.rms_ratio"] = est.mean(
-            (rows["rms_grok"] / rows["rms_0"])[known], log=True
-        )
+        growth = est.mean((rows["rms_grok"] / rows["rms_0"])[known], log=True)
+        estimates[f"{name}.rms_ratio"] = where_it_memorised(growth, name, rows)
     for name, (a, b) in settings["ratios"].items():
         found, log = comparison.ratio(norms[a], norms[b])
+        for part in (a, b):
+            found, log = (where_it_memorised(each, part, parts[part]) for each in (found, log))
         estimates |= {f"{name}.rms_ratio": found, f"{name}.log_rms_ratio": log}
     points = [
         {"group": name, "configuration": name in chosen} | {c: plain(row[c]) for c in POINT_COLUMNS}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import cell_settings, grouped, plain
-from regrok.laws.regimes import shares
+from regrok.laws.regimes import described, shares
 from regrok.measures.events import OUTCOMES
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -24,6 +24,9 @@ ESTIMATES: dict[str, list[str]] = {
         "memorised_share",
         "grokked_share",
         "grokked_given_memorised_share",
+        "diverged_share",
+        "collapsed_share",
+        "grokked_given_finite_share",
         "train_accuracy_max",
         "validation_accuracy_unfinished",
         "outcome.*",
@@ -34,8 +37,9 @@ ESTIMATES: dict[str, list[str]] = {
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares and outcome counts per group of options.groups (see selection.group); a phase diagram's cells.
 
-    Estimates per group: memorised_share, grokked_share, grokked_given_memorised_share, train_accuracy_max (mean of
-    the runs' best), validation_accuracy_unfinished (the best of any run that memorised and did not grok: near 1, a
+    Estimates per group: memorised_share, grokked_share, grokked_given_memorised_share; diverged_share, collapsed_share
+    and grokked_given_finite_share, of those that memorised and did not diverge; train_accuracy_max (mean of the runs'
+    best), validation_accuracy_unfinished (the best of any run that memorised and did not grok: near 1, a
     longer budget might have changed its outcome), and a count per outcome (outcome.<outcome with underscores>). Cells:
     counts, the most frequent outcome, shares, and the arms the cell serves.
     """
@@ -43,7 +47,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     groups = option(options, DEFAULTS)["groups"]
     estimates = {}
     for name, rows in grouped(runs, experiments, groups).items():
-        for key, value in shares(rows).items():
+        for key, value in described(rows, name).items():
             estimates[f"{name}.{key}"] = value
         estimates[f"{name}.train_accuracy_max"] = est.mean(rows["train_accuracy_max"])
         unfinished = rows.loc[

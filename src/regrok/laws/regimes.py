@@ -10,7 +10,9 @@ import pandas as pd
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import resolution
+from regrok.laws.parts.absence import where_it_memorised
 from regrok.laws.parts.selection import cell_settings, distinct, within
+from regrok.laws.parts.winners import fastest_shares, key_of
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -18,12 +20,25 @@ DEFAULTS: dict[str, Any] = {
     "factor": "weight_decay",
     "regimes": {},
     "within": {},
+    "winners": [],
     "replicates": 2000,
 }
-REFERS: dict[str, Any] = {"factor": "quantities", "regimes": "ranges", "within": "limits"}
+REFERS: dict[str, Any] = {
+    "factor": "quantities",
+    "regimes": "ranges",
+    "within": "limits",
+    "winners": "numbers",
+}
 ESTIMATES: dict[str, list[str]] = {
     "": ["fastest_*", "window_low", "window_high"],
-    "regimes": ["memorised_share", "grokked_share", "grokked_given_memorised_share"],
+    "regimes": [
+        "memorised_share",
+        "grokked_share",
+        "grokked_given_memorised_share",
+        "diverged_share",
+        "collapsed_share",
+        "grokked_given_finite_share",
+    ],
 }
 
 
@@ -36,6 +51,30 @@ def shares(runs: pd.DataFrame) -> dict[str, est.Estimate]:
         "grokked_share": est.share(int(grokked.sum()), len(runs)),
         "grokked_given_memorised_share": est.share(both, int(memorised.sum())),
     }
+
+
+def endings(runs: pd.DataFrame) -> dict[str, est.Estimate]:
+    """What hides among the runs that did not grok: shares that diverged and that collapsed.
+
+    And the share that grokked of those that memorised and stayed finite: a run whose parameters have run off says
+    nothing of generalisation, and no longer budget would have made it grok. A run that grokked first did grok.
+    """
+    finite = runs[runs["T_mem"].notna() & (runs["outcome"] != "diverged")]
+    ended = runs.loc[runs["T_mem"].notna(), "outcome"]
+    grokked = int(finite["T_grok"].notna().sum())
+    counts = [f"{int((ended == end).sum())} {end}" for end in ("diverged", "collapsed")]
+    note = f"{grokked} of {len(finite)}; of {len(ended)} that memorised, {' and '.join(counts)}"
+    return {
+        "diverged_share": est.share(int((runs["outcome"] == "diverged").sum()), len(runs)),
+        "collapsed_share": est.share(int((runs["outcome"] == "collapsed").sum()), len(runs)),
+        "grokked_given_finite_share": est.share(grokked, len(finite), note),
+    }
+
+
+def described(runs: pd.DataFrame, name: str) -> dict[str, est.Estimate]:
+    """`shares` and `endings` of a named group; a share of runs that memorised is absent where none did."""
+    made = shares(runs) | endings(runs)
+    return {key: where_it_memorised(value, name, runs) for key, value in made.items()}
 
 
 def fastest(runs: pd.DataFrame, factor: str, replicates: int, seed: int) -> est.Estimate:
@@ -130,10 +169,11 @@ def window(
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Shares per regime and per value of the factor.
 
-    options: factor (a column), regimes (name → [lowest, highest] value of the factor), within, replicates.
-    Estimates per regime: memorised_share, grokked_share, grokked_given_memorised_share; fastest_<factor>; and
-    window_low and window_high, the edges of the values where more than half of the runs grok. Cells: the same shares
-    per cell.
+    options: factor (a column), regimes (name → [lowest, highest] value of the factor), within, winners (values whose
+    share of wins is asked, beside those of all values tried; none: no share is estimated), replicates. Estimates per
+    regime: those of `shares` and `endings`; fastest_<factor>; fastest_share.<value>, how often each value wins (see
+    `parts.winners`); and window_low and window_high, the edges of the values where more than half of the runs grok.
+    Cells: the shares per cell.
     """
     runs = frames.runs
     settings = option(options, DEFAULTS)
@@ -141,8 +181,12 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     runs = distinct(within(runs, settings["within"]))
     estimates = {}
     for name, limits in settings["regimes"].items():
-        for key, value in shares(within(runs, {factor: limits})).items():
+        for key, value in described(within(runs, {factor: limits}), name).items():
             estimates[f"{name}.{key}"] = value
+    if settings["winners"]:
+        asked = [float(value) for value in settings["winners"]]
+        won = fastest_shares(runs, factor, asked, settings["replicates"], seed)
+        estimates |= {f"fastest_share.{key_of(value)}": share for value, share in won.items()}
     estimates[f"fastest_{factor}"] = fastest(runs, factor, settings["replicates"], seed)
     edges = window(runs, factor, settings["replicates"], seed)
     estimates |= dict(zip(("window_low", "window_high"), edges, strict=True))

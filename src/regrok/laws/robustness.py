@@ -36,8 +36,8 @@ def fit_variants(
     """{"estimates": {}, "points": [], "cells": [], "variants": {variant: {estimate key: estimate}}}.
 
     options: fits (names of the fits to repeat), replicates (of their bootstraps). published: experiment → log_every,
-    the steps between two published logs; a fit of no experiment that has one is not repeated on that grid. Raises
-    RegrokError for a fit that no study holds.
+    the steps between two published logs, and what else the repeated laws read of its cells; a fit of no experiment
+    that has a log_every is not repeated on that grid. Raises RegrokError for a fit that no study holds.
     """
     settings = option(options, DEFAULTS)
     if missing := [name for name in settings["fits"] if name not in fits]:
@@ -61,6 +61,7 @@ def fit_variants(
             repeated = SimpleNamespace(
                 law=entry.law, experiments=entry.experiments, options=lighter
             )
-            made = run_fit(name, repeated, read)
+            told = {e: published[e] for e in entry.experiments if e in published}
+            made = run_fit(name, repeated, read, published=told)
             variants[label] |= made["estimates"]
     return {"estimates": {}, "points": [], "cells": [], "variants": variants}

@@ -18,6 +18,7 @@ from regrok.measures.events import OUTCOMES, THRESHOLDS
 from regrok.runs.arithmetic import kinds
 from regrok.runs.columns import CROSSINGS
 from regrok.runs.frames import Frames
+from regrok.study.words import INCONCLUSIVE, NO_SUCH_RUN, OUT_OF_SCOPE
 
 SHARE = pa.Check.in_range(0, 1)
 NOT_NEGATIVE = pa.Check.ge(0)
@@ -164,9 +165,9 @@ def claims(
     # A fit that lists no experiment reads every run, which says of none that it is needed.
     used = {run for fit in fits.values() if fit["experiments"] for run in fit["runs"]}
     for entry in ledger:
-        if entry["verdict"] == "out of scope at this scale":
+        if entry["verdict"] == OUT_OF_SCOPE:
             continue
-        if entry.get("value") is None and entry["verdict"] != "inconclusive":
+        if entry.get("value") is None and entry["verdict"] not in (INCONCLUSIVE, NO_SUCH_RUN):
             problems.append(
                 f"claim {entry['id']}: {entry['verdict']}, but its estimand has no value"
             )

@@ -177,15 +177,21 @@ class Published(Strict):
 def told(published: Published, config: Config, fit: str) -> dict[str, Any]:
     """What a fit is told of the published cells: experiment → those keys of `Cells.plain` that its law reads.
 
-    A law names them in `PUBLISHED`. Empty for any other law. A fit that repeats others is told of theirs.
+    A law names them in `PUBLISHED`. Empty for any other law. A fit that repeats others is told of their experiments
+    what it reads itself and what their laws read.
     """
     block = config.fits[fit]
-    keys = words("laws", block.law, "PUBLISHED")
+    own = words("laws", block.law, "PUBLISHED")
     repeated = block.options.get("fits", []) if block.law == "robustness" else []
-    members = [e for name in (fit, *repeated) for e in config.fits[name].experiments]
-    known = [e for e in dict.fromkeys(members) if keys and e in published.cells]
-    plain = {e: published.cells[e].plain() for e in known}
-    return {e: {key: cells[key] for key in keys} for e, cells in plain.items()}
+    read = [(e, key) for e in block.experiments for key in own]
+    for each in (config.fits[name] for name in repeated):
+        keys = (*own, *words("laws", each.law, "PUBLISHED"))
+        read += [(e, key) for e in each.experiments for key in keys]
+    made: dict[str, Any] = {}
+    for e, key in dict.fromkeys(read):
+        if e in published.cells:
+            made.setdefault(e, {})[key] = published.cells[e].plain()[key]
+    return made
 
 
 def published_file(folder: Path, study: str) -> Path:
