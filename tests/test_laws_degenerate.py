@@ -49,6 +49,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "optimisers": {"groups": GROUPS},
     "parity": {"groups": GROUPS},
     "regimes": {"regimes": {"one": [0.1, 0.6]}, **DRAWS},
+    "replication": {"compare": ["S"], **DRAWS},
     "robustness": {"fits": ["scaling"], **DRAWS},
     "scaling": {"factor": "weight_decay", **DRAWS},
     "search": {
@@ -56,6 +57,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "ratios": RATIO,
         **DRAWS,
     },
+    "slingshots": DRAWS,
     "spectral": {"robust_replicates": 3, **DRAWS},
     "summary": {"published": ["S"]},
     "survival": {},
