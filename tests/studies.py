@@ -13,7 +13,7 @@ from regrok.judging.ledger import ledger
 from regrok.laws import law, run_fit
 from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
-from regrok.study.published import Published, load_published
+from regrok.study.published import Published, load_published, told
 from regrok.study.read import load_config
 from regrok.tables import Material, scope
 
@@ -27,9 +27,9 @@ def study(
     scale: str, anonymous: bool = False, studies: tuple[str, ...] = (), only: tuple[str, ...] = ()
 ) -> SimpleNamespace:
     """config, frames, fits, claims and ledger of a build, from planted runs; of all studies unless some are named."""
-    told = {"scale": scale, "anonymous": anonymous, "only": list(only)}
+    asked = {"scale": scale, "anonymous": anonymous, "only": list(only)}
     config = load_config(
-        ROOT / "config.yaml", told | ({"studies": list(studies)} if studies else {})
+        ROOT / "config.yaml", asked | ({"studies": list(studies)} if studies else {})
     )
     frames = synthetic.make_frames(config)
     reported = published(config)

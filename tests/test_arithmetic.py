@@ -51,7 +51,8 @@ def command(tmp_path):
     script = tmp_path / "compiler"
     script.write_text(
         f"#!/bin/sh\necho once >>{tmp_path}/count\nsleep 0.2\n"
-        'while [ $# -gt 1 ]; do shift; done\necho a library >"$1"\n'
+        'while [ $# -gt 1 ]; do shift; done\necho a library >"$1"\n',
+        encoding="utf-8",
     )
     script.chmod(0o755)
     return [str(script), "-shared"]
@@ -59,7 +60,7 @@ def command(tmp_path):
 
 def read(path: Path) -> str:
     """As a loader does: what is no library is an OSError."""
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if text != "a library\n":
         raise OSError("file too short")
     return text
@@ -74,7 +75,9 @@ def test_a_cache_that_cannot_be_written_is_stood_in_for_by_a_folder_of_ones_own(
     assert (temporary / "it.so").exists()
     assert temporary.stat().st_mode & 0o777 == 0o700
     library.opened("it.so", command, read)
-    assert (temporary.parents[1] / "count").read_text().count("once") == 1, "kept for the next job"
+    assert (temporary.parents[1] / "count").read_text(encoding="utf-8").count("once") == 1, (
+        "kept for the next job"
+    )
 
 
 def test_where_no_folder_can_be_written_the_error_names_each(places, command):
@@ -117,7 +120,7 @@ def test_without_a_home_the_temporary_folder_serves(places, monkeypatch):
 
 def test_a_damaged_library_is_compiled_again(places, command):
     library.opened("it.so", command, read)
-    (places[0] / "it.so").write_text("a li")
+    (places[0] / "it.so").write_text("a li", encoding="utf-8")
     assert library.opened("it.so", command, read) == "a library\n"
 
 
@@ -130,7 +133,7 @@ def test_two_jobs_at_once_compile_once_and_leave_nothing(places, command):
     call = [sys.executable, "-c", program, library.__file__, *command]
     jobs = [subprocess.Popen(call, stdout=subprocess.PIPE) for _ in range(2)]
     assert [job.communicate()[0] for job in jobs] == [b"a library\n"] * 2
-    assert (places[1].parents[1] / "count").read_text().count("once") == 1
+    assert (places[1].parents[1] / "count").read_text(encoding="utf-8").count("once") == 1
     assert sorted(path.suffix for path in places[0].iterdir()) == [".lock", ".so"]
 
 
@@ -147,7 +150,9 @@ def test_two_jobs_at_once_compile_once_and_leave_nothing(places, command):
 def test_a_compiler_that_fails_is_told_in_its_own_words(tmp_path, monkeypatch, script, told):
     """pytorch#59146: no advice to install what is there."""
     path = tmp_path / "cc"
-    path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec echo version\n{script}\n')
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && exec echo version\n{script}\n', encoding="utf-8"
+    )
     path.chmod(0o755)
     monkeypatch.setenv("CXX", str(path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -158,7 +163,8 @@ def test_a_compiler_that_fails_is_told_in_its_own_words(tmp_path, monkeypatch, s
 def test_a_disk_without_room_for_the_kernels_is_no_reason_for_others(places, tmp_path):
     path = tmp_path / "full"
     path.write_text(
-        "#!/bin/sh\necho 'ld: final link failed: No space left on device' >&2; exit 1\n"
+        "#!/bin/sh\necho 'ld: final link failed: No space left on device' >&2; exit 1\n",
+        encoding="utf-8",
     )
     path.chmod(0o755)
     with pytest.raises(RegrokError, match="No space left"):

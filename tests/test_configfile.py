@@ -38,7 +38,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def over(name: str, content: Any) -> Path:
     path = Path(name)
-    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    path.write_text(
+        content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8"
+    )
     return path
 
 
@@ -106,7 +108,7 @@ def test_the_panel_over_itself_changes_nothing(folder: Path) -> None:
 
 
 def test_a_whole_panel_may_stand_in_the_file_s_place(folder: Path) -> None:
-    panel = yaml.safe_load(Path("config.yaml").read_text())
+    panel = yaml.safe_load(Path("config.yaml").read_text(encoding="utf-8"))
     mine = over("mine.yaml", {**panel, "scale": "laptop"})
     over("config.yaml", "scale: smoke\nonly: [sweep]\ntrainer: {}\nstudies: [own]\n")
     assert loaded(mine, alone=True).only == []
@@ -148,14 +150,14 @@ def dry(checkout: Path, *arguments: str, **options: Any) -> tuple[int, str]:
 def test_snakemake_builds_what_the_given_file_says(checkout: Path) -> None:
     # PyPSA-Eur#1806: with `scale: laptop` in over.yaml the smoke scale of config.yaml was planned.
     (checkout / "elsewhere").mkdir()
-    (checkout / "elsewhere/over.yaml").write_text("scale: laptop\n")
+    (checkout / "elsewhere/over.yaml").write_text("scale: laptop\n", encoding="utf-8")
     wanted = ("--configfile", "elsewhere/over.yaml", "--", "results/laptop/runs.parquet")
     status, said = dry(checkout, *wanted)
     assert status == 0, said
     assert "results/laptop/runs.parquet" in said and "results/smoke" not in said
-    recorded = json.loads((checkout / "results/laptop/config.json").read_text())
+    recorded = json.loads((checkout / "results/laptop/config.json").read_text(encoding="utf-8"))
     assert recorded["scale"] == "laptop", "what is recorded is what was built"
-    (checkout / "elsewhere/over.yaml").write_text("nonsense: 1\n")
+    (checkout / "elsewhere/over.yaml").write_text("nonsense: 1\n", encoding="utf-8")
     status, said = dry(checkout, *wanted)
     assert status != 0 and "nonsense = 1: unknown key" in said and "elsewhere/over.yaml" in said
 
@@ -192,7 +194,7 @@ def test_no_command_and_no_job_runs_another_checkout_s_code(checkout: Path, tmp_
             cwd=checkout,
             env={"PYTHONPATH": str(ROOT / "src"), "PATH": ""},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         assert done.returncode != 0 and not done.stdout

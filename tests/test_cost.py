@@ -158,7 +158,7 @@ def test_the_rate_is_of_the_kernels_and_of_as_many_at_once_as_will_train(tmp_pat
         cost.machine_rate(cache, seconds=0.03, processes=processes, kernels=native)
         assert most[0] == processes
     cost.machine_rate(cache, seconds=0.01, processes=3)
-    keys = list(json.loads(cache.read_text()))
+    keys = list(json.loads(cache.read_text(encoding="utf-8")))
     assert ["reference kernels" in key for key in keys] == [False, False, True]
     assert [key.rpartition(", ")[2] for key in keys] == ["1 at once", "3 at once", "3 at once"]
     assert all(key.startswith(f"{processor()}, ") for key in keys)
@@ -186,7 +186,7 @@ def test_times_of_another_processor_or_other_kernels_are_not_taken(
         without = pd.DataFrame(runs[:1]).drop(columns="processor")
         without.to_parquet(released / scale / "runs.parquet")
         about = {"machine": {"processor": name}}
-        (released / scale / "provenance.json").write_text(json.dumps(about))
+        (released / scale / "provenance.json").write_text(json.dumps(about), encoding="utf-8")
     mine = speed.Speed(1e11, "Mine", "native", 2)
     found = speed.history("cpu", mine, tmp_path)
     assert found is not None

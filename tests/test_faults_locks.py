@@ -175,7 +175,7 @@ def test_an_interrupted_job_prints_no_traceback(folder, code, status):
         assert job.returncode == status
         assert said == ""
     if code is JOB:
-        log = (folder / "results/smoke/logs/x.log").read_text()
+        log = (folder / "results/smoke/logs/x.log").read_text(encoding="utf-8")
         assert "interrupted" in log and "Traceback" not in log
 
 
@@ -183,7 +183,7 @@ def test_asking_who_is_alive_takes_no_lock_away(folder):
     """Two builds that start at once look at each other's locks."""
     path = folder / "results/smoke" / locks.LOCK
     path.parent.mkdir(parents=True)
-    with path.open("a+") as asking:
+    with path.open("a+", encoding="utf-8") as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
         threading.Timer(0.1, lambda: fcntl.flock(asking, fcntl.LOCK_UN)).start()
         assert locks.take(Path("results/smoke")) is None

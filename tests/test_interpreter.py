@@ -24,7 +24,7 @@ def test_an_environment_elsewhere_below_such_a_folder_is_refused():
 @pytest.fixture
 def checkout(tmp_path):
     (tmp_path / "src/regrok").mkdir(parents=True)
-    (tmp_path / "Snakefile").write_text("")
+    (tmp_path / "Snakefile").write_text("", encoding="utf-8")
     return tmp_path
 
 

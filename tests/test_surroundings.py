@@ -34,8 +34,8 @@ def paper(tmp_path):
     """A folder with a small paper that has an undefined reference."""
     folder = tmp_path / "a paper, small"
     folder.mkdir()
-    (folder / "main.tex").write_text(SMALL)
-    (folder / "references.bib").write_text(ENTRY % "Ours")
+    (folder / "main.tex").write_text(SMALL, encoding="utf-8")
+    (folder / "references.bib").write_text(ENTRY % "Ours", encoding="utf-8")
     return folder
 
 
@@ -44,11 +44,11 @@ def steered(tmp_path, folder, monkeypatch):
     home = tmp_path / "home"
     own = home / "texmf/tex/latex/local"
     own.mkdir(parents=True)
-    (own / "verbatim.sty").write_text(r"\errmessage{the user's own package}")
-    (own / "other.bib").write_text(ENTRY % "Theirs")
+    (own / "verbatim.sty").write_text(r"\errmessage{the user's own package}", encoding="utf-8")
+    (own / "other.bib").write_text(ENTRY % "Theirs", encoding="utf-8")
     moved = "$aux_dir = 'elsewhere'; $emulate_aux = 1; $out_dir = 'away'; $pdf_mode = 4;\n"
-    (home / ".latexmkrc").write_text(moved)
-    (folder / "latexmkrc").write_text(moved)
+    (home / ".latexmkrc").write_text(moved, encoding="utf-8")
+    (folder / "latexmkrc").write_text(moved, encoding="utf-8")
     settings = {
         "HOME": str(home),
         "TEXINPUTS": f"{own}:",
@@ -95,7 +95,7 @@ def stand_in(tmp_path, monkeypatch, script):
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("latexmk", "pdflatex"):
-        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/bin:/usr/bin")
 
@@ -106,7 +106,7 @@ def stand_in(tmp_path, monkeypatch, script):
 def test_a_log_that_is_missing_or_empty_is_a_failure(tmp_path, paper, monkeypatch, script):
     stand_in(tmp_path, monkeypatch, script)
     (paper / typeset.BUILD).mkdir()
-    (paper / typeset.BUILD / "main.log").write_text("the log of another build")
+    (paper / typeset.BUILD / "main.log").write_text("the log of another build", encoding="utf-8")
     with pytest.raises(
         RegrokError, match=r"ended without an error and left no build/main\.log|left no .*main\.log"
     ):
@@ -117,7 +117,7 @@ def test_a_log_that_is_missing_or_empty_is_a_failure(tmp_path, paper, monkeypatc
 def test_a_pdf_of_an_earlier_build_is_not_taken_for_this_one(tmp_path, paper, monkeypatch):
     stand_in(tmp_path, monkeypatch, "echo words > build/main.log")
     (paper / typeset.BUILD).mkdir()
-    (paper / typeset.BUILD / "main.pdf").write_text("old")
+    (paper / typeset.BUILD / "main.pdf").write_text("old", encoding="utf-8")
     with pytest.raises(RegrokError, match=r"left no .*main\.pdf"):
         typeset.typeset(paper, tmp_path / "out.pdf", {})
 
@@ -139,7 +139,11 @@ def test_settings_of_matplotlib_and_dates_change_no_byte_of_a_figure(tmp_path):
     settings = {"MPLBACKEND": "nonsense", "SOURCE_DATE_EPOCH": "yesterday", "TZ": "Asia/Tokyo"}
     environment = {**os.environ, **settings, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [sys.executable, "-c", DRAW], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", DRAW],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     with style.Style().context():

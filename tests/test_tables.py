@@ -87,7 +87,8 @@ def test_every_table_of_the_scale_is_written_in_both_forms(scale, tmp_path):
         tex, csv = tmp_path / f"{name}.tex", tmp_path / f"{name}.csv"
         tables.write_table(name, made.config.tables[name], material(made), tex, csv)
         assert rf"\label{{tab:{name}}}" in tex.read_text(encoding="utf-8")
-        assert len(pd.read_csv(csv)) > 0
+        # The sketch runs no published cell, so nothing there stands beside the released runs.
+        assert len(pd.read_csv(csv)) > 0 or (name, scale) == ("replication", "smoke")
 
 
 @pytest.mark.parametrize("kind", tables.kinds())
@@ -216,7 +217,9 @@ def test_ours_and_theirs_stand_beside_each_other_with_what_the_tests_say():
     shown = latex.exact(round(cell.ours_mean["T_grok"]))
     words = rf"{shown} $\pm$ {latex.exact(round(cell.ours_sd['T_grok']))}"
     p = cell.loc["T_grok"]
-    marked = rf"\textbf{{{words}}}" if p.p_holm < 0.05 else words + r"\,*" * (p.p_value < 0.05)
+    marked = (
+        rf"\textbf{{{words}}}" if p.p_holm < 0.05 else words + (r"\,*" if p.p_value < 0.05 else "")
+    )
     assert f"& {marked} &" in tex
     assert r"12{,}700 $\pm$ 1{,}295" in tex
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from regrok.errors import RegrokError
+from regrok.files import read_table
 from regrok.runs import gather
 from regrok.runs.store import RunStore
 from regrok.training import loop
@@ -215,7 +216,7 @@ def test_a_damaged_run_is_trained_again_and_kept_aside(tmp_path, capsys):
 
 def without_rows(path, keep):
     """Rewrite a stored run's file with some of its rows alone, whole by its name and its footer."""
-    table = pq.read_table(path)
+    table = read_table(path)
     pq.write_table(table.take(list(keep(table.num_rows))), path)
 
 

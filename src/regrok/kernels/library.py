@@ -106,7 +106,7 @@ def _compile(path: Path, command: Sequence[str]) -> None:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """While no other process is in here with this path; where the file system knows no locks, several may be."""
-    with path.open("a") as handle:
+    with path.open("ab") as handle:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -141,14 +141,17 @@ class RunStore:
         return None if facts is None else str(facts["trainer"])
 
     def arithmetic_of(self, run: Run) -> str | None:
-        """What computed the stored run, in words; empty where that was not kept, None where it is not finished."""
-        facts = self._facts(run)
+        """What computed the stored run, in words; empty where that was not kept, None where it is not finished.
+
+        Only looks: a damaged file is left to whoever needs the run.
+        """
+        facts = self._facts(run, aside=False)
         if facts is None:
             return None
         return f"{facts['processor']}: {facts['arithmetic']}" if facts.get("arithmetic") else ""
 
-    def _facts(self, run: Run) -> dict[str, Any] | None:
-        found = (a for a in self._abouts(run.run_id) if self._serves(a, run))
+    def _facts(self, run: Run, aside: bool = True) -> dict[str, Any] | None:
+        found = (a for a in self._abouts(run.run_id, aside) if self._serves(a, run))
         return next((dict(about["facts"]) for about in found), None)
 
     def to_train(self, run: Run) -> Run:
@@ -169,12 +172,13 @@ class RunStore:
         paths = [self.root / trainer / f"{run_id}.parquet" for trainer in trainers]
         return [path for path in paths if path.exists()]
 
-    def _abouts(self, run_id: str) -> Iterable[dict[str, Any]]:
+    def _abouts(self, run_id: str, aside: bool = True) -> Iterable[dict[str, Any]]:
         for path in self._paths(run_id):
             try:
                 yield _about(pq.read_metadata(path), run_id)
             except UNREADABLE as error:
-                set_aside(path, error, RETRAINED)
+                if aside:
+                    set_aside(path, error, RETRAINED)
 
     def _serves(self, about: Mapping[str, Any], run: Run) -> bool:
         """Whether what a stored run was measured by is what the run asks for."""

@@ -61,9 +61,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"grey of the runs that the authors released, both as the published logging grid shows them. $n$ runs, and "
         r"how many grokked. Each pair of means is put to Welch's test on the logarithm of its ratio, shares to "
         r"Fisher's exact test: a star marks a $p$ below .05, bold what is still below it after Holm's correction "
-        r"over the experiment. A cell in which a run of either side did not finish has no times to compare. $r$: rate of "
-        r"contraction after $T_{\mathrm{mem}}$. Our runs end up to one step of the grid earlier than theirs, which "
-        r"$V_{\mathrm{final}}$ shows."
+        r"over the experiment. A cell in which a run of either side did not finish has no times to compare. $r$: the "
+        r"rate of contraction after $T_{\mathrm{mem}}$. Our runs end up to one step of the grid earlier than theirs, "
+        r"which $V_{\mathrm{final}}$ shows."
     )
     columns = (
         r"@{}l@{\hspace{4pt}}r@{\hspace{4pt}}l" + r"@{\hspace{4.8pt}}l" * len(MEASURES) + "@{}"
