@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from designs import DESIGNS
 from planted import fit, make_run
 from regrok.laws import slingshots
 
@@ -103,3 +104,37 @@ def test_without_falls_or_without_runs_there_is_a_reason():
     fallen = fit(slingshots, rows, curves, replicates=50)["estimates"]
     assert fallen["T_grok.exponent_calm"].value is None
     assert fallen["T_grok.exponent_difference"].value is None
+
+
+def test_the_shift_is_what_falls_add_to_the_exponent_by_hand():
+    # Half of the runs fell at log x = 0, where they are late by 1, and at 1, where they are not; the last cell is calm.
+    x = np.repeat([0.0, 1.0, 2.0], 4)
+    t = np.array([1.0, 2, 0, 1, 5, 6, 5, 6, 7, 7, 7, 7])
+    calm = np.array([0, 0, 1, 1] * 2 + [1] * 4, dtype=bool)
+    found = slingshots.shift(x, t, np.repeat([0, 1, 2], 4), calm)
+    # The cell at 0 has an arm of −1/2 in the slope, and half of its runs are late by 1.
+    assert found.value == pytest.approx(-0.25)
+    assert found.low < -0.25 < found.high
+
+
+@pytest.mark.parametrize("fell", [(4, 5, 4, 2, 0), (2, 2, 2, 2, 2)])
+def test_the_shift_keeps_its_promise_with_one_calm_run_in_a_cell(fell):
+    design, rng, n = DESIGNS["S5A"], np.random.default_rng(11), 5
+    cells = design.groups(n)
+    log_x = np.log(design.factor)[cells]
+    calm = np.arange(cells.size) % n >= np.array(fell)[cells]
+    kept = 0
+    for _ in range(400):
+        found = slingshots.shift(log_x, np.log(design.draw(n, rng)), cells, calm)
+        kept += found.low <= 0 <= found.high
+    # The law is no power law, and the cells without a fall weigh as before: nothing is shifted.
+    assert kept >= 0.9 * 400
+
+
+def test_a_shift_that_nothing_tells_has_a_reason():
+    x, t, cells = np.array([0.0, 0, 1, 1]), np.array([1.0, 2, 3, 4]), np.array([0, 0, 1, 1])
+    one = slingshots.shift(x, t, cells, np.array([True, False, True, True]))
+    assert "tells no spread" in one.reason
+    assert slingshots.shift(x, t, cells, np.array([True, True, False, False])).value is None
+    assert slingshots.shift(x * 0, t, cells, np.ones(4, bool)).value is None
+    assert "no run fell" in slingshots.shift(x, t, cells, np.ones(4, bool)).reason

@@ -8,13 +8,14 @@ it may be.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import regression
+from regrok.laws.parts import regression, two_samples
 from regrok.laws.parts.selection import (
     cell_settings,
     conditions,
@@ -50,9 +51,11 @@ ESTIMATES: dict[str, list[str]] = {
         "T_grok.exponent",
         "T_grok.exponent_calm",
         "T_grok.exponent_difference",
+        "T_grok.exponent_shift",
         "delay.exponent",
         "delay.exponent_calm",
         "delay.exponent_difference",
+        "delay.exponent_shift",
     ]
 }
 POINT_COLUMNS = ("run_id", "cell", "seed", "learning_rate", "weight_decay", "T_mem", "T_grok")
@@ -82,6 +85,47 @@ def looked_at(runs: pd.DataFrame, curves: pd.DataFrame, accuracy: float) -> pd.D
             first, last = (found[0], found[-1]) if found.size else (np.nan, np.nan)
             rows.append({**run, "falls": found.size, "first_fall": first, "last_fall": last})
     return pd.DataFrame(rows, columns=[*runs, "falls", "first_fall", "last_fall"])
+
+
+def shift(
+    log_x: np.ndarray, log_t: np.ndarray, cells: np.ndarray, calm: np.ndarray
+) -> est.Estimate:
+    """How far the runs that fell move the exponent: slope on log x of what they add to the mean log time of a cell.
+
+    (n,) each. Every cell with a calm run counts once, with its runs that fell and without, so that a law that is no
+    power law, met by other cells more often, is no difference. Within a cell both kinds of run have one variance, with
+    two degrees of freedom less than runs: one calm run is enough. A t interval with Satterthwaite's degrees.
+    """
+    estimator = "slope over cells of mean log time with less without runs that fell, t interval"
+    n = log_t.size
+    used = np.unique(cells[calm])
+    if used.size < 2:
+        return est.missing(f"{used.size} cells have a run that did not fall", n, estimator)
+    x = np.array([log_x[cells == c].mean() for c in used])
+    x = x - x.mean()
+    if not np.ptp(x) > 0:
+        return est.missing("the factor is the same in every cell", n, estimator)
+    parts, value = [], 0.0
+    for arm, c in zip(x / (x @ x), used, strict=True):
+        kept, fell = log_t[(cells == c) & calm], log_t[(cells == c) & ~calm]
+        if not fell.size:
+            continue
+        weight = arm * fell.size / (fell.size + kept.size)
+        value += weight * (fell.mean() - kept.mean())
+        freedom = fell.size + kept.size - 2
+        squares = sum(((each - each.mean()) ** 2).sum() for each in (kept, fell))
+        spread = squares / freedom * (1 / fell.size + 1 / kept.size) if freedom else math.nan
+        parts.append((weight**2 * spread, freedom))
+    rested = int(np.isin(cells, used).sum())
+    found = est.estimate(value, None, None, rested, estimator)
+    if not parts:
+        return est.without_interval(found, "no run fell: the two are one number")
+    if any(freedom == 0 for _, freedom in parts):
+        return est.without_interval(found, "a cell of two runs, of which one fell, tells no spread")
+    total = sum(v for v, _ in parts)
+    freedom = total**2 / sum(v**2 / f for v, f in parts) if total else math.inf
+    half = two_samples.Contrast(value, total, freedom).half
+    return est.estimate(value, value - half, value + half, rested, estimator)
 
 
 def exponents(
@@ -125,6 +169,7 @@ def exponents(
         "exponent": of(slope, np.ones(len(runs), bool), ""),
         "exponent_calm": of(slope, calm, " of runs that did not fall"),
         "exponent_difference": difference,
+        "exponent_shift": shift(log_x, log_t, cells, calm).noting(note),
     }
 
 
@@ -134,8 +179,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     options: accuracy (the bound), by (columns whose values each get a share), factor and reference (of the exponents:
     the column, and the experiments whose runs they rest on), within, replicates. Estimates: share (of the runs that
     memorised), grokked_share (of those that also grokked), steps_to_grok (geometric mean, from the last fall), and for
-    T_grok and delay .exponent, .exponent_calm, .exponent_difference (all runs less calm ones). Cells: a record per
-    cell, and per value of each column of `by`, with `by` null or its name. Points: one record per run.
+    T_grok and delay .exponent, .exponent_calm, .exponent_difference (all runs less calm ones; a bootstrap that takes a
+    cell's only calm run for one without spread, so that it is not judged), .exponent_shift (see `shift`). Cells: a
+    record per cell, and per value of each column of `by`, with `by` null or its name. Points: one record per run.
     """
     settings = option(options, DEFAULTS)
     runs = within(frames.runs, settings["within"])
