@@ -30,7 +30,7 @@ def test_the_variance_is_split_into_the_line_the_distance_from_it_and_the_spread
     # A mean of two runs has half the variance of one: 4/5 of it lies between the cells, a fifth along the line.
     along, off = within / 2 * 0.2, within / 2 * 0.6
     expected = (line - along) / (line - along + between - line - off + within)
-    found = r_squared.population(x, y, groups, 500, 1)
+    found = r_squared.population(x, y, groups, 500, 1)[0]
     assert found.value == pytest.approx(expected)
     assert found.low < found.value < found.high
 
@@ -39,7 +39,7 @@ def test_without_noise_in_the_means_the_value_is_the_limit_of_many_seeds():
     design = DESIGNS["S2"]
     t = design.draw(20_000, np.random.default_rng(1))
     groups = design.groups(20_000)
-    found = r_squared.population(design.inverse[groups], t, groups, 200, 1)
+    found = r_squared.population(design.inverse[groups], t, groups, 200, 1)[0]
     assert found.value == pytest.approx(design.r_squared, abs=1e-3)
     assert found.high - found.low < 1e-3
     plain = float(regression.r_squared(design.inverse[groups], t))
@@ -54,7 +54,7 @@ def test_the_interval_keeps_its_promise_where_the_bootstrap_does_not(name, n):
     kept = kept_by_bootstrap = 0
     for seed in range(STUDIES):
         t = design.draw(n, rng)
-        found = r_squared.population(x, t, groups, 500, seed)
+        found = r_squared.population(x, t, groups, 500, seed)[0]
         kept += found.low <= design.r_squared <= found.high
         before = est.bootstrap(
             lambda i, t=t: regression.r_squared(x[i], t[i]), groups, 200, seed, "", bounds=est.SHARE
@@ -75,7 +75,7 @@ def test_a_factor_that_varies_within_cells_keeps_its_promise_too():
     for seed in range(STUDIES):
         noise = rng.multivariate_normal([0, 0], share, (k, n))
         x, y = ((centre[:, None] + noise[..., i]).ravel() for i in (0, 1))
-        found = r_squared.population(x, y, np.repeat(np.arange(k), n), 500, seed)
+        found = r_squared.population(x, y, np.repeat(np.arange(k), n), 500, seed)[0]
         kept += found.low <= truth <= found.high
     assert kept >= LEAST * STUDIES
 
@@ -83,20 +83,20 @@ def test_a_factor_that_varies_within_cells_keeps_its_promise_too():
 def test_a_factor_that_varies_by_its_rounding_alone_is_one_number():
     x, y, groups = cells([1, 2, 3.5], 0.2)
     moved = x + np.tile([0, 1e-15], 3)
-    a, b = (r_squared.population(each, y, groups, 300, 1) for each in (x, moved))
+    a, b = (r_squared.population(each, y, groups, 300, 1)[0] for each in (x, moved))
     assert (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high))
 
 
 def test_what_runs_cannot_tell_has_a_reason():
     x, y, groups = cells([1, 2], 0.1)
-    assert "need" in r_squared.population(x, y, groups, 100, 1).reason
+    assert "need" in r_squared.population(x, y, groups, 100, 1)[0].reason
     x, y, groups = cells([1, 2, 3], 0.1)
-    alone = r_squared.population(x[:-1], y[:-1], groups[:-1], 100, 1)
+    alone = r_squared.population(x[:-1], y[:-1], groups[:-1], 100, 1)[0]
     assert alone.value is None
     assert "one run" in alone.reason
-    nothing = r_squared.population(np.zeros(0), np.zeros(0), np.zeros(0), 100, 1)
+    nothing = r_squared.population(np.zeros(0), np.zeros(0), np.zeros(0), 100, 1)[0]
     assert nothing.value is None
-    level = r_squared.population(np.ones(6), y, groups, 100, 1)
+    level = r_squared.population(np.ones(6), y, groups, 100, 1)[0]
     assert level.value is None
 
 

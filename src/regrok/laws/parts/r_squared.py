@@ -47,10 +47,12 @@ class Cells:
         return cls(runs, mean_x, mean_y, np.moveaxis(np.array(covariance), 2, 0))
 
 
-def _explained(
+def _correlation(
     cells: Cells, x: np.ndarray, y: np.ndarray, covariance: np.ndarray, noises: float
 ) -> np.ndarray:
-    """R² of cells with these means (..., k) and covariances (..., k, 2, 2), seeds without end: (...).
+    """Correlation in cells with these means (..., k) and covariances (..., k, 2, 2), seeds without end: (...).
+
+    Its square is the R² of the line.
 
     noises: how many times the squared error of a mean of `cells.runs` runs is in the squares of the means.
     """
@@ -73,18 +75,19 @@ def _explained(
             xx = np.maximum(squares(x, x) - noise(0, 0), 0.0) + within(0, 0)
             yy = np.maximum(squares(y, y) - noise(1, 1), 0.0) + within(1, 1)
             xy = squares(x, y) - noise(0, 1) + within(0, 1)
-            return np.clip(xy**2 / (xx * yy), 0.0, 1.0)
+            return np.clip(xy / np.sqrt(xx * yy), -1.0, 1.0)
         centred = x - (w * x).sum(-1, keepdims=True)
         leverage = (w * centred) ** 2 / squares(x, x)[..., None]
-        line = squares(x, y) ** 2 / squares(x, x)
+        xy = squares(x, y)
+        line = xy**2 / squares(x, x)
         off = np.maximum(squares(y, y) - line, 0.0) - noise(1, 1)
         own = (leverage * share * covariance[..., 1, 1]).sum(-1)
         line, off = np.maximum(line - own, 0.0), np.maximum(off + own, 0.0)
-        return line / (line + off + within(1, 1))
+        return np.sign(xy) * np.sqrt(line / (line + off + within(1, 1)))
 
 
 def _drawn(cells: Cells, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """R² of cells that the runs leave possible: (replicates,).
+    """Correlation in cells that the runs leave possible: (replicates,).
 
     A variance is s²(n − 1)/χ² with n degrees of freedom, one more than an interval of one variance has: with n − 1
     the sum over cells is too wide upwards, with n + 1 too narrow (`python -m benchmarks.coverage r_squared`). A
@@ -113,7 +116,7 @@ def _drawn(cells: Cells, replicates: int, rng: np.random.Generator) -> np.ndarra
     )
     one, two = (rng.standard_normal(size) / np.sqrt(cells.runs) for _ in range(2))
     x, y = cells.x + one * x_1 + two * x_2, cells.y + one * y_1 + two * y_2
-    return _explained(cells, x, y, covariance, TWICE)
+    return _correlation(cells, x, y, covariance, TWICE)
 
 
 def population(
@@ -124,8 +127,8 @@ def population(
     seed: int,
     note: str = "",
     unresolved: bool = False,
-) -> est.Estimate:
-    """R² of the line through y against x, (n,) each, were there infinitely many seeds in each cell; with its interval.
+) -> tuple[est.Estimate, est.Estimate]:
+    """R² and correlation of y with x, (n,) each, were there infinitely many seeds in each cell; with their intervals.
 
     groups: (n,) cell of each run; every cell counts as often as it has runs. x may vary within cells. The value has the
     noise of the means taken out, so it is below the R² of the runs. Missing where fewer than three cells, or a cell of
@@ -133,17 +136,27 @@ def population(
     spread either: a value without an interval.
     """
     cells, n = Cells.of(np.asarray(x, float), np.asarray(y, float), groups), len(y)
+
+    def none(reason: str) -> tuple[est.Estimate, est.Estimate]:
+        nothing = est.missing(reason, n, ESTIMATOR)
+        return nothing, nothing
+
     if cells.runs.size < 3:
-        return est.missing(f"{cells.runs.size} cells: a line needs three", n, ESTIMATOR)
+        return none(f"{cells.runs.size} cells: a line needs three")
     if (alone := int((cells.runs == 1).sum())) > 0:
-        reason = f"{alone} of {cells.runs.size} cells have one run, which tells no spread"
-        return est.missing(reason, n, ESTIMATOR)
-    value = float(_explained(cells, cells.x, cells.y, cells.covariance, 1.0))
+        return none(f"{alone} of {cells.runs.size} cells have one run, which tells no spread")
+    value = float(_correlation(cells, cells.x, cells.y, cells.covariance, 1.0))
     if not math.isfinite(value):
-        return est.missing("too few distinct points", n, ESTIMATOR)
+        return none("too few distinct points")
+    both = [est.estimate(v, None, None, n, ESTIMATOR, "", note) for v in (value**2, value)]
     if unresolved:
         alike = "no interval: seeds differ by no more than their logging"
-        return est.without_interval(est.estimate(value, None, None, n, ESTIMATOR, "", note), alike)
+        return est.without_interval(both[0], alike), est.without_interval(both[1], alike)
     draws = _drawn(cells, replicates, np.random.default_rng(seed))
-    low, high = np.quantile(draws, [0.5 - est.LEVEL / 2, 0.5 + est.LEVEL / 2])
-    return est.estimate(value, float(low), float(high), n, ESTIMATOR, "", note)
+    tails = [0.5 - est.LEVEL / 2, 0.5 + est.LEVEL / 2]
+    ends = (np.quantile(each, tails) for each in (draws**2, draws))
+    square, itself = (
+        est.estimate(found.value, float(low), float(high), n, ESTIMATOR, "", note)
+        for found, (low, high) in zip(both, ends, strict=True)
+    )
+    return square, itself
