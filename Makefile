@@ -14,7 +14,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install tex paper verify reanalyse release report notebooks artifact arxiv test test-long test-slurm lint format bench lock clean
+.PHONY: help install tex paper verify reanalyse release report notebooks artifact arxiv test test-long test-slurm lint format bench coverage lock clean
 
 comma := ,
 empty :=
@@ -116,6 +116,9 @@ format: install ## rewrite the sources in the project's format
 
 bench: install ## CASE RATIO for every case, each from one paired run
 	@$(IN_VENV) python -m benchmarks
+
+coverage: install ## how often each kind of interval holds the truth, at the studies' own designs (minutes)
+	@$(IN_VENV) python -m benchmarks.coverage
 
 lock: install ## requirements.lock from pyproject.toml (UPGRADE=1 takes the newest versions)
 	@scripts/lock $(if $(UPGRADE),--upgrade)

@@ -51,6 +51,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "plateau": {"groups": GROUPS},
     "printed": {"groups": GROUPS, "ratios": RATIO},
     "regimes": {"regimes": {"one": [0.1, 0.6]}, "winners": [0.5, 3.0], **DRAWS},
+    "replication": {"compare": ["S"], **DRAWS},
     "robustness": {"fits": ["scaling"], **DRAWS},
     "scaling": {"factor": "weight_decay", **DRAWS},
     "search": {
@@ -58,6 +59,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "ratios": RATIO,
         **DRAWS,
     },
+    "slingshots": DRAWS,
     "spectral": {"robust_replicates": 3, **DRAWS},
     "summary": {"published": ["S"]},
     "survival": {},

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 
 from planted import exponential_curve, fit, make_run
 from regrok.laws import forecast
+from regrok.laws.parts import huber
 
 
 def planted_study(seeds=3, noise=0.0, scale=None):
@@ -102,3 +104,45 @@ def test_too_few_cells_to_hold_one_out_is_a_reason():
     found = fit(forecast, keep, curves)["estimates"]["mape"]
     assert found.value is None
     assert "too few cells" in found.reason
+
+
+def test_an_interval_that_refits_knows_that_other_cells_make_another_predictor():
+    found = fit(forecast, *planted_study(seeds=3, noise=0.2), refits=300)["estimates"]
+    once, again = found["mape"], found["mape_refitted"]
+    assert again.value == pytest.approx(once.value, rel=1e-5)
+    assert again.low < again.value < again.high
+    assert again.high - again.low > 1.3 * (once.high - once.low)
+    assert "of 300 resamples lose a lever" in again.note
+
+
+def test_a_lever_that_one_cell_alone_moves_is_not_forecast():
+    # Held out, the only cell of λ = 0.3 leaves λ's coefficient to nothing.
+    rows, curves = planted_study(noise=0.1)
+    keep = [
+        r
+        for r in rows
+        if r["weight_decay"] == 1.0 or (r["learning_rate"], r["init_scale"]) == (1e-3, 1.0)
+    ]
+    found = fit(forecast, keep, curves, refits=50)["estimates"]["mape_refitted"]
+    assert found.value is None
+    assert "does not tell its coefficients apart" in found.reason
+
+
+def test_too_few_cells_to_refit_is_a_reason():
+    rows, curves = planted_study()
+    keep = [r for r in rows if r["learning_rate"] == 1e-3 and r["weight_decay"] == 1.0]
+    assert "too few cells" in fit(forecast, keep, curves)["estimates"]["mape_refitted"].reason
+
+
+def test_resamples_at_once_are_the_estimator_of_one():
+    rng = np.random.default_rng(2)
+    design = np.column_stack([rng.normal(size=(40, 2)), np.ones(40)])
+    y = design @ [1.0, -2.0, 3.0] + rng.standard_t(2, size=40)
+    counts = rng.multinomial(40, np.full(40, 1 / 40), size=5)
+    found = huber.coefficients(design, y, counts)
+    for row, times in zip(found, counts, strict=True):
+        chosen = np.repeat(np.arange(40), times)
+        told = sm.RLM(y[chosen], design[chosen], M=sm.robust.norms.HuberT()).fit(tol=1e-10)
+        assert row == pytest.approx(told.params, abs=1e-5)
+        middle = huber.median(y[None], times[None])[0]
+        assert middle == np.median(y[chosen])

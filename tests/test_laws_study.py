@@ -132,3 +132,17 @@ def test_claims_of_experiments_without_runs_are_out_of_scope(claims, fits, frame
     verdicts = {e["id"]: e["verdict"] for e in made["claims"]}
     assert verdicts["B3-ratio"] == "out of scope at this scale"
     assert verdicts["A9-grid"] == "out of scope at this scale"
+
+
+def test_intervals_that_hold_at_once_are_asked_of_the_entries_that_stand(fits, frames, claims):
+    made = ledger(claims, fits, frames, "smoke")
+    judged = [c for c in made["claims"] if c["verdict"] != "out of scope at this scale"]
+    standing = [c for c in judged if c["corrected"] is None]
+    assert standing
+    assert {c["id"] for c in made["claims"] if c["simultaneous"]} == {c["id"] for c in standing}
+    # A wider interval settles nothing that the narrow one left open.
+    for claim in standing:
+        if claim["verdict"] == "inconclusive" and not claim["criterion"].startswith(
+            "interval holds"
+        ):
+            assert claim["simultaneous"] == "inconclusive", claim["id"]

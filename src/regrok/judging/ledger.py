@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from regrok.judging.simultaneous import together
 from regrok.judging.verdicts import judge
 from regrok.runs.frames import Frames
 from regrok.study.claims import Claims
@@ -22,9 +24,10 @@ def ledger(
     Returns JSON: {"scale", "verdicts" (origin → word → count, of the entries that stand), "corrected" (how many do
     not), "readings" (names of the other readings), "claims": [entries]}.
     An entry has id, paper, arxiv, origin, place, statement, published_value, published_text, estimand, fit, corrected
-    (null, or {"date", "by", "why"}), what `judge` returns, robustness ({reading: {verdict, value, low, high}}),
-    survives (whether every other reading gives the same verdict; null when there is none), experiments, run_ids, runs,
-    minutes (of training) and command.
+    (null, or {"date", "by", "why"}), what `judge` returns, simultaneous (the verdict by an interval that holds at once
+    with those of the paper's other claims that stand and are judged here; null for one that does not), robustness
+    ({reading: {verdict, value, low, high}}), survives (whether every other reading gives the same verdict; null when
+    there is none), experiments, run_ids, runs, minutes (of training) and command.
     """
     estimates = {key: value for made in fits.values() for key, value in made["estimates"].items()}
     readings = {
@@ -69,6 +72,8 @@ def ledger(
                 "fit": claim.fit,
                 "corrected": claim.correction,
                 **judged,
+                # set below, when it is known how many are judged with it
+                "simultaneous": None,
                 "robustness": {
                     label: {k: other[k] for k in ("verdict", "value", "low", "high")}
                     for label, other in others.items()
@@ -87,6 +92,10 @@ def ledger(
                 ),
             }
         )
+    beside = Counter(e["paper"] for e in entries if stands(e) and e["verdict"] != OUT_OF_SCOPE)
+    for claim, entry in zip(claims.claims, entries, strict=True):
+        if stands(entry) and entry["verdict"] != OUT_OF_SCOPE:
+            entry["simultaneous"] = together(claim, estimates, scale, ran, beside[claim.letter])
     return {
         "scale": scale,
         "verdicts": counts(entries),

@@ -23,6 +23,7 @@ LIGHTER: dict[str, dict[str, Any]] = {
     "scaling": {"survival": False},
     "survival": {"families": ["weibull"]},
     "spectral": {"robust_replicates": 50},
+    "forecast": {"refits": 400},
 }
 """Options that a claim does not need and that take most of the time."""
 

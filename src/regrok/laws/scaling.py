@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.laws.parts import cell_slope, lifetimes, r_squared, regression, resolution
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import lifetimes, regression, resolution
 from regrok.laws.parts.selection import (
     cell_settings,
     conditions,
@@ -51,6 +51,10 @@ ESTIMATES: dict[str, list[str]] = {
         "T_grok.slope",
         "T_grok.intercept",
         "T_grok.r_squared",
+        "T_grok.r_squared_population",
+        "T_grok.pearson_population",
+        "T_grok.slope_cells",
+        "T_grok.exponent_cells",
         "T_grok.pearson",
         "T_grok.exponent",
         "T_grok.exponent_survival",
@@ -59,6 +63,10 @@ ESTIMATES: dict[str, list[str]] = {
         "delay.slope",
         "delay.intercept",
         "delay.r_squared",
+        "delay.r_squared_population",
+        "delay.pearson_population",
+        "delay.slope_cells",
+        "delay.exponent_cells",
         "delay.pearson",
         "delay.exponent",
         "delay.exponent_survival",
@@ -125,10 +133,18 @@ def _response(
         return lambda i, t: statistic(t * x[i] if inverse else t / x[i])
 
     variation = "standard deviation over mean"
+    replicates = settings["replicates"]
+    r2, r = r_squared.population(line_x, t, groups, replicates, seed, note, unresolved)
+    positive = t > 0
+    log_x, log_t = np.log(x[positive]), np.log(t[positive])
     return {
         "slope": line(regression.slope, unit),
         "intercept": line(regression.intercept, "steps"),
         "r_squared": line(regression.r_squared, "", est.SHARE),
+        "r_squared_population": r2,
+        "pearson_population": r,
+        "slope_cells": cell_slope.slope(line_x, t, groups, unit, note, unresolved),
+        "exponent_cells": cell_slope.slope(log_x, log_t, groups[positive], "", note, unresolved),
         "pearson": line(regression.pearson, "", est.CORRELATION),
         "exponent": _exponent(known, response, settings, seed, note, unresolved),
         "product_mean": of(product(lambda values: values.mean(-1)), "mean", unit),
@@ -187,9 +203,10 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
 
     options: factor (weight_decay, learning_rate, learning_rate_times_weight_decay, escape_theory or
     log_norm_ratio), within (limits on columns), replicates, survival (whether to fit exponent_survival too).
-    Estimates per response: slope, intercept, r_squared, pearson, exponent, exponent_survival, product_mean and
-    product_cv (of T·factor, or T/factor for the last two factors). Points: one record per run, censored ones
-    included. Cells: mean and standard deviation.
+    Estimates per response: slope, intercept, r_squared (of these runs), r_squared_population and pearson_population
+    (with seeds without end), slope_cells and exponent_cells (by each cell's own spread), pearson, exponent,
+    exponent_survival, product_mean and product_cv (of T·factor, or T/factor for the last two factors). Points: one
+    record per run, censored ones included. Cells: mean and standard deviation.
     """
     runs = frames.runs
     settings = option(options, DEFAULTS)

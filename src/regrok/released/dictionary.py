@@ -74,6 +74,10 @@ LEDGER: dict[str, Entry] = {
     "unit": ("", "unit of value, low and high"),
     "estimator": ("", "how the estimate and its interval were made"),
     "note": ("", "what was left out or assumed"),
+    "simultaneous": (
+        "",
+        "the verdict by an interval that holds at once with those of the paper's other claims; null: not asked",
+    ),
     "robustness": ("", "verdict, value, low and high under each other reading of the same runs"),
     "survives": ("", "whether every other reading gives the same verdict; null: there is none"),
     "experiments": ("", "experiments with runs here that feed the claim"),

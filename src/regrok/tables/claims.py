@@ -48,6 +48,12 @@ def _instead(claim: Mapping[str, Any]) -> str:
     return rf" \emph{{Corrected on {why['date']}: {latex.escape(why['why'])} See {by}.}}"
 
 
+def _together(claim: Mapping[str, Any]) -> str:
+    """The verdict by intervals that hold at once, where it is another one."""
+    word = claim.get("simultaneous")
+    return "" if word in (None, claim["verdict"]) else rf" \emph{{(at once: {latex.escape(word)})}}"
+
+
 def build(name: str, entry: Any, material: Material) -> Built:
     """Judged claims first, in the order of claims.yaml; those out of scope at this scale are counted in the caption.
 
@@ -72,7 +78,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
                 latex.escape(claim["published_text"]),
                 latex.estimate(claim),
                 latex.exact(claim["n"]) if claim["n"] else latex.NOTHING,
-                latex.escape(claim["verdict"]),
+                latex.escape(claim["verdict"]) + _together(claim),
             ]
         )
     outside = len(claims) - len(shown)
@@ -80,7 +86,10 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"\textbf{The ledger.} Each claim with the published value, ours, and the verdict that its predicate "
         r"gives; the "
         r"predicates were written before the runs. $n$ is the number of runs (or simulated runs, or counts) behind "
-        r"the estimate."
+        r"the estimate. "
+        r"Each interval holds with 95\,\%, one in twenty misses; where intervals that all hold at once with 95\,\% "
+        r"(Bonferroni, over the claims of a paper that are judged here) would give another verdict, it follows in "
+        r"brackets."
     )
     if outside:
         caption += (

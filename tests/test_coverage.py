@@ -1,0 +1,69 @@
+"""The intervals that decide verdicts hold the truth: few studies of each kind here, `make coverage` draws many."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.coverage import KINDS, Kind, coverage, main
+
+from regrok.laws.parts import estimate as est
+
+STUDIES = 200
+LEAST = 0.9
+"""Of 200 studies 190 hold the truth, give or take three; the seeds are fixed."""
+KEPT = [
+    "mean, t",
+    "geometric mean, t",
+    "share, Wilson",
+    "slope S2, t over cells",
+    "exponent S2, t over cells",
+    "exponent S5A, t over cells",
+    "R² S2, population",
+    "R² S5A, population",
+    "Pearson r S3, population",
+    "ratio of means, Welch",
+    "ratio of spreads, F",
+]
+"""Those that keep their promise with three runs a cell."""
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("n", [3, 5])
+def test_an_interval_holds_the_truth_as_often_as_it_says(name, n):
+    assert coverage(KINDS[name], n, 0.0, STUDIES).held >= LEAST
+
+
+@pytest.mark.parametrize("name", ["R² S2, bootstrap", "variation S5A laptop, bootstrap"])
+def test_those_that_do_not_are_told_apart(name):
+    kept = coverage(KINDS[name], 3, 0.0, STUDIES)
+    assert kept.held < 0.85
+    assert min(kept.above, kept.below) < 0.05
+
+
+def test_the_count_is_right():
+    # Of three intervals one holds the truth, one lies above and one below; every fourth study has none.
+    ends = iter([(0, 2), (2, 3), (-2, -1), (None, None)] * 5)
+
+    def draw(n, censored, rng):
+        low, high = next(ends)
+        return est.estimate(0.0 if low is None else (low + high) / 2, low, high, n, ""), 1.0
+
+    kept = coverage(Kind(draw), 3, 0.0, 20)
+    assert kept.held == pytest.approx(1 / 3)
+    assert (kept.above, kept.below) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert kept.without == 0.25
+
+
+def test_censored_runs_are_drawn_and_the_table_is_printed(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["coverage", "median", "--studies", "10"])
+    main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 9
+    assert lines[-1].startswith("| median, Kaplan–Meier | 10 | 50% | ")
+    monkeypatch.setattr(sys, "argv", ["coverage", "nothing"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "no kind holds nothing" in capsys.readouterr().err
