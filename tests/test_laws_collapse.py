@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from planted import make_run
+from regrok.judging.verdicts import verdict
 from regrok.laws import collapse, spectral
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import jackknife, ransac, regression
 from regrok.runs.frames import Frames
+from regrok.study.predicates import AtLeast
 
 SIZE = 21
 
@@ -128,6 +130,19 @@ def test_consensus_depends_on_the_seed_and_each_seed_is_the_same_again():
     assert np.unique(values).size > 1
     assert np.array_equal(values, ransac.r_squared(x, y, 300, 0))
     assert not np.array_equal(values, ransac.r_squared(x, y, 300, 1))
+
+
+@pytest.mark.parametrize(("noise", "printed"), [(0.02, True), (0.8, False)])
+def test_the_share_of_seeds_tells_a_printed_value_that_no_seed_gives(noise, printed):
+    rng = np.random.default_rng(3)
+    x = np.linspace(0.05, 0.5, 10)
+    used = pd.DataFrame({"run_id": np.repeat(range(5), 2), "residual": x})
+    used = used.assign(gap=15 * x + noise * 15 * x.std() * rng.normal(size=10))
+    found = collapse.share_of_seeds(used, {**collapse.DEFAULTS, "tolerance": 0.01}, 0)
+    assert found.n == 300 and "of 300 seeds within 0.01 of 0.99" in found.note
+    rule = AtLeast(kind="at_least", bound=0.05)
+    expected = "reproduced" if printed else "not reproduced"
+    assert verdict(rule, found.as_json(), None, "")[0] == expected
 
 
 def test_two_points_have_no_consensus():

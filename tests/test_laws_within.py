@@ -135,13 +135,18 @@ def _runs(rows):
 @pytest.mark.long
 @pytest.mark.parametrize("budget", [math.inf, 4000, 2500])
 def test_the_interval_over_cells_covers_as_it_says(budget):
-    rng, trials, hits = np.random.default_rng(0), 200, dict.fromkeys(LAW, 0)
-    for _ in range(trials):
+    rng, hits = np.random.default_rng(0), {name: [] for name in LAW}
+    for _ in range(200):
         for name, found in intervals(rng, budget).items():
-            hits[name] += found.low is None or found.low <= LAW[name] <= found.high
-    for name, count in hits.items():
-        # Three standard errors of 200 trials at 93 % are 5.4 points.
-        assert count / trials >= 0.93 - 0.054, f"{name}: {count} of {trials}"
+            # Under heavy censoring a factor may rest on one cell alone, and then there is no interval.
+            if found.low is not None:
+                hits[name].append(found.low <= LAW[name] <= found.high)
+    for name, covered in hits.items():
+        trials = len(covered)
+        assert trials > 100
+        # Three standard errors of 100 trials at 93 % are 7.7 points.
+        slack = 3 * math.sqrt(0.93 * 0.07 / trials)
+        assert sum(covered) / trials >= 0.93 - slack, f"{name}: {sum(covered)} of {trials}"
 
 
 def test_jackknife_of_a_mean_is_the_t_interval():

@@ -99,7 +99,8 @@ def over_cells(
         if np.linalg.matrix_rank(design[np.isfinite(bounds[rows, 1])]) < design.shape[1]:
             return np.full(design.shape[1] + 1, np.nan)
         ones = np.ones(rows.size)
-        return lifetimes.coefficients(*bounds[rows].T, x[rows], ones, family, start)
+        lower, upper = bounds[rows].T
+        return lifetimes.coefficients(lower, upper, x[rows], ones, family, start)
 
     whole = of(np.arange(len(x)))
     left_out = np.array([of(rows, whole) for rows in jackknife.clusters(cells)])

@@ -105,7 +105,7 @@ def with_interval(
         return est.without_interval(found, reason)
     at = scale.to(centre)
     error = standard_error(at, np.array([scale.to(float(each)) for each in left_out]))
-    half = float(stats.t.ppf(0.5 + est.LEVEL / 2, free or G - 1)) * error
+    half = float(stats.t.ppf(0.5 + est.LEVEL / 2, G - 1 if free is None else free)) * error
     middle = scale.to(found.value)
     return est.estimate(
         found.value,
