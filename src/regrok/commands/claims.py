@@ -153,7 +153,10 @@ def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Con
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("claim", "published", "measured", "n", "verdict"):
-        table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
+        right, copied = heading == "n", heading == "claim"
+        table.add_column(
+            heading, justify="right" if right else "left", overflow="fold", no_wrap=copied
+        )
     for entry in entries.values():
         table.add_row(
             entry["id"],

@@ -93,7 +93,8 @@ def with_interval(
     left_out: (G,), NaN where the rest does not tell it: then there is no interval, since what leaving that cluster
     out would change is not known. free: degrees of freedom, G − 1 unless given.
     """
-    if found.value is None:
+    value = found.value
+    if value is None:
         return found
     G, unknown = left_out.size, int((~np.isfinite(left_out)).sum())
     estimator = f"{found.estimator}, jackknife over {G} {what}s"
@@ -106,9 +107,9 @@ def with_interval(
     at = scale.to(centre)
     error = standard_error(at, np.array([scale.to(float(each)) for each in left_out]))
     half = float(stats.t.ppf(0.5 + est.LEVEL / 2, G - 1 if free is None else free)) * error
-    middle = scale.to(found.value)
+    middle = scale.to(value)
     return est.estimate(
-        found.value,
+        value,
         scale.back(middle - half),
         scale.back(middle + half),
         found.n,
