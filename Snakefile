@@ -40,7 +40,8 @@ rule all:
 onstart:
     # On a cluster there are no cores but so many jobs at once, each with a core.
     limits = workflow.resource_settings
-    print(announce(graph, limits.cores or limits.nodes or 1), flush=True)
+    at_once = limits.cores or limits.nodes or 1
+    print(announce(graph, at_once, elsewhere=not limits.cores), flush=True)
 
 
 onsuccess:

@@ -41,6 +41,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from regrok.pipeline.interpreter import refuse_foreign
 from regrok.runs import gather
 from regrok.runs.store import RunStore
 from regrok.study.changes import apply
@@ -51,6 +52,7 @@ from regrok.training.generations import trained_by
 from regrok.training.loop import train_cohort
 
 ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").exists())
+refuse_foreign(ROOT)
 baseline = settings_block(load_config(ROOT / "config.yaml"), "mlp")
 store = RunStore(ROOT / "results" / "store", trained_by("modular", "mlp"))
 

@@ -26,6 +26,7 @@ import pandas as pd
 from regrok.judging.verdicts import judge
 from regrok.laws import run_fit
 from regrok.laws.parts.variants import Variant, read_as
+from regrok.pipeline.interpreter import refuse_foreign
 from regrok.runs import frames
 from regrok.study.claims import load_claims
 from regrok.study.read import load_config
@@ -33,6 +34,7 @@ from regrok.study.words import OUT_OF_SCOPE
 from regrok.study.written import written_config
 
 ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").exists())
+refuse_foreign(ROOT)
 os.chdir(ROOT)
 
 # %% [markdown]

@@ -25,6 +25,7 @@ import numpy as np
 
 from regrok.laws.contraction import fit_curve
 from regrok.measures.events import THRESHOLDS, crossing
+from regrok.pipeline.interpreter import refuse_foreign
 from regrok.runs import gather
 from regrok.runs.store import RunStore
 from regrok.study.changes import apply
@@ -34,6 +35,7 @@ from regrok.study.run import Run
 from regrok.training.loop import train_cohort
 
 ROOT = next(d for d in (Path.cwd(), *Path.cwd().parents) if (d / "config.yaml").exists())
+refuse_foreign(ROOT)
 
 # %% [markdown]
 # ## Settings

@@ -15,6 +15,7 @@ from regrok.files import write_json, write_parquet
 from regrok.released import fill
 from regrok.runs.frames import NAMES, Frames
 from regrok.study.blocks import Config
+from regrok.study.published import told
 from regrok.study.read import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,10 +108,10 @@ def write_results(folder: Path, config: Config, frames: Frames) -> Path:
 def release(results: Path, bundle: Path, studies: Path, **options) -> Path:
     """`fill.release` without asking git (tests/test_commits.py does) and without processes of its own."""
 
-    def here(made, config, workers=None):
+    def here(made, config, published, workers=None):
         fill._frames.cache_clear()
         for name in config.fits:
-            fill.fit_one(made, config, name)
+            fill.fit_one(made, config, name, told(published, config, name))
 
     with (
         mock.patch.object(fill, "commit_of", return_value=COMMIT),

@@ -82,10 +82,10 @@ def write_study(folder: Path, study: dict[str, Any]) -> None:
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    (folder / "studies/own/section.tex").write_text("\\studysummary{A test.}\n", encoding="utf-8")
-    (folder / "studies/own/references.bib").write_text(
-        "@misc{test,\n  title = {A test},\n}\n", encoding="utf-8"
-    )
+    own = folder / "studies/own"
+    (own / "section.tex").write_text("\\studysummary{A test.}\n", encoding="utf-8")
+    cited = "@misc{test,\n  title = {A test},\n}\n"
+    (own / "references.bib").write_text(cited, encoding="utf-8")
 
 
 def copy_project(folder: Path, *names: str) -> Path:

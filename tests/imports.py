@@ -43,7 +43,7 @@ def files(root):
         del sys.modules[name]
     wrapper = types.ModuleType("regrok.pipeline.script")  # housekeeping: what it imports does not count
     wrapper.job = wrapper.require_device = None
-    wrapper.compiler = lambda: True
+    wrapper.told = lambda: True
     sys.modules["regrok.pipeline.script"] = wrapper
     if root.endswith(".py"):
         exec(compile(Path(root).read_text(encoding="utf-8").partition("with job(")[0], root, "exec"), {})

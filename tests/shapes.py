@@ -114,6 +114,23 @@ def null(fits):
     }
 
 
+def unknown(fits):
+    """As `null`, and nothing is known of any point but whose it is."""
+    return {
+        name: {**fit, "points": [_unknown(point) for point in fit["points"]]}
+        for name, fit in null(fits).items()
+    }
+
+
+def _unknown(point):
+    """The point without its measurements: numbers that are not a count or what was planted."""
+    kept = ("n", "seed", "planted")
+    return {
+        key: None if isinstance(value, float) and key not in kept else value
+        for key, value in point.items()
+    }
+
+
 def pointless(fits):
     """Fits without estimates' values, points or cells."""
     return {name: {**fit, "points": [], "cells": []} for name, fit in null(fits).items()}
@@ -124,4 +141,4 @@ def speechless(fits):
     return {name: {**fit, "estimates": {}} for name, fit in pointless(fits).items()}
 
 
-FITS = {each.__name__: each for each in (null, pointless, speechless)}
+FITS = {each.__name__: each for each in (null, unknown, pointless, speechless)}

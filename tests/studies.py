@@ -13,7 +13,7 @@ from regrok.judging.ledger import ledger
 from regrok.laws import law, run_fit
 from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
-from regrok.study.published import Published, load_published
+from regrok.study.published import Published, load_published, told
 from regrok.study.read import load_config
 from regrok.tables import Material, scope
 
@@ -27,12 +27,16 @@ def study(
     scale: str, anonymous: bool = False, studies: tuple[str, ...] = (), only: tuple[str, ...] = ()
 ) -> SimpleNamespace:
     """config, frames, fits, claims and ledger of a build, from planted runs; of all studies unless some are named."""
-    told = {"scale": scale, "anonymous": anonymous, "only": list(only)}
+    asked = {"scale": scale, "anonymous": anonymous, "only": list(only)}
     config = load_config(
-        ROOT / "config.yaml", told | ({"studies": list(studies)} if studies else {})
+        ROOT / "config.yaml", asked | ({"studies": list(studies)} if studies else {})
     )
     frames = synthetic.make_frames(config)
-    fits = {name: _fit(name, entry, frames, config) for name, entry in config.fits.items()}
+    reported = published(config)
+    fits = {
+        name: _fit(name, entry, frames, config, told(reported, config, name))
+        for name, entry in config.fits.items()
+    }
     claims = load_claims(config, ROOT / "studies")
     return SimpleNamespace(
         config=config,
@@ -43,7 +47,7 @@ def study(
     )
 
 
-def _fit(name, entry, frames, config):
+def _fit(name, entry, frames, config, given):
     lighter = dict(entry.options)
     if "replicates" in getattr(law(entry.law), "DEFAULTS", {}):
         # Each draw of these two is a regression.
@@ -55,7 +59,8 @@ def _fit(name, entry, frames, config):
         lighter["robust_replicates"] = 5
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = run_fit(name, entry.model_copy(update={"options": lighter}), frames, config.fits)
+        block = entry.model_copy(update={"options": lighter})
+        made = run_fit(name, block, frames, config.fits, given)
     # As the workflow hands it on: through JSON.
     return json.loads(json.dumps(made))
 

@@ -193,6 +193,8 @@ def make_frames(config: Config) -> Frames:
             "cohort": cohorts[run.run_id],
             "wall_seconds": 0.008 * row["steps"],
             "device": "cpu",
+            "processor": "planted",
+            "arithmetic": "planted",
         }
         rows.append({**row, **made, "trainer": "0123456789ab"})
         curves.append(curve.assign(run_id=run.run_id))

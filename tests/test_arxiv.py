@@ -17,6 +17,7 @@ from regrok.figures import drawable
 from regrok.files import write_parquet
 from regrok.paper import artifact, typeset
 from regrok.paper.arxiv import anonymised, pack, sources
+from regrok.paper.surroundings import EPOCH
 from studies import ROOT, study
 
 FEW = 2
@@ -83,7 +84,7 @@ def test_the_tarball_compiles_in_an_empty_folder_to_the_same_text(made, tmp_path
     with tarfile.open(first) as archive:
         members = archive.getmembers()
         everything = b"".join(archive.extractfile(member).read() for member in members)
-    assert {member.mtime for member in members} == {int(typeset.EPOCH)}
+    assert {member.mtime for member in members} == {int(EPOCH)}
     assert {member.uid for member in members} == {0}
     assert [member.name for member in members] == sorted(member.name for member in members)
     assert str(tmp_path).encode() not in everything

@@ -15,6 +15,8 @@ import pytest
 from configurations import CONFIG, ROOT
 from regrok import commands
 from regrok.cli import main, parser
+from regrok.kernels import backend
+from regrok.processor import processor
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,7 @@ def test_the_table_lists_every_experiment_and_sums_up(
     starts = {line.split()[0] for line in out.splitlines() if line.strip()}
     assert {"S1", "S2", "S3", "S10", "smoke:"} <= starts
     assert "if every budget is spent" in out
+    assert f"{processor()}, {backend()} kernels, 2 at once" in " ".join(out.split())
 
 
 def test_one_experiment_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -243,7 +243,14 @@ def test_every_column_of_a_row_is_explained() -> None:
     )
     made = {*settings_columns(default_run()), *result_columns(curve, parameters=4)}
     assert made <= run_columns.RUNS.keys()
-    later = {"cohort", "wall_seconds", "device", "trainer"}  # known where the run is gathered
+    later = {
+        "cohort",
+        "wall_seconds",
+        "device",
+        "trainer",
+        "processor",
+        "arithmetic",
+    }  # known where the run is gathered
     counted = {column.name for column in SETTINGS if not column.field}
     assert run_columns.RUNS.keys() == made | later | counted
     listed = [row["column"] for row in dictionary_rows() if row["file"] == "runs.parquet"]

@@ -130,9 +130,22 @@ def test_a_refusal_names_the_key_the_value_and_what_is_allowed(
         assert word in str(refusal.value)
 
 
+def test_a_key_of_another_member_of_a_union_is_said_to_be_one() -> None:
+    # It used to say: task.p: unknown key. Did you mean 'p'?
+    parity = {"name": "sparse_parity", "n": 40, "k": 3, "train_count": 9, "p": 97}
+    data = whole()
+    put(data, "experiments/S9/change", {"task": parity})
+    with pytest.raises(RegrokError) as refusal:
+        checked(data)
+    assert "task.p = 53: 'sparse_parity' has no such key; 'modular' has it." in str(refusal.value)
+    assert "validation_count: missing. (Number of validation samples.)" in str(refusal.value)
+    assert "Did you mean 'p'" not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("scale: smoke\n\ttrainer: 1", ["line 2", "tab", "indent with spaces"]),
         ("scale: [laptop", ["line 1"]),
         ("scale: laptop\nscale: paper", ["'scale'", "twice", "lines 1 and 2"]),
         ("trainer:\n  slots: 1\n  slots: 2", ["'slots'", "line 3"]),
@@ -166,7 +179,10 @@ def test_numbers_without_a_point_are_numbers() -> None:
     assert parse_yaml("a: [1e-3, -2E5, 1.e+2, 1, x1e3]", "")["a"] == [1e-3, -2e5, 100.0, 1, "x1e3"]
 
 
-@pytest.mark.parametrize("number", ["042", "0o52", "0b101", "1_000", "1_0.5", "1:30", "-017"])
+@pytest.mark.parametrize(
+    "number",
+    ["042", "0o52", "0b101", "1_000", "1_0.5", "1:30", "-017", "0x1_F", ".5_0", "-.5_0", "08"],
+)
 def test_a_number_that_two_readers_read_differently_is_refused(number: str) -> None:
     # pyyaml#107: `seeds: [042, 043]` would train 34 and 35.
     for text in (f"seeds: [{number}, 43]", f"a:\n  b: {number}"):
@@ -176,6 +192,9 @@ def test_a_number_that_two_readers_read_differently_is_refused(number: str) -> N
     for given in (number, f"[{number}]", [number]):
         with pytest.raises(RegrokError, match=r"experiments\.S1\.seeds = .*decimal"):
             load_config(CONFIG, {"experiments.S1.seeds": given})
+    # As Snakemake's --config hands it on: nested, every number as text.
+    with pytest.raises(RegrokError, match=r"trainer = .*decimal"):
+        load_config(CONFIG, {"trainer": {"slots": number}})
 
 
 def test_numbers_that_all_readers_agree_on_stay() -> None:
@@ -183,9 +202,14 @@ def test_numbers_that_all_readers_agree_on_stay() -> None:
     assert parse_yaml(f"a: {text}", "")["a"][:8] == [0, 0.5, -3, 1e-3, 10, 0.0, 100, 100.0]
 
 
-def test_null_on_the_command_line_is_null() -> None:
-    config = load_config(CONFIG, {"settings.addition.protocol.memorise_steps": "null"})
+@pytest.mark.parametrize("null", ["null", "~", "Null", "NULL"])
+def test_null_on_the_command_line_is_null(null: str) -> None:
+    # pyyaml#107: what a file says, the command line says too.
+    config = load_config(CONFIG, {"settings.addition.protocol.memorise_steps": null})
     assert config.settings["addition"].protocol.memorise_steps is None
+    nested = {"settings": {"addition": {"protocol": {"memorise_steps": null}}}}
+    assert load_config(CONFIG, nested).settings["addition"].protocol.memorise_steps is None
+    assert parse_yaml(f"a: {null}", "")["a"] is None
 
 
 def test_overrides_reach_any_depth_and_read_text_as_yaml_does() -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
 
 from configurations import default_run, one_experiment, planned, whole
+from regrok.pipeline import speed
+from regrok.processor import processor
 from regrok.study import cost
 from regrok.study.plan import plan_frame
 from regrok.study.words import SCALES
@@ -111,6 +117,84 @@ def test_makespan_gives_the_longest_job_first(
     jobs: list[float], cores: int, longest: float
 ) -> None:
     assert cost.makespan(jobs, cores) == longest
+
+
+def test_runs_that_took_their_time_elsewhere_tell_their_steps_alone() -> None:
+    plan = planned(one_experiment({λ: [0.5, 1.0]}))
+    before = plan_frame(plan)
+    done = before.iloc[0]
+    history = pd.DataFrame(
+        {
+            "cell": [done["cell"]],
+            "cohort": [done["cohort"]],
+            "steps": [100],
+            "wall_seconds": [float("nan")],
+        }
+    )
+    after = plan_frame(plan, history)
+    assert (after.loc[after["cell"] == done["cell"], "expected_steps"] == 100).all()
+    assert after["seconds_per_step"].to_list() == before["seconds_per_step"].to_list()
+
+
+def test_the_rate_is_of_the_kernels_and_of_as_many_at_once_as_will_train(tmp_path: Path) -> None:
+    """Two cores that are one core's hyper-threads: each is slower when both train, so each count is timed."""
+    cache = tmp_path / "machine.json"
+    running, most, lock = [0], [0], threading.Lock()
+
+    def bound(left: object, right: object, out: object, accumulate: bool) -> Callable[[], None]:
+        def call() -> None:
+            with lock:
+                running[0] += 1
+                most[0] = max(most[0], running[0])
+            time.sleep(1e-3)
+            with lock:
+                running[0] -= 1
+
+        return call
+
+    native = SimpleNamespace(name="native", products={"float32": bound})
+    for processes in (1, 3):
+        most[0] = 0
+        cost.machine_rate(cache, seconds=0.03, processes=processes, kernels=native)
+        assert most[0] == processes
+    cost.machine_rate(cache, seconds=0.01, processes=3)
+    keys = list(json.loads(cache.read_text(encoding="utf-8")))
+    assert ["reference kernels" in key for key in keys] == [False, False, True]
+    assert [key.rpartition(", ")[2] for key in keys] == ["1 at once", "3 at once", "3 at once"]
+    assert all(key.startswith(f"{processor()}, ") for key in keys)
+
+
+def test_times_of_another_processor_or_other_kernels_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"cell": "c", "cohort": "a-0", "steps": 100, "wall_seconds": 1.0}
+    ours, theirs = "cpu: native kernels", "cpu: reference kernels"
+    runs = [
+        {**row, "device": ours, "processor": "Mine"},
+        {**row, "device": theirs, "processor": "Mine"},
+        {**row, "device": ours, "processor": "Another"},
+        {**row, "device": ours, "processor": None},  # from before it was kept
+        {**row, "device": "cuda: Fast", "processor": "Fast"},
+    ]
+    released = tmp_path / "released"
+    monkeypatch.setattr(speed, "RELEASED", released)
+    for folder in (tmp_path / "laptop", released / "laptop", released / "paper"):
+        folder.mkdir(parents=True)
+    pd.DataFrame(runs).to_parquet(tmp_path / "laptop/runs.parquet")
+    # A bundle without the columns: its build's processor stands for its runs.
+    for scale, name in (("laptop", "Mine"), ("paper", "Another")):
+        without = pd.DataFrame(runs[:1]).drop(columns="processor")
+        without.to_parquet(released / scale / "runs.parquet")
+        about = {"machine": {"processor": name}}
+        (released / scale / "provenance.json").write_text(json.dumps(about), encoding="utf-8")
+    mine = speed.Speed(1e11, "Mine", "native", 2)
+    found = speed.history("cpu", mine, tmp_path)
+    assert found is not None
+    assert found["wall_seconds"].notna().sum() == 2
+    assert found["wall_seconds"].notna().tolist()[:5] == [True, False, False, False, False]
+    assert found["steps"].tolist() == [100] * 7
+    gpu = speed.history("cuda", mine, tmp_path)
+    assert gpu is not None and gpu["wall_seconds"].notna().sum() == 1
 
 
 def test_the_machine_is_timed_once(tmp_path: Path) -> None:

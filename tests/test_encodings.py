@@ -145,15 +145,14 @@ def test_a_command_s_output_degrades_where_the_terminal_cannot_show_it(locale, l
     there = {**locales, "LC_ALL": locale}
     study = ("--config", str(CONFIG), "--scale", "smoke")
     program = "import sys; from regrok.cli import main; sys.exit([main(a.split('|')) for a in sys.argv[1:]][-1])"
-    # The plan is slow, since torch measures the machine's rate; ASCII refuses what Latin-1 does.
-    plan = [] if locale == "en_US.ISO-8859-1" else [("plan", *study)]
-    commands = [*plan, ("claims", *study), ("claims", "A1", *study)]
+    # The plan measures the machine, so it is asked for where least can be shown.
+    plan = [("plan", *study)] if locale == "C" else []
+    commands = [*plan, ("claims", *study), ("claims", "A4", *study)]
     out = said(there, tmp_path, "-c", program, *map("|".join, commands)).decode(NARROW[locale])
-    assert "64 claims" in out and "statement" in out
-    if plan:
-        assert "8 runs in 4 jobs" in out
-        # What the terminal can show is shown.
-        assert {"C": "eta 0.001", "zh_CN.GBK": "η 0.001"}[locale] in out
+    assert " claims; " in out and "statement" in out
+    # What the terminal can show is shown.
+    shown = {"C": "eta 0.001", "zh_CN.GBK": "1/η", "en_US.ISO-8859-1": "1/eta"}
+    assert shown[locale] in out and (" runs in " in out) == bool(plan)
 
 
 def test_json_is_utf8_or_ascii_whatever_the_locale(locales, tmp_path):
@@ -161,7 +160,8 @@ def test_json_is_utf8_or_ascii_whatever_the_locale(locales, tmp_path):
     study = ("--config", str(CONFIG), "--scale", "smoke", "--format", "json")
     command = ("-m", "regrok.cli", "claims", *study)
     out = said({**locales, "LC_ALL": "en_US.ISO-8859-1"}, tmp_path, *command)
-    assert len(json.loads(out.decode("utf-8"))) == 64 and b"\\u00b2" in out
+    entries = json.loads(out.decode("utf-8"))
+    assert any("²" in entry["statement"] for entry in entries) and b"\\u00b2" in out
 
 
 def test_a_character_without_a_spelling_is_escaped():

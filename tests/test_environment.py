@@ -119,19 +119,17 @@ def test_an_unwritable_home_and_a_lost_temporary_folder(kind, tmp_path):
     "value", ["yesterday", "-1", "1e9", "1.5", " 1", "٣", str(2**32), "9" * 5000]
 )
 def test_a_date_that_no_file_can_hold_is_refused(value, monkeypatch):
-    """SOURCE_DATE_EPOCH ended every figure in matplotlib's ValueError, and 2**32 the tarball in struct.error."""
+    """Garbage was refused, but ten digits more ended in OverflowError."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
     with pytest.raises(RegrokError, match="SOURCE_DATE_EPOCH"):
         dates.epoch()
-    with pytest.raises(RegrokError, match="whole seconds since 1970"):
-        surroundings.refuse_unusable(os.environ)
 
 
 def test_a_date_and_none(tmp_path):
+    """Jobs get none: matplotlib reads it even where a file is to have no date."""
     assert dates.epoch({"SOURCE_DATE_EPOCH": "0"}) == 0
     assert dates.epoch({"SOURCE_DATE_EPOCH": ""}) is None and dates.epoch({}) is None
-    assert "SOURCE_DATE_EPOCH" not in cleaned(tmp_path, SOURCE_DATE_EPOCH="")
-    assert cleaned(tmp_path, SOURCE_DATE_EPOCH="5")["SOURCE_DATE_EPOCH"] == "5"
+    assert "SOURCE_DATE_EPOCH" not in cleaned(tmp_path, SOURCE_DATE_EPOCH="yesterday")
 
 
 @pytest.mark.parametrize("counts", [(0, None), (-1, None), (None, 0)])

@@ -30,7 +30,7 @@ def test_reading_a_frame_leaves_no_thread_that_could_abort_the_process_at_its_en
         [sys.executable, "-c", THREADS, str(path)],
         env={"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     assert done.stdout.strip() == "0"

@@ -28,7 +28,9 @@ def sweep(exponent, noise=0.0, seeds=5, values=(0.1, 0.3, 0.5, 1.0), offset=0.0)
 def test_recovers_a_planted_exponent_exactly_without_noise(exponent):
     found = fit(scaling, sweep(exponent), factor="weight_decay", survival=False)["estimates"]
     assert found["delay.exponent"].value == pytest.approx(exponent)
-    assert found["delay.exponent"].low == pytest.approx(exponent)
+    # Seeds that agree to the last digit leave what the logging of 25 steps leaves open.
+    assert exponent - 0.06 < found["delay.exponent"].low < exponent - 0.01
+    assert exponent + 0.01 < found["delay.exponent"].high < exponent + 0.06
 
 
 def test_inverse_law_has_the_planted_line_product_and_unit_r_squared():

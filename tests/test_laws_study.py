@@ -11,6 +11,7 @@ from regrok.laws import run_fit
 from regrok.laws.parts.variants import VARIANTS, Variant, read_as
 from regrok.runs.frames import Frames
 from regrok.study.claims import load_claims
+from regrok.study.published import load_published, told
 from regrok.study.read import load_config
 from synthetic import make_frames
 
@@ -29,7 +30,11 @@ def frames(config):
 
 @pytest.fixture(scope="module")
 def fits(config, frames):
-    return {name: run_fit(name, entry, frames, config.fits) for name, entry in config.fits.items()}
+    published = load_published(config, ROOT / "studies")
+    return {
+        name: run_fit(name, entry, frames, config.fits, told(published, config, name))
+        for name, entry in config.fits.items()
+    }
 
 
 @pytest.fixture(scope="module")

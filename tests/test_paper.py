@@ -14,10 +14,11 @@ import pytest
 
 from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
-from regrok.judging.ledger import counts
+from regrok.judging.ledger import counts, ledger
 from regrok.paper import lint, references, texts, typeset
 from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
+from shapes import FITS
 from studies import ROOT, study
 
 WHOLE = load_config(ROOT / "config.yaml", {"scale": "laptop"})
@@ -129,30 +130,49 @@ def _laptop(tmp_path):
     return made, results(made, tmp_path / "results")
 
 
-DEFAULT = ("S2", "B10")
-"""Single experiments that the default tests build: one early in the text, one late."""
+DEFAULT = {("laptop", "S2"), ("laptop", "B10"), ("smoke", "S10")}
+"""Single experiments that the default tests build: one early in the text, one late, one with hardly a run."""
 
 
 def _experiments():
-    every = [name for name in WHOLE.experiments if WHOLE.runs_here(name)]
-    return [pytest.param(name, marks=[] if name in DEFAULT else pytest.mark.long) for name in every]
+    for scale in ("laptop", "smoke"):
+        config = load_config(ROOT / "config.yaml", {"scale": scale})
+        for name in filter(config.runs_here, config.experiments):
+            marks = [] if (scale, name) in DEFAULT else pytest.mark.long
+            yield pytest.param(scale, name, marks=marks)
 
 
 @pytest.mark.tex
-@pytest.mark.parametrize("experiment", _experiments())
-def test_a_single_experiment_builds_to_a_pdf(tmp_path, experiment):
-    made = study("laptop", only=(experiment,))
+@pytest.mark.parametrize(("scale", "experiment"), _experiments())
+def test_a_single_experiment_builds_to_a_pdf(tmp_path, scale, experiment):
+    """PyPSA/pypsa-eur#1661: with a part of the model switched off, the last steps of the workflow break."""
+    made = study(scale, only=(experiment,))
     build = Build(checkout(tmp_path), made, results(made, tmp_path / "results", drawn=False))
     assert build.findings() == []
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     text = " ".join(text_of(tmp_path / "regrok.pdf").split())
     assert "??" not in text
-    assert "was left out of this build (laptop)" in text
+    assert f"was left out of this build ({scale})" in text
+
+
+@pytest.mark.tex
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["null", "unknown", "pointless"])
+def test_a_paper_of_fits_that_tell_nothing_builds(tmp_path, kind):
+    """As after a build in which no run groks: every number of the text is there, as a word."""
+    made = copy.copy(study("smoke"))
+    made.fits = FITS[kind](made.fits)
+    made.ledger = ledger(made.claims, made.fits, made.frames, "smoke")
+    build = Build(checkout(tmp_path), made, results(made, tmp_path / "results", drawn=False))
+    assert build.findings() == []
+    assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
+    assert "(no estimate)" in text_of(tmp_path / "regrok.pdf")
 
 
 @pytest.mark.tex
 @pytest.mark.parametrize("name", list(WHOLE.studies))
 def test_a_single_study_builds_to_a_pdf_that_does_not_speak_of_the_others(tmp_path, name):
+    """PyPSA/pypsa-eur#1661, for a whole study."""
     made = study("laptop", studies=(name,))
     build = Build(checkout(tmp_path), made, results(made, tmp_path / "results", drawn=False))
     assert build.findings() == []
@@ -264,7 +284,10 @@ def test_a_study_of_which_nothing_runs_has_a_row_and_no_section(paper):
     assert "depth_and_decay" not in (paper.folder / "studies.tex").read_text(encoding="utf-8")
     table = (paper.folder / "overview.tex").read_text(encoding="utf-8")
     row = next(line for line in table.splitlines() if line.startswith("B &"))
-    assert r"\citep{manir2026systematic} & -- & 28 & 0 & 0 & 0 & 0 & 28" in row
+    standing = [c for c in paper.made.claims.claims if c.letter == "B" and c.corrected is None]
+    printed = sum(c.origin == "printed" for c in standing)
+    counts = f"-- & {len(standing) - printed} & {printed} & 0 & 0 & 0 & 0 & 0 & {printed}"
+    assert rf"\citep{{manir2026systematic}} & {counts}" in row
     assert r"\ref{sec:norm_delay}" in table
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import bundles
 import synthetic
 from regrok.errors import RegrokError
 from regrok.files import write_parquet
 from regrok.laws import contraction
-from regrok.released import bundle, dictionary, fill
+from regrok.released import again, bundle, dictionary, fill
 from regrok.released.thin import EVENTS, thin
 from regrok.runs import frames as frame_files
 from regrok.study.plan import make_plan
@@ -228,3 +230,37 @@ def test_contradictory_runs_are_not_released(study, build):
 def test_a_bundle_that_is_too_large_is_not_written(study, build, monkeypatch):
     monkeypatch.setattr(fill, "LIMIT", 10_000)
     refused(study, build, r"more than 0; release with fewer points")
+
+
+# Analysed again ---------------------------------------------------------------------------------------------------
+
+
+def test_released_runs_are_judged_by_a_claim_that_was_added_since(study, tmp_path):
+    """The runs and what is recorded of them stay byte for byte; a second time gives the same bytes."""
+    folder = shutil.copytree(study.bundle, tmp_path / "bundle")
+    studies = shutil.copytree(study.studies, tmp_path / "studies")
+    path = studies / "norm_delay/claims.yaml"
+    stated = yaml.safe_load(path.read_text(encoding="utf-8"))
+    stated["claims"].append({**stated["claims"][0], "id": "A77"})
+    bundles.write_yaml(path, stated)
+    again.release_again(study.config, studies, folder, workers=1)
+    entries = json.loads((folder / "smoke/ledger.json").read_text(encoding="utf-8"))["claims"]
+    assert "A77" in {entry["id"] for entry in entries}
+    for name in (*bundle.FRAME_FILES, "provenance.json"):
+        assert (folder / "smoke" / name).read_bytes() == (
+            study.bundle / "smoke" / name
+        ).read_bytes()
+    once = contents(folder)
+    again.release_again(study.config, studies, folder, workers=1)
+    assert contents(folder) == once
+
+
+def test_released_runs_of_another_plan_are_not_judged(study, tmp_path):
+    folder = shutil.copytree(study.bundle, tmp_path / "bundle")
+    before = contents(folder)
+    other = bundles.small_config("smoke", ("S1",))
+    with pytest.raises(RegrokError, match="its runs are not those"):
+        again.release_again(other, study.studies, folder, workers=1)
+    assert contents(folder) == before
+    with pytest.raises(RegrokError, match="nothing was released of the laptop scale"):
+        again.config_again("laptop", study.studies.parent / "config.yaml", folder)

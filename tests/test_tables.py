@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,7 +17,7 @@ from regrok.tables.cells import match
 from regrok.tables.compute import stages
 from regrok.tables.deviations import filled
 from regrok.tables.parts.booktabs import table
-from studies import material, study
+from studies import material, published, study
 
 
 def built(made, name):
@@ -35,7 +36,7 @@ def test_cells_hold_the_medians_of_the_fit_and_the_published_means():
     assert row.published_T_grok == 12_700
     tex = built(made, "cells").tex
     assert latex.number(runs.T_grok.median()) in tex
-    assert r"12{,}700 $\pm$ 1{,}229" in tex
+    assert r"12{,}700 $\pm$ 1{,}295" in tex  # with n − 1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,8 @@ def test_every_table_of_the_scale_is_written_in_both_forms(scale, tmp_path):
         tex, csv = tmp_path / f"{name}.tex", tmp_path / f"{name}.csv"
         tables.write_table(name, made.config.tables[name], material(made), tex, csv)
         assert rf"\label{{tab:{name}}}" in tex.read_text(encoding="utf-8")
-        assert len(pd.read_csv(csv)) > 0
+        # The sketch runs no published cell, so nothing there stands beside the released runs.
+        assert len(pd.read_csv(csv)) > 0 or (name, scale) == ("replication", "smoke")
 
 
 @pytest.mark.parametrize("kind", tables.kinds())
@@ -197,3 +199,33 @@ def test_a_claim_judged_at_another_released_scale_stands_beside_the_verdict_here
     alone = built(made, "scales")
     assert alone.frame.id.tolist() == [scales.NONE]
     assert scales.NONE in alone.tex
+
+
+def test_ours_and_theirs_stand_beside_each_other_with_what_the_tests_say():
+    made = study("laptop")
+    frame = built(made, "replication").frame
+    cell = frame[(frame.experiment == "S2") & (frame.weight_decay == 0.1)].set_index("quantity")
+    ours = made.frames.of("S2").runs.query("weight_decay == 0.1")
+    assert cell.ours_mean["T_grok"] == (np.ceil(ours.T_grok / 500) * 500).mean()
+    assert cell.released_mean["T_grok"] == 12_700
+    assert cell.released_sd["T_grok"] == 1295
+    estimates = made.fits["replication"]["estimates"]
+    held = frame[frame.experiment == "S2"]
+    assert len(held) == estimates["replication.S2.tests"]["value"]
+    assert (held.p_holm < 0.05).sum() == estimates["replication.S2.rejected"]["value"] > 0
+    tex = built(made, "replication").tex
+    shown = latex.exact(round(cell.ours_mean["T_grok"]))
+    words = rf"{shown} $\pm$ {latex.exact(round(cell.ours_sd['T_grok']))}"
+    p = cell.loc["T_grok"]
+    marked = (
+        rf"\textbf{{{words}}}" if p.p_holm < 0.05 else words + (r"\,*" if p.p_value < 0.05 else "")
+    )
+    assert f"& {marked} &" in tex
+    assert r"12{,}700 $\pm$ 1{,}295" in tex
+
+
+def test_the_released_runs_that_are_counted_are_all_of_them():
+    made = study("laptop")
+    given = published(made.config)
+    counted = made.fits["replication"]["estimates"]["replication.released_runs"]["value"]
+    assert counted == given.constants["A_released_runs"]

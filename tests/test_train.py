@@ -1,5 +1,6 @@
 """The trainer: the same bits whatever happens around a run, and every kind of end."""
 
+import itertools
 import math
 import os
 import random
@@ -8,14 +9,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from regrok.errors import RegrokError
+from regrok.files import read_table
 from regrok.runs import gather
 from regrok.runs.store import RunStore
+from regrok.training import loop
+from regrok.training import slots as engine_slots
 from regrok.training.loop import train_cohort
 from small import SGD, parity_run, small_run, small_transformer
 
@@ -113,6 +119,27 @@ def test_resume_ends_in_the_same_bits(tmp_path, updates):
     assert not list(tmp_path.glob("cut/code/*.checkpoint"))
 
 
+@pytest.mark.parametrize("cuts", [(1,), (23,), (7, 11, 3)])
+def test_the_time_before_a_resume_counts(tmp_path, monkeypatch, cuts):
+    """A run killed and resumed takes as long as one that is not: here a clock on which every look takes a second."""
+    ticks = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: float(next(ticks)), monotonic=time.monotonic)
+    monkeypatch.setattr(engine_slots, "time", clock)
+    monkeypatch.setattr(loop, "time", clock)
+    runs = [small_run(seed) for seed in range(3)]
+    whole = train(tmp_path / "whole", runs, slots=3)
+    for updates in cuts:
+        after = After(updates)
+        with pytest.raises(Interrupt):
+            train(tmp_path / "cut", runs, slots=3, checkpoint_seconds=0, progress=after)
+    resumed = train(tmp_path / "cut", runs, slots=3)
+    for run in runs:
+        took = [found[run.run_id].facts["wall_seconds"] for found in (whole, resumed)]
+        # Each stretch between two logs, and a third of each evaluation, that of the start among them (alone there).
+        assert took[0] == pytest.approx(40 + 40 / 3 + 1)
+        assert took[1] == pytest.approx(took[0])
+
+
 def test_finished_runs_are_not_trained_again(tmp_path):
     runs = [small_run(seed) for seed in range(3)]
     store = RunStore(tmp_path, "code")
@@ -185,6 +212,42 @@ def test_a_damaged_run_is_trained_again_and_kept_aside(tmp_path, capsys):
     assert_same_bits(first[runs[0].run_id], again[runs[0].run_id])
     assert path.with_name(path.name + ".damaged-1").exists()
     assert path.name in capsys.readouterr().err
+
+
+def without_rows(path, keep):
+    """Rewrite a stored run's file with some of its rows alone, whole by its name and its footer."""
+    table = read_table(path)
+    pq.write_table(table.take(list(keep(table.num_rows))), path)
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [lambda n: range(n - 3), lambda n: [*range(4), *range(5, n)], lambda n: [0]],
+    ids=["the end is missing", "one between is missing", "the start is left"],
+)
+def test_a_stored_run_with_fewer_rows_than_were_logged_is_trained_again(tmp_path, capsys, keep):
+    """dvc#10296: what is there under its name is not therefore whole."""
+    run, store = small_run(0), RunStore(tmp_path, "code")
+    first = train(tmp_path, [run])[run.run_id]
+    path = store.path(run.run_id)
+    without_rows(path, keep)
+    assert not store.finished(run)
+    assert "of 41 logged points" in capsys.readouterr().err
+    assert train_cohort("c", [run], store, slots=1) == 1
+    assert_same_bits(first, store.read(run))
+    assert path.with_name(path.name + ".damaged-1").exists()
+    without_rows(path, keep)
+    assert store.read(run) is None
+
+
+@pytest.mark.parametrize("changed", [{"log_every": 10}, {"curve_every": 40}])
+def test_a_run_that_is_logged_otherwise_is_another_run(tmp_path, changed):
+    """dvc#10296: how often it is logged says when it memorised, so it is in the name."""
+    store = RunStore(tmp_path, "code")
+    train_cohort("c", [small_run(0)], store, slots=1)
+    run = small_run(0, protocol=changed)
+    assert run.run_id != small_run(0).run_id and not store.finished(run)
+    assert train_cohort("c", [run], store, slots=1) == 1
 
 
 # Ends -------------------------------------------------------------------------------------------------

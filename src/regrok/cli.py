@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 from regrok import commands
 from regrok.errors import RegrokError
+from regrok.pipeline.interpreter import refuse_foreign_here
 from regrok.surroundings import steady
 from regrok.terminal import degrade
 
@@ -32,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     steady(os.environ)
     chosen = parser().parse_args(arguments)
     try:
+        # Commands read and write below the working directory, and some a panel elsewhere.
+        refuse_foreign_here()
+        refuse_foreign_here(getattr(chosen, "config", Path()).parent)
         status = chosen.run(chosen)
         sys.stdout.flush()
     except RegrokError as error:

@@ -1,4 +1,4 @@
-"""The date that a build writes into its files: SOURCE_DATE_EPOCH, where the environment has one."""
+"""The date of a bundle's metadata: SOURCE_DATE_EPOCH, where the environment has one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from regrok.errors import RegrokError
 VARIABLE = "SOURCE_DATE_EPOCH"
 
 LAST = 2**32 - 1
-"""Seconds since 1970 that the header of a gzip file can hold; LaTeX and tar hold more."""
+"""Seconds since 1970 that every format of files and archives can hold."""
 
 
 def epoch(environment: Mapping[str, str] | None = None) -> int | None:

@@ -16,7 +16,6 @@ from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from regrok.dates import VARIABLE, epoch
 from regrok.errors import RegrokError
 
 PACKAGES = (
@@ -30,9 +29,9 @@ STEERING = (
     *("PYTHONDEVMODE", "PYTHONSAFEPATH", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "PYTHONCASEOK"),
     *("PYTHONCOERCECLOCALE", "PYTHONINTMAXSTRDIGITS", "PYTHONVERBOSE", "PYTHONDEBUG"),
     *("PYTHONEXECUTABLE", "PYTHONLEGACYWINDOWSSTDIO", "PYTHONLEGACYWINDOWSFSENCODING"),
-    *("MATPLOTLIBRC", "IPYTHONDIR", "JUPYTER_CONFIG_PATH", "JUPYTER_PATH"),
+    *("SOURCE_DATE_EPOCH", "MATPLOTLIBRC", "IPYTHONDIR", "JUPYTER_CONFIG_PATH", "JUPYTER_PATH"),
 )
-"""Variables that make Python, matplotlib or Jupyter behave in another way."""
+"""Variables that make Python, matplotlib or Jupyter behave in another way; a build's files have dates of their own."""
 
 ARITHMETIC = re.compile(
     r"(MKL|OMP|KMP|GOMP|OPENBLAS|GOTO|BLIS|VECLIB|NUMEXPR|ONEDNN|DNNL|ATEN|NPY)_\w+"
@@ -60,11 +59,6 @@ OWN = ".snakemake/surroundings"
 """Where a build keeps what programs would keep in the user's home."""
 
 
-def refuse_unusable(environment: MutableMapping[str, str]) -> None:
-    """Raise RegrokError for a variable that is meant for builds and has a value that none can use."""
-    epoch(environment)
-
-
 def refuse_idle(*counts: int | None) -> None:
     """Raise RegrokError where Snakemake may use no core or no node: it would wait for ever."""
     if any(count is not None and count < 1 for count in counts):
@@ -86,8 +80,6 @@ def clean(environment: MutableMapping[str, str], folder: Path | str = ".") -> No
     folder = Path(folder).absolute()
     for name in STEERING:
         environment.pop(name, None)
-    if not environment.get(VARIABLE):
-        environment.pop(VARIABLE, None)
     # Its files are UTF-8, its words in what the terminal understands.
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     environment["PYTHONUTF8"] = "1"

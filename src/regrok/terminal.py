@@ -76,7 +76,7 @@ def degrade(*streams: TextIO) -> None:
 
 
 def logs_in_utf8(logger: logging.Logger) -> None:
-    """Have the log files that a logger writes hold every character; opened without an encoding they have the locale's."""
+    """Have a logger's log files hold every character: opened without an encoding they have the locale's."""
     for handler in logger.handlers:
         if isinstance(handler, logging.FileHandler) and handler.stream is not None:
             handler.stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -12,7 +12,7 @@ rule fit:
     conda:
         "../../environment.yml"
     params:
-        # What the robustness law repeats is part of its own block.
+        # What the robustness law repeats is part of its own block, and so is what a law reads of the published cells.
         block=lambda wildcards: graph.fit_block(wildcards.fit),
     script:
         "../scripts/fit.py"

@@ -13,7 +13,6 @@ gc.set_threshold(100_000, 50, 50)
 PANEL = "config.yaml"
 
 try:
-    from regrok import surroundings, terminal
     from regrok.paper.program import latex
     from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
     from regrok.pipeline.announce import announce, conclude
@@ -24,19 +23,24 @@ try:
         startable,
     )
     from regrok.paper.repository import source_links
+    from regrok import surroundings, terminal
+    from snakemake.logging import logger
 except ImportError as absent:
     raise WorkflowError(
         f"Python cannot import this checkout's package ({absent}). Make its environment: make install; "
         "then run .venv/bin/snakemake, or activate .venv"
     ) from None
 
-from snakemake.logging import logger
-
 BEGAN = time.time()
 
 try:
+    terminal.degrade()
+    terminal.logs_in_utf8(logger)
     refuse_foreign(workflow.basedir)
     refuse_foreign_here()
+    surroundings.clean(os.environ)
+    if workflow.is_main_process:
+        surroundings.in_utf8()
     sys.executable = startable(sys.executable)
     # Read again from the files rather than from `config`: our own reader names lines and duplicate keys.
     settings = workflow.config_settings
@@ -46,12 +50,7 @@ try:
         settings.configfiles,
         settings.replace_workflow_config,
     )
-    terminal.degrade()
-    terminal.logs_in_utf8(logger)
-    surroundings.refuse_unusable(os.environ)
-    surroundings.clean(os.environ)
     if workflow.is_main_process:
-        surroundings.in_utf8()
         limits = workflow.resource_settings
         surroundings.refuse_idle(limits.cores, limits.nodes)
         graph = read_graph(*ASKED)

@@ -1,15 +1,19 @@
 """Refuse results that contradict themselves."""
 
 import json
+import sys
 from pathlib import Path
 
 from regrok.files import read_fits, write_json
 from regrok.pipeline.script import job
 from regrok.runs import frames
+from regrok.runs.arithmetic import mixed
 from regrok.runs.checks import check
 
 with job(snakemake.log[0]):
     results = Path(snakemake.output[0]).parent
     ledger = json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8"))
     found = check(frames.load(results), read_fits(snakemake.input.fits), ledger["claims"])
+    if told := mixed(found["arithmetic"]):
+        print(f"regrok: {told}", file=sys.stderr)
     write_json(found, snakemake.output[0])

@@ -12,6 +12,7 @@ with job(snakemake.log[0]):
     # Checked when the configuration was read.
     block = dict(snakemake.params.block)
     repeats = {name: SimpleNamespace(**each) for name, each in block.pop("repeats", {}).items()}
+    published = block.pop("published", {})
     loaded = frames.load(Path(snakemake.input.runs).parent)
-    made = run_fit(snakemake.wildcards.fit, SimpleNamespace(**block), loaded, repeats)
+    made = run_fit(snakemake.wildcards.fit, SimpleNamespace(**block), loaded, repeats, published)
     write_json(made, snakemake.output[0])

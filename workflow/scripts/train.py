@@ -4,15 +4,14 @@ import warnings
 from pathlib import Path
 
 from regrok.pipeline.rosters import STORE, read_roster, write_trained
-from regrok.pipeline.script import compiler, job, require_device
+from regrok.pipeline.script import job, require_device, told
 from regrok.runs.store import RunStore
 from regrok.study.written import written_config
 from regrok.training.generations import trained_by
 from regrok.training.loop import train_cohort
 from regrok.training.progress import Lines
 
-if not compiler():
-    # The build has said so; every job would say it again.
+if told():
     warnings.filterwarnings("ignore", message="training runs on torch's own operations")
 
 with job(snakemake.log[0]):

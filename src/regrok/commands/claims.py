@@ -152,11 +152,9 @@ def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Con
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("claim", "published", "measured", "n", "verdict"):
-        right, copied = heading == "n", heading == "claim"
-        table.add_column(
-            heading, justify="right" if right else "left", overflow="fold", no_wrap=copied
-        )
+    table.add_column("claim", no_wrap=True)
+    for heading in ("published", "measured", "n", "verdict"):
+        table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
     for entry in entries.values():
         table.add_row(
             entry["id"],

@@ -33,15 +33,16 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from regrok.pipeline.announce import history
-    from regrok.study.cost import machine_rate
+    from regrok.pipeline.speed import history, machine_speed
     from regrok.study.plan import make_plan, plan_frame, refuse_empty
 
     config = chosen_config(arguments)
     plan = make_plan(config)
     refuse_empty(plan, config)
     chosen = _experiments(config, plan, arguments.experiment)
-    frame = plan_frame(plan, history(), machine_rate())
+    cores = max(1, arguments.cores)
+    speed = machine_speed(min(cores, max(1, len(plan.jobs))))
+    frame = plan_frame(plan, history(config.trainer.device, speed), speed.rate)
     wanted = plan.experiments[plan.experiments["experiment"].isin(chosen)]
     frame = frame[frame["run_id"].isin(wanted["run_id"])].reset_index(drop=True)
     if arguments.format == "csv":
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         frame.to_json(sys.stdout, orient="records", indent=1)
         print()
     else:
-        show(frame, wanted, config, arguments.cores)
+        show(frame, wanted, config, cores, str(speed))
 
 
 def _experiments(config: Config, plan: Plan, asked: list[str] | None) -> list[str]:
@@ -78,8 +79,11 @@ WIDTH = 140
 SYMBOLS = {"optimiser.learning_rate": "η", "optimiser.weight_decay": "λ", "optimiser.name": ""}
 
 
-def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) -> None:
-    """Print one row for each cell of each experiment, then the sums."""
+def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int, speed: str) -> None:
+    """Print one row for each cell of each experiment, then the sums.
+
+    speed: of which machine the minutes are, in words.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -114,7 +118,7 @@ def show(frame: pd.DataFrame, wanted: pd.DataFrame, config: Config, cores: int) 
     worst = makespan(by_job["worst_seconds"], cores) / 60
     console.print(
         f"\n{config.scale}: {len(frame)} runs in {len(by_job)} jobs, "
-        f"{frame['expected_steps'].sum():,} steps; about {expected:,.0f} minutes on {cores} cores, "
+        f"{frame['expected_steps'].sum():,} steps; about {expected:,.0f} minutes on {cores} cores ({speed}), "
         f"{worst:,.0f} if every budget is spent; {frame['disk_bytes'].sum() / 1e6:,.0f} MB.",
         highlight=False,
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from regrok.commands.options import add_bundle_option, at_least_one
-from regrok.study.words import SCALES
+from regrok.study.words import SCALES, STUDIES
+
+PANEL = Path("config.yaml")
 
 
 def add_parser(sub: Any) -> None:
@@ -17,6 +19,11 @@ def add_parser(sub: Any) -> None:
     )
     parser.add_argument("--scale", choices=SCALES, default="laptop", help="which build (laptop)")
     add_bundle_option(parser)
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="fit and judge the runs that were released anew, after a law or a claim was changed",
+    )
     parser.add_argument(
         "--points",
         type=int,
@@ -34,14 +41,22 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from regrok.errors import RegrokError
     from regrok.released import bundle
+    from regrok.released.again import config_again, release_again
     from regrok.released.fill import release
     from regrok.released.thin import POINTS
 
     points = POINTS if arguments.points is None else arguments.points
     if points < 2:
         raise RegrokError(f"--points {points}: a curve keeps at least 2 points")
+    if arguments.again and arguments.points is not None:
+        raise RegrokError("--again keeps the released curves as they are: leave out --points")
     results = Path("results") / arguments.scale
-    made = release(results, arguments.bundle, points=points, workers=arguments.cores)
+    if arguments.again:
+        results = arguments.bundle / arguments.scale
+        config = config_again(arguments.scale, PANEL, arguments.bundle)
+        made = release_again(config, STUDIES, arguments.bundle, arguments.cores)
+    else:
+        made = release(results, arguments.bundle, points=points, workers=arguments.cores)
     names = bundle.files(arguments.bundle)
     size = sum((arguments.bundle / name).stat().st_size for name in names)
     print(

@@ -82,8 +82,17 @@ def compare(stored: pd.DataFrame, fresh: pd.DataFrame) -> str:
     return f"not identical: {where}; largest difference in V {apart.max():.2%}, in validation accuracy {gap:.3f}"
 
 
+def computed_by(stored: StoredRun) -> str:
+    """What computed a run, in words."""
+    kept = stored.facts.get("arithmetic")
+    return f"{stored.facts['processor']}: {kept}" if kept else "arithmetic that was not kept"
+
+
 def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
     """Accuracies and V of both runs, the stored one as a broad line under the fresh one."""
+    from regrok.figures.parts.isolated import load_matplotlib
+
+    load_matplotlib()
     import matplotlib
 
     matplotlib.use("Agg")
@@ -124,5 +133,8 @@ def run(arguments: argparse.Namespace) -> int:
     for event in ("T_mem", "T_grok", "outcome", "V_final"):
         print(f"{event:10} stored {before[event]}  fresh {after[event]}")
     print(f"curves     {compare(stored.curve, fresh.curve)}")
+    theirs, ours = (computed_by(each) for each in (stored, fresh))
+    if theirs != ours:
+        print(f"arithmetic stored by {theirs}; fresh by {ours}: last digits may differ")
     print(f"picture    {picture}")
     return 0

@@ -141,7 +141,8 @@ def verdict(judged: Judgement, base: str, declare: bool) -> Sequence[str]:
 
 def write(base: str, theirs: Any, judged: Judgement, runs: int) -> None:
     """Enter the proof into generations.yaml, after what the base itself stores runs under."""
-    from regrok.pipeline.machine import commit, processor
+    from regrok.pipeline.machine import commit
+    from regrok.processor import processor
     from regrok.training import generations
 
     if base not in generations.read().entries:

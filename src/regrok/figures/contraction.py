@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from regrok import latex
+from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.panels import reference
 from regrok.figures.parts.shown import median_run, points_of
@@ -29,8 +30,10 @@ DEFAULTS: dict[str, object] = {}
 
 
 def fitted_points(fits) -> dict[str, dict]:
-    """run_id → fitted A, rate, C of its contraction."""
+    """run_id → fitted A, rate, C of its contraction, of the runs that could be fitted."""
     points = points_of(fits, "contraction")
+    if not points.empty:
+        points = points.dropna(subset=["A", "rate", "C"])
     return {point["run_id"]: point for point in points.to_dict("records")}
 
 
@@ -78,7 +81,7 @@ def fitted_run(ax, shown, fitted, points) -> None:
     label(ax, "step", "V")
     chosen = median_run(fitted)
     if chosen is None:
-        ax.text(0.5, 0.5, "no run could be fitted", transform=ax.transAxes, ha="center", color=GREY)
+        nothing(ax, "no run could be fitted")
         return
     point = points[chosen.run_id]
     line = shown.curve(chosen.run_id)
@@ -103,6 +106,7 @@ def rates(ax, fitted, points) -> str:
     """Fitted rate by seed, median with band, theory as a line; returns the median in TeX."""
     label(ax, "seed", "rate")
     if fitted.empty:
+        nothing(ax, "no run could be fitted")
         return "none could be fitted"
     fitted = fitted.assign(rate=[float(points[i]["rate"]) for i in fitted.run_id])
     middle, low, high = median(fitted, "rate")

@@ -37,7 +37,9 @@ def ledger(
         dict.fromkeys(label for claim in claims.claims for label in claim.alternatives)
     )
     repeated = {
-        key for made in fits.values() for part in made.get("variants", {}).values() for key in part
+        label: set(changed)
+        for made in fits.values()
+        for label, changed in made.get("variants", {}).items()
     }
     seconds = frames.runs.set_index("run_id")["wall_seconds"]
     entries = []
@@ -45,9 +47,9 @@ def ledger(
         judged = judge(claim, estimates, scale, ran)
         others = {}
         if judged["verdict"] != OUT_OF_SCOPE:
-            # A fit that is not repeated says nothing about its claim's robustness.
-            if claim.estimand in repeated:
-                for label, changed in readings.items():
+            # A fit that a reading does not repeat says nothing about its claim's robustness.
+            for label, changed in readings.items():
+                if claim.estimand in repeated[label]:
                     others[label] = judge(claim, changed, scale, ran)
             for label, estimand in claim.alternatives.items():
                 others[label] = judge(claim, estimates, scale, ran, estimand)

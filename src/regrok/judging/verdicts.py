@@ -93,7 +93,8 @@ def _whole_verdict(
     if isinstance(predicate, AllEqual | Proportion):
         return _share_verdict(predicate, estimate)
     if estimate["low"] is None and estimate["high"] is None:
-        return INCONCLUSIVE, f"no interval from {n} runs"
+        why = estimate.get("reason")
+        return INCONCLUSIVE, f"no interval from {n} runs" + (f" ({why})" if why else "")
     band = predicate.band()
     text = _band_text(band)
     place = _placed(estimate, band)
@@ -126,6 +127,8 @@ def _share_verdict(
     least = max(predicate.minimum_runs, FEWEST)
     if n < least:
         return INCONCLUSIVE, f"{count}; the rule asks for {least}"
+    if estimate["low"] is None or estimate["high"] is None:
+        return INCONCLUSIVE, f"{count}; no interval"
     if isinstance(predicate, AllEqual):
         if value == claimed:
             return REPRODUCED, count

@@ -32,7 +32,8 @@ class Kernels(Protocol):
 def select(device: torch.device, dtype: torch.dtype, name: str | None = None) -> Kernels:
     """The implementation `name` ("native", "reference"), or the best one for the device.
 
-    Raises RegrokError where `name` is "native" and the device is not a CPU or no compiler works.
+    Raises RegrokError where `name` is "native" and the device is not a CPU or no compiler works, and where the native
+    kernels compile and can be kept nowhere.
     """
     from regrok.errors import RegrokError
     from regrok.kernels import native, reference

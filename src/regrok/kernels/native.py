@@ -1,7 +1,7 @@
 """Compiles native.cpp and products.cpp for this CPU the first time, keeps it on disk, and binds calls to tensors.
 
-The library is cached by a hash of sources, headers, flags, compiler and CPU under `$XDG_CACHE_HOME/regrok`
-(`~/.cache/regrok`). Without a working compiler `load` says so once and returns None.
+The library is named by a hash of sources, headers, flags, compiler and CPU (`regrok.kernels.library` keeps it). Without
+a compiler that works `load` says so once and returns None.
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import platform
 import shlex
 import shutil
 import struct
-import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
+
+from regrok.kernels import library
+
+T = TypeVar("T")
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("native.cpp", "products.cpp"))
 HEADERS = tuple(sorted(Path(__file__).parent.glob("*.h")))
@@ -114,11 +115,14 @@ class Native:
     """The compiled kernels; each call takes one run: tensors of shape (1, ...)."""
 
     name = "native"
+    library: str
+    """`kernels-<hash>` of all that its code follows from."""
     products: Mapping[str, Callable[..., Callable[[], Any]]]
     """By the precision of their operands, those for which the CPU has instructions."""
 
-    def __init__(self, library: Path) -> None:
-        found = ctypes.CDLL(str(library))
+    def __init__(self, path: Path) -> None:
+        found = ctypes.CDLL(str(path))
+        self.library = path.stem
         self.products = {
             kind: partial(self._bind_product, _address(found, f"regrok_product_{kind}"))
             for kind in ("float32", "bfloat16")
@@ -200,9 +204,9 @@ class Native:
         return self._find(kernel.encode(), int(dtype == torch.float64))
 
 
-def _address(library: ctypes.CDLL, name: str) -> int:
+def _address(found: ctypes.CDLL, name: str) -> int:
     """Of a function of the library."""
-    return ctypes.cast(getattr(library, name), _POINTER).value or 0
+    return ctypes.cast(getattr(found, name), _POINTER).value or 0
 
 
 def _matrix(x: Tensor | None, letter: str, dtype: torch.dtype) -> Sequence[int | None]:
@@ -227,63 +231,43 @@ def _vector(x: Tensor | None, dtype: torch.dtype) -> int | None:
 
 @cache
 def _built() -> tuple[Native | None, str]:
-    """The kernels, or None and why."""
+    """The kernels, or None and why. Raises RegrokError where they compile and cannot be kept anywhere."""
     compiler = shlex.split(os.environ.get("CXX", "")) or ["c++"]
     if shutil.which(compiler[0]) is None:
-        return None, f"there is no C++ compiler {compiler[0]!r}"
+        return (
+            None,
+            f"there is no C++ compiler {compiler[0]!r}. Install a C++ compiler, or name one in CXX",
+        )
     try:
-        library = _library(compiler)
-        return Native(library), ""
-    except subprocess.CalledProcessError as error:
-        message = error.stderr.strip().splitlines()
-        return None, f"{compiler[0]} failed: {message[0] if message else error}"
-    except OSError as error:
-        return None, str(error)
+        return _opened(compiler, Native), ""
+    except library.CompilerFailed as error:
+        return None, f"{error}. Mend that, or name a C++ compiler that works in CXX"
 
 
 def _library(compiler: list[str]) -> Path:
-    version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True)
-    sources = [source.read_text() for source in (*SOURCES, *HEADERS)]
-    parts = (*sources, *FLAGS, *compiler, version.stdout, _processor())
+    """The compiled library's file."""
+    return _opened(compiler, lambda path: path)
+
+
+def _opened(compiler: list[str], open_library: Callable[[Path], T]) -> T:
+    version = library.said(compiler, "--version")
+    sources = [source.read_text(encoding="utf-8") for source in (*SOURCES, *HEADERS)]
+    parts = (*sources, *FLAGS, *compiler, version, library.processor_flags())
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regrok"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a read-only home: compiled again by each process
-        folder = Path(tempfile.mkdtemp(prefix="regrok-"))
-    library = folder / f"kernels-{digest}.so"
-    if not library.exists():
-        # Several jobs may compile at once: each writes its own file, the last rename wins.
-        handle, name = tempfile.mkstemp(suffix=".so", dir=folder)
-        os.close(handle)
-        try:
-            command = [*compiler, *FLAGS, *map(str, SOURCES), "-o", name]
-            subprocess.run(command, capture_output=True, text=True, check=True)
-            os.replace(name, library)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    return library
-
-
-def _processor() -> str:
-    """What -march=native depends on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    return "\n".join(
-        sorted({x for x in lines if x.startswith(("model name", "flags", "Features"))})
-    )
+    command = [*compiler, *FLAGS, *map(str, SOURCES)]
+    return library.opened(f"kernels-{digest}.so", command, open_library)
 
 
 @cache
 def load() -> Native | None:
-    """The native kernels, compiled if need be; None, said once, where that cannot be done."""
+    """The native kernels, compiled if need be; None, said once, where there is no compiler that works.
+
+    Raises RegrokError where they can be kept nowhere: the reference computes other bits, and is no way out of that.
+    """
     found, why = _built()
     if found is None:
         warnings.warn(
-            f"training runs on torch's own operations, about three times slower: {why}. Install a "
-            "C++ compiler, or name one in CXX.",
+            f"training runs on torch's own operations, about three times slower and with other last digits: {why}.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -291,5 +275,5 @@ def load() -> Native | None:
 
 
 def problem() -> str:
-    """Why `load` found nothing; empty where it did."""
+    """Why `load` found nothing, and the remedy; empty where it found the kernels."""
     return _built()[1]

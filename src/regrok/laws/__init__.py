@@ -4,6 +4,8 @@ Each module has
 
     fit(frames, options, seed) -> {"estimates", "points", "cells"}
 
+or `fit(frames, options, seed, published)` where it names in `PUBLISHED` what it reads of the paper's own cells.
+
 `estimates` maps a key to an Estimate (regrok.laws.parts.estimate), `points` and `cells` are lists of small records that
 figures and tables show; `run_fit` makes JSON of it. What cannot be estimated from the runs at hand is there with value
 null and a reason. A new law is a new module here and a block under `fits` in
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.runs.columns import RUNS
 from regrok.runs.frames import Frames
 
 if TYPE_CHECKING:
@@ -46,16 +49,20 @@ def law(name: str) -> ModuleType:
 
 
 def run_fit(
-    name: str, entry: Any, frames: Frames, fits: Mapping[str, Any] | None = None
+    name: str,
+    entry: Any,
+    frames: Frames,
+    fits: Mapping[str, Any] | None = None,
+    published: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fit one entry of a study's `fits` to the runs of its experiments (all runs when it lists none).
 
     entry: anything with `law`, `experiments` and `options`. fits: the whole section, which the law
-    `robustness` alone reads.
+    `robustness` alone reads. published: experiment → its published cells, for a law with `PUBLISHED`.
 
     Returns {"fit", "law", "experiments", "options", "runs", "estimates", "points", "cells"} with every
     estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. Raises
-    RegrokError for an unknown law, option or group, naming the fit.
+    RegrokError for an unknown law, option or group, or an absent column of the runs, naming the fit.
     """
     from regrok.laws.parts.estimate import json_of
 
@@ -63,7 +70,7 @@ def run_fit(
     try:
         module = law(entry.law)
         if entry.law == "robustness":
-            made = module.fit_variants(frames, fits or {}, entry.options)
+            made = module.fit_variants(frames, fits or {}, entry.options, published or {})
             members = frames.experiments
         else:
             members = frames.experiments
@@ -76,9 +83,18 @@ def run_fit(
                 spectra=chosen(frames.spectra, members),
             )
             # A seed of the fit's own, so that adding a fit moves no other fit's interval.
-            made = module.fit(own, entry.options, zlib.crc32(name.encode()))
+            given = [published or {}] if hasattr(module, "PUBLISHED") else []
+            made = module.fit(own, entry.options, zlib.crc32(name.encode()), *given)
     except RegrokError as error:
         raise RegrokError(f"fits.{name}: {error}") from error
+    except KeyError as error:
+        column = str(error.args[0]) if error.args else ""
+        if column not in RUNS or column in frames.runs:
+            raise
+        raise RegrokError(
+            f"fits.{name}: runs.parquet has no column '{column}', which law {entry.law} reads; build it again: "
+            "snakemake --cores all"
+        ) from error
     return {
         "fit": name,
         "law": entry.law,

@@ -49,6 +49,8 @@ ESTIMATES: dict[str, list[str]] = {
     ],
 }
 TIMES = ("delay", "T_grok")
+LARGEST = 700.0
+"""The largest logarithm that has a number."""
 POINT_COLUMNS = (
     *("run_id", "cell", "seed", "T_mem", "T_grok", "delay"),
     *("outcome", "steps", "max_steps", "rms_grok"),
@@ -79,21 +81,21 @@ def ratio(
         )
     parts = [x.var(ddof=1) / x.size / x.mean() ** 2 for x in (a, b)]
     variance = sum(parts)
-    freedom = variance**2 / sum(v**2 / (x.size - 1) for v, x in zip(parts, (a, b), strict=True))
-    half = stats.t.ppf(0.5 + est.LEVEL / 2, freedom) * math.sqrt(variance) if variance > 0 else 0.0
-    floor = (
-        None
-        if between is None
-        else log_ratio_floor(*([x.mean() for x in ends] for ends in between))
-    )
+    half, floor = 0.0, None
+    if variance > 0:
+        freedom = variance**2 / sum(v**2 / (x.size - 1) for v, x in zip(parts, (a, b), strict=True))
+        half = stats.t.ppf(0.5 + est.LEVEL / 2, freedom) * math.sqrt(variance)
+    if between is not None:
+        top, bottom = ([float(end.mean()) for end in ends] for ends in between)
+        floor = log_ratio_floor(top, bottom)
     log = est.estimate(log_ratio, log_ratio - half, log_ratio + half, n, estimator, floor=floor)
     return exponential(log), log
 
 
 def exponential(log: est.Estimate) -> est.Estimate:
-    """A ratio from its logarithm."""
+    """A ratio from its logarithm; an end that is too large for a number is open."""
     ends = (log.value, log.low, log.high)
-    value, low, high = (None if end is None else math.exp(end) for end in ends)
+    value, low, high = (None if end is None or end > LARGEST else math.exp(end) for end in ends)
     return replace(log, value=value, low=low, high=high)
 
 
@@ -220,7 +222,10 @@ def contrast(
     known = [rows[rows["delay"].notna()] for rows in (a, b)]
     delays = [rows["delay"].to_numpy(float) for rows in known]
     between = [resolution.ends(rows, "delay", rows["delay"]) for rows in known]
-    found = [*ratio(*delays, (between[0], between[1])), *spread_ratio(*delays)]
+    found = [
+        *ratio(delays[0], delays[1], (between[0], between[1])),
+        *spread_ratio(delays[0], delays[1]),
+    ]
     for column in TIMES:
         found += restricted_ratio(a, b, column, horizon[column], replicates, seed)
     names = ("delay_ratio", "spread_ratio", "delay_restricted_ratio", "T_grok_restricted_ratio")

@@ -40,7 +40,9 @@ def fit_curve(steps: np.ndarray, V: np.ndarray) -> dict[str, float] | None:
     t, v = (steps - steps[0]) / span, (V - V[-1]) / height
 
     def model(t: np.ndarray, a: float, k: float, c: float) -> np.ndarray:
-        return a * np.exp(-k * t) + c
+        # The search may step far out and come back.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return a * np.exp(-k * t) + c
 
     try:
         with heard() as said:

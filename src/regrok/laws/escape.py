@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import regression
+from regrok.laws.parts import regression, resolution
 from regrok.laws.parts.selection import (
     conditions,
     curve_of,
@@ -67,21 +67,37 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
 
     def ratio(column: str) -> est.Estimate:
         values = (reference[column] / reference["escape_theory"]).dropna()
-        note = f"{len(reference) - (values > 0).sum()} of {len(reference)} runs without a positive ratio left out"
-        return est.mean(values[values > 0], note=note, log=True)
+        values = values[values > 0]
+        note = f"{len(reference) - len(values)} of {len(reference)} runs without a positive ratio left out"
+        floor = None
+        if column == "delay" and len(values):
+            rows = reference.loc[values.index]
+            low, high = resolution.ends(rows, column, rows[column])
+            if (low > 0).all():
+                least, most = (
+                    float(np.exp(np.log(end / rows["escape_theory"]).mean())) for end in (low, high)
+                )
+                floor = (least, most)
+        return est.mean(values, note=note, log=True, floor=floor)
 
     runs = distinct(runs)
     both = runs[runs["escape_theory"].notna()]
     x, t = both["escape_theory"].to_numpy(float), both["delay"].to_numpy(float)
 
+    strata, ends = conditions(both), resolution.ends(both, "delay", both["delay"])
+    unresolved = bool(t.size) and resolution.unresolved(t, ends, strata)
+
     def over_runs(statistic: Any, name: str, bounds: Any = est.UNBOUNDED) -> est.Estimate:
         return est.bootstrap(
             lambda i: statistic(x[i], t[i]),
-            conditions(both),
+            strata,
             settings["replicates"],
             seed,
             f"{name}, bootstrap over seeds within cells",
             bounds=bounds,
+            floor=resolution.floor(lambda t: statistic(np.broadcast_to(x, t.shape), t), t, ends)
+            if unresolved
+            else None,
         )
 
     estimates = {

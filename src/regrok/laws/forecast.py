@@ -70,7 +70,8 @@ def contraction(
 ) -> tuple[float, float]:
     """log(V_mem/V) over the window after T_mem per elapsed 1/(2ηλ): 1 if weight decay acts alone; and its end.
 
-    The window is `window`/(ηλ) steps, to the first logged step at or after its end. NaN if the run ends before.
+    The window is `window`/(ηλ) steps, to the first logged step at or after its end. NaN if the run ends before, or V
+    vanishes, which has no logarithm.
     """
     curve = curve[curve["V"].notna()]
     after = curve[curve["step"] >= T_mem + 2 * window * time_scale]
@@ -78,8 +79,10 @@ def contraction(
     if after.empty or start.empty:
         return np.nan, np.nan
     end, V_end = float(after["step"].iloc[0]), float(after["V"].iloc[0])
-    elapsed = (end - T_mem) / time_scale
-    return float(np.log(float(start["V"].iloc[0]) / V_end) / elapsed), end
+    V_mem, elapsed = float(start["V"].iloc[0]), (end - T_mem) / time_scale
+    if min(V_mem, V_end, elapsed) <= 0:
+        return np.nan, np.nan
+    return float(np.log(V_mem / V_end) / elapsed), end
 
 
 def inputs(runs: pd.DataFrame, curves: pd.DataFrame, window: float) -> pd.DataFrame:

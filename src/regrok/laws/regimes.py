@@ -63,6 +63,8 @@ def fastest(runs: pd.DataFrame, factor: str, replicates: int, seed: int) -> est.
         np.bincount(label, end) / np.bincount(label)
         for end in resolution.ends(runs, "delay", runs["delay"])
     )
+    if values.size == 1:
+        return est.without_interval(found, "no interval: one value tried")
     alike = values[low <= high[values == found.value]]
     return est.choice(found, float(alike.min()), float(alike.max()))
 

@@ -16,6 +16,7 @@ from regrok.laws.parts.variants import VARIANTS, read_as
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
+PUBLISHED = ("log_every",)
 DEFAULTS: dict[str, Any] = {"fits": [], "replicates": 400}
 REFERS: dict[str, Any] = {"fits": "fits"}
 LIGHTER: dict[str, dict[str, Any]] = {
@@ -26,21 +27,34 @@ LIGHTER: dict[str, dict[str, Any]] = {
 """Options that a claim does not need and that take most of the time."""
 
 
-def fit_variants(frames: Frames, fits: Mapping[str, Any], options: dict[str, Any]) -> est.Result:
+def fit_variants(
+    frames: Frames,
+    fits: Mapping[str, Any],
+    options: dict[str, Any],
+    published: Mapping[str, Any],
+) -> est.Result:
     """{"estimates": {}, "points": [], "cells": [], "variants": {variant: {estimate key: estimate}}}.
 
-    options: fits (names of the fits to repeat), replicates (of their bootstraps). Raises RegrokError for a fit
-    that no study holds.
+    options: fits (names of the fits to repeat), replicates (of their bootstraps). published: experiment → log_every,
+    the steps between two published logs; a fit of no experiment that has one is not repeated on that grid. Raises
+    RegrokError for a fit that no study holds.
     """
     settings = option(options, DEFAULTS)
     if missing := [name for name in settings["fits"] if name not in fits]:
         raise RegrokError(f"options.fits: there is no fit '{missing[0]}'; fits: {', '.join(fits)}")
     variants: dict[str, dict[str, Any]] = {}
+    grids = {name: each["log_every"] for name, each in published.items() if each.get("log_every")}
     for label, variant in VARIANTS.items():
         read = read_as(frames, variant)
         variants[label] = {}
         for name in settings["fits"]:
             entry = fits[name]
+            if variant.grid == "published":
+                # A run that serves two experiments has the grid of the one that this fit is about.
+                own = {e: grids[e] for e in entry.experiments if e in grids}
+                if not own:
+                    continue
+                read = read_as(frames, variant, own)
             lighter = {**entry.options, **LIGHTER.get(entry.law, {})}
             if "replicates" in law(entry.law).DEFAULTS:
                 lighter["replicates"] = settings["replicates"]

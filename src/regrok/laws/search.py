@@ -16,7 +16,7 @@ import pandas as pd
 from regrok.errors import RegrokError
 from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import lifetimes
+from regrok.laws.parts import lifetimes, resolution
 from regrok.laws.parts.selection import grouped, plain, watched
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -43,6 +43,12 @@ ESTIMATES: dict[str, list[str]] = {
 }
 
 
+def grid_median(cell: pd.DataFrame) -> est.Estimate:
+    """Kaplan–Meier median of T_grok at one point."""
+    time = watched(cell)
+    return lifetimes.median(time, cell["T_grok"].notna(), resolution.ends(cell, "T_grok", time))
+
+
 def grid(runs: pd.DataFrame, factors: list[str]) -> pd.DataFrame:
     """One row per point of the search, best first: factors, runs, grokked, T_grok, low, high, restricted_mean.
 
@@ -56,7 +62,7 @@ def grid(runs: pd.DataFrame, factors: list[str]) -> pd.DataFrame:
     rows = []
     for values, cell in runs.groupby(factors, sort=True):
         time, seen = watched(cell), cell["T_grok"].notna()
-        middle = lifetimes.median(time, seen)
+        middle = grid_median(cell)
         area = lifetimes.area(time.to_numpy(float), seen.to_numpy(bool), horizon)
         rows.append(
             dict(zip(factors, values, strict=True))
@@ -67,6 +73,13 @@ def grid(runs: pd.DataFrame, factors: list[str]) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows)
     return table.sort_values(["T_grok", "restricted_mean", *factors], ignore_index=True)
+
+
+def alike(table: pd.DataFrame, factors: list[str]) -> dict[str, tuple[float, float]]:
+    """Least and largest value of each factor among the points that nothing but their order sets behind the best."""
+    measures = table[["T_grok", "restricted_mean"]]
+    tied = table[(measures == measures.iloc[0]).all(axis=1)]
+    return {f: (float(tied[f].min()), float(tied[f].max())) for f in factors}
 
 
 def chosen_again(
@@ -131,6 +144,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
             continue
         table = grid(searched, factors)
         best = {f: float(table.loc[0, f]) for f in factors}
+        tied = alike(table, factors)
         there = at(reported, best)
         unseen = there[~there["seed"].isin(set(searched["seed"]))]
         parts[name] = unseen
@@ -143,12 +157,12 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
                 float(searched["steps"].sum()), n, "count", "steps"
             ),
             f"{name}.chosen_again": chosen_again(searched, factors, best, replicates, seed),
-            f"{name}.search_T_grok": lifetimes.median(
-                watched(at(searched, best)), at(searched, best)["T_grok"].notna()
-            ),
+            f"{name}.search_T_grok": grid_median(at(searched, best)),
         }
         estimates |= {
-            f"{name}.best_{f}": est.exact(v, n, "least Kaplan–Meier median T_grok of the search")
+            f"{name}.best_{f}": est.choice(
+                est.exact(v, n, "least Kaplan–Meier median T_grok of the search"), *tied[f]
+            )
             for f, v in best.items()
         }
         cells += [

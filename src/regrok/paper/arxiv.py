@@ -12,11 +12,11 @@ import re
 import tarfile
 from pathlib import Path
 
-from regrok import dates
 from regrok.errors import RegrokError
 from regrok.files import write_atomically
+from regrok.paper.surroundings import EPOCH
 from regrok.paper.texts import argument
-from regrok.paper.typeset import BUILD, EPOCH
+from regrok.paper.typeset import BUILD
 
 ESSENTIAL = ("main.tex", "regrok.sty", "numbers.tex", "scope.tex", "studies.tex")
 """Without these the folder is not an assembled one."""
@@ -65,9 +65,8 @@ def sources(folder: Path | str, anonymous: bool = False) -> dict[str, bytes]:
 
 
 def pack(folder: Path | str, out: Path | str, anonymous: bool = False) -> Path:
-    """Write the tarball of `sources`; its date is SOURCE_DATE_EPOCH, or the PDF's own. Returns its path."""
-    found = dates.epoch()
-    epoch = int(EPOCH) if found is None else found
+    """Write the tarball of `sources`; its date is the PDF's own. Returns its path."""
+    epoch = int(EPOCH)
     buffer = io.BytesIO()
     # Without a name in gzip's header, and its date fixed.
     with (

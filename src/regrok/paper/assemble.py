@@ -19,7 +19,14 @@ from regrok.figures import drawable, source
 from regrok.judging.ledger import stands
 from regrok.paper import texts
 from regrok.paper.references import bibliography
-from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, VERDICTS
+from regrok.study.words import (
+    DIRECTION,
+    INCONCLUSIVE,
+    NO_SUCH_RUN,
+    NOT_REPRODUCED,
+    OUT_OF_SCOPE,
+    VERDICTS,
+)
 from regrok.tables import buildable
 from regrok.tables.parts.booktabs import table
 
@@ -166,16 +173,14 @@ def overview(config: Any, ledger: Mapping[str, Any]) -> str:
                 *(latex.exact(own.count(verdict)) for verdict in VERDICTS),
             ]
         )
-    words = {v: latex.stacked(v) for v in VERDICTS}
-    words |= {
-        DIRECTION: latex.stacked("direction only"),
-        OUT_OF_SCOPE: latex.stacked("out of scope"),
-    }
-    header = ["", "paper", "section", "ours", "printed", *words.values()]
+    # A word of a verdict that is clear without the rest, as the columns are narrow.
+    short = {DIRECTION: "direction only", NO_SUCH_RUN: "no run", OUT_OF_SCOPE: "out of scope"}
+    words = [latex.stacked(short.get(v, v)) for v in VERDICTS]
+    header = ["", "paper", "section", "ours", "printed", *words]
     caption = (
         r"\textbf{The audited papers,} with the number of their printed claims and of each verdict on those at this "
         r"scale; of entries that no paper prints (our readings, and comparisons with released runs) the number. "
-        r"A claim's name begins with its paper's letter."
+        r"A claim's name begins with its paper's letter. No run: the runs that the claim is about do not exist here."
     )
     if len(here) < len(config.studies):
         caption += " A dash: no experiment of the paper is part of this build."

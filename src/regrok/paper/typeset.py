@@ -11,13 +11,25 @@ from pathlib import Path
 
 from regrok.errors import RegrokError
 from regrok.paper.program import latex_command
-
-EPOCH = "1767225600"
-"""SOURCE_DATE_EPOCH of the PDF unless the environment has one: the same input gives the same bytes."""
+from regrok.paper.surroundings import surroundings
 
 TIMEOUT = 300
 BUILD = "build"
 """LaTeX's own files, below the folder that is typeset."""
+
+COMMANDS = {
+    "latexmk": (
+        # First of all: no rc file of the user, the project or the system, which could move the log away.
+        *("latexmk", "-norc", "-pdf", "-g"),
+        *("-interaction=nonstopmode", "-halt-on-error", "-file-line-error"),
+        *(f"-outdir={BUILD}", f"-auxdir={BUILD}"),
+        # BibTeX runs where the references are; else it is told of them by a path that it splits at a comma.
+        *("-e", "$bibtex_fudge = 0;"),
+    ),
+    # Tectonic runs as often as references need.
+    "tectonic": ("tectonic", "--keep-logs", "--outdir", BUILD),
+}
+"""Program → its command, before the name of the file. -g: typeset, though nothing has changed since last time."""
 
 
 def typeset(
@@ -26,7 +38,7 @@ def typeset(
     """Run latexmk, or tectonic, on <folder>/<main>.tex and put the PDF at `out_pdf`; returns the log's text.
 
     sources: file of the folder → what it is a copy of, for the errors' places. Raises RegrokError with LaTeX's own
-    first errors, the file and line of each, and where the whole log is.
+    first errors, the file and line of each, and where the whole log is; also where there is no log.
     """
     folder, out_pdf = Path(folder), Path(out_pdf)
     program = latex_command()
@@ -34,28 +46,14 @@ def typeset(
         raise RegrokError(
             "neither latexmk with pdflatex nor tectonic was found; install TeX (make tex) and build again"
         )
-    environment = {
-        **os.environ,
-        "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", EPOCH),
-        "FORCE_SOURCE_DATE": "1",
-        "TZ": "UTC",
-        # Long lines in the log, so that file names and messages are not broken in two.
-        "max_print_line": "10000",
-    }
-    if program == "latexmk":
-        command = [
-            "latexmk",
-            "-pdf",
-            "-interaction=nonstopmode",
-            "-halt-on-error",
-            "-file-line-error",
-        ]
-        command += [f"-outdir={BUILD}", f"{main}.tex"]
-    else:
-        # Tectonic runs as often as references need.
-        command = ["tectonic", "--keep-logs", "--outdir", BUILD, f"{main}.tex"]
     build = folder / BUILD
     build.mkdir(parents=True, exist_ok=True)
+    log_path, pdf = build / f"{main}.log", build / f"{main}.pdf"
+    # What an earlier build left must not be read as this one's.
+    for path in (log_path, pdf):
+        path.unlink(missing_ok=True)
+    environment = surroundings(os.environ, f"{BUILD}/texmf")
+    command = [*COMMANDS[program], f"{main}.tex"]
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, timeout=TIMEOUT, check=False
@@ -64,7 +62,6 @@ def typeset(
         raise RegrokError(
             f"{program} did not finish within {TIMEOUT} s; its log is {build / main}.log"
         ) from error
-    log_path = build / f"{main}.log"
     log = log_path.read_text(encoding="utf-8", errors="replace") if log_path.exists() else ""
     if done.returncode != 0:
         output = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
@@ -74,8 +71,14 @@ def typeset(
             or [output.strip().splitlines()[-1] if output.strip() else "no output"]
         )
         raise RegrokError("\n  ".join([f"LaTeX stopped; the whole log is {log_path}:", *found[:5]]))
+    for path in (log_path, pdf):
+        if not path.is_file() or not path.stat().st_size:
+            raise RegrokError(
+                f"{program} ended without an error and left no {path}; without its log nobody can tell whether the "
+                f"paper is whole. Delete {build} and build again"
+            )
     out_pdf.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(build / f"{main}.pdf", out_pdf)
+    shutil.copyfile(pdf, out_pdf)
     return log
 
 

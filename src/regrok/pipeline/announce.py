@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
-from typing import Any
 
-from regrok.files import read_parquet
+from regrok.errors import RegrokError
 from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.program import latex
 from regrok.pipeline.graph import RELEASED, Graph
-from regrok.pipeline.script import compiler
+from regrok.pipeline.script import TOLD
+from regrok.pipeline.speed import arithmetic, history, kernels_problem, machine_speed
 from regrok.training.progress import clock
 
 NO_LATEX = (
@@ -22,64 +23,65 @@ NO_LATEX = (
 )
 
 
-NO_COMPILER = (
-    "no C++ compiler was found, so training runs on torch's own operations, about three times slower; "
-    "install g++ or clang, or name a compiler in CXX"
+SLOW = (
+    "training runs on torch's own operations, about three times slower and with other last digits"
 )
 
+MIXED = "; their last digits may differ from those of the runs to be trained. checks.json counts each kind"
 
-def announce(graph: Graph, cores: int) -> str:
-    """What is about to be done: runs, jobs, minutes, disk."""
-    from regrok.study.cost import machine_rate, makespan
+
+def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
+    """What is about to be done: runs, jobs, minutes, disk.
+
+    cores: jobs that may run at once. elsewhere: whether each of them has a machine to itself, as on a cluster.
+    """
+    from regrok.study.cost import makespan
     from regrok.study.plan import plan_frame
 
     if graph.config.source == "released":
         return f"Regrok: {graph.config.scale} scale from the released runs in {RELEASED}/; nothing is trained."
-    missing = {name: set(graph.missing(name)) for name in graph.jobs}
-    absent = set().union(*missing.values()) if missing else set()
-    frame = plan_frame(graph.plan, history(), machine_rate())
-    due = frame[frame["run_id"].isin(absent)]
+    device = graph.config.trainer.device
+    stored = {run_id: kind for job in graph.jobs for run_id, kind in graph.finished(job).items()}
+    due_jobs = {
+        name
+        for name, job in graph.plan.jobs.items()
+        if any(run.run_id not in stored for run in job.runs)
+    }
     head = (
         f"Regrok: {graph.config.scale} scale, {len(graph.plan.runs)} runs in {len(graph.plan.jobs)} jobs "
         f"for {graph.plan.experiments['experiment'].nunique()} experiments"
     )
-    if due.empty:
+    if not due_jobs:
         return f"{head}. Every run is in the store."
-    workers = max(1, min(cores, due["job"].nunique()))
+    workers = max(1, min(cores, len(due_jobs)))
+    try:
+        speed = machine_speed(1 if elsewhere else workers)
+        now = arithmetic(device)
+    except RegrokError as error:  # no job will get further than this either
+        return f"{head}.\n  to mend    {error}"
+    frame = plan_frame(graph.plan, history(device, speed), speed.rate)
+    due = frame[~frame["run_id"].isin(stored)]
+    why = kernels_problem() if device == "cpu" else ""
+    if why:
+        os.environ[TOLD] = why  # for the jobs
+    others = sum(kind != now for kind in stored.values()) if now else 0
     expected = makespan(due.groupby("job")["expected_seconds"].sum(), workers)
     worst = makespan(due.groupby("job")["worst_seconds"].sum(), workers)
     return (
         f"{head}.\n"
         f"  to train   {len(due)} runs, {int(due['expected_steps'].sum()):,} steps "
         f"({len(frame) - len(due)} runs are in the store)\n"
-        f"  predicted  {clock(expected)} of training on {workers} cores like this machine's; "
-        f"at most {clock(worst)} if no run groks\n"
+        f"  predicted  {clock(expected)} of training on {workers} cores like this machine's "
+        f"({speed}); at most {clock(worst)} if no run groks\n"
         f"  disk       {due['disk_bytes'].sum() / 1e6:,.1f} MB\n"
         f"  watch      a line per job below; details: regrok plan --scale {graph.config.scale}"
+        + (f"\n  slow       {SLOW}: {why}" if why else "")
         + (
-            ""
-            if compiler() or graph.config.trainer.device != "cpu"
-            else f"\n  slow       {NO_COMPILER}"
+            f"\n  mixed      {others} of the stored runs were not computed by {now}{MIXED}"
+            if others
+            else ""
         )
     )
-
-
-def history() -> Any:
-    """Finished runs of any scale, for the prediction; None when there are none."""
-    import pandas as pd
-
-    found = [
-        p
-        for p in [*Path("results").glob("*/runs.parquet"), *RELEASED.glob("*/runs.parquet")]
-        if p.exists()
-    ]
-    frames = []
-    for path in found:
-        try:
-            frames.append(read_parquet(path, ["cell", "cohort", "steps", "wall_seconds"]))
-        except (OSError, ValueError):
-            continue  # a prediction can do without a file that the build itself will complain about
-    return pd.concat(frames, ignore_index=True) if frames else None
 
 
 def conclude(graph: Graph, began: float) -> str:

@@ -40,8 +40,9 @@ from regrok.runs.trained_by import TrainedBy, present
 from regrok.study.blocks import Config
 from regrok.study.claims import claims_file, load_claims
 from regrok.study.cost import flops_per_step, prior_steps
+from regrok.study.options import words
 from regrok.study.plan import Job, Plan, make_plan, refuse_empty
-from regrok.study.published import load_published, published_file
+from regrok.study.published import Published, load_published, published_file, told
 from regrok.study.read import load_config, load_panel
 from regrok.study.words import FRAMES, STUDIES
 from regrok.study.written import CONFIG, folder_of, results_folder, written_config
@@ -95,6 +96,15 @@ class Graph:
         planned = self.plan.jobs[job]
         code = self.code(planned)
         return [run.run_id for run in planned.runs if not present(STORE, code, run.run_id)]
+
+    def finished(self, job: str) -> dict[str, str]:
+        """Runs of the job that the store has, measured as they are asked for, with what computed them in words."""
+        from regrok.runs.store import RunStore  # reads parquet, which few builds need here
+
+        planned = self.plan.jobs[job]
+        store = RunStore(STORE, self.code(planned))
+        known = {run.run_id: store.arithmetic_of(run) for run in planned.runs}
+        return {run_id: kind for run_id, kind in known.items() if kind is not None}
 
     def begin(self, arguments: Sequence[str] = ()) -> None:
         """Claim the scale's results for this process, clear up after a killed build, bring the rosters up to date.
@@ -240,10 +250,25 @@ class Graph:
         return [f"laws/{law}.py" for law in dict.fromkeys(laws)]
 
     def fit_block(self, name: str) -> dict[str, Any]:
-        """A fit's block as plain values, with the blocks of the fits that it repeats."""
+        """A fit's block as plain values, with the blocks that it repeats and what it reads of the published cells.
+
+        Only what its law reads of them, so that another edit of published.yaml does not redo it.
+        """
         own = self.config.fits[name].model_dump(mode="json")
         others = {o: self.config.fits[o].model_dump(mode="json") for o in self.repeated(name)}
-        return {**own, "repeats": others} if others else own
+        given = self._told(name)
+        return (
+            own | ({"repeats": others} if others else {}) | ({"published": given} if given else {})
+        )
+
+    def _told(self, name: str) -> dict[str, Any]:
+        # Reading the files takes a while, and most laws read none of them.
+        reads_none = not words("laws", self.config.fits[name].law, "PUBLISHED")
+        return {} if reads_none else told(self._published, self.config, name)
+
+    @cached_property
+    def _published(self) -> Published:
+        return load_published(self.config)
 
     @property
     def figures(self) -> list[str]:

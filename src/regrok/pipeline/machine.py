@@ -6,10 +6,11 @@ import os
 import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from regrok.checkout import NoCommit, head
+from regrok.processor import processor
+from regrok.runs.arithmetic import kinds
 from regrok.runs.frames import Frames
 
 PACKAGES = (
@@ -23,17 +24,6 @@ PACKAGES = (
     "matplotlib",
     "snakemake",
 )
-
-
-def processor() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def commit() -> dict[str, Any]:
@@ -66,4 +56,5 @@ def origin(frames: Frames) -> dict[str, Any]:
         "training_hours": float(runs["wall_seconds"].sum() / 3600),
         "devices": sorted(runs["device"].unique()),
         "trainers": sorted(runs["trainer"].unique()),
+        "arithmetic": kinds(runs),
     }

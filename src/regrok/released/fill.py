@@ -34,7 +34,7 @@ from regrok.runs.frames import Frames
 from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
 from regrok.study.plan import make_plan
-from regrok.study.published import load_published
+from regrok.study.published import Published, load_published, told
 from regrok.study.words import STUDIES
 from regrok.study.written import written_config
 from regrok.tables import Material, buildable, scope, write_table
@@ -167,10 +167,11 @@ def analyse(
 
     studies: the folder of the studies. folder: the bundle, whose other scales one of the tables shows.
     """
-    refit(made, config, workers)
+    claims = load_claims(config, studies)
+    published = load_published(config, studies, claims)
+    refit(made, config, published, workers)
     loaded = frame_files.load(made)
     fits = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
-    claims = load_claims(config, studies)
     write_json(ledger(claims, fits, loaded, config.scale), made / "ledger.json")
     judged = json.loads((made / "ledger.json").read_text(encoding="utf-8"))
     check(loaded, fits, judged["claims"])
@@ -179,7 +180,6 @@ def analyse(
             f"not in the data dictionary: {', '.join(unknown[:5])}; explain it in "
             "src/regrok/released/dictionary.py, then release again"
         )
-    published = load_published(config, studies, claims)
     scrap = made.with_name("tex")
     write_numbers(
         fits,
@@ -203,7 +203,7 @@ def analyse(
         write_table(name, entry, material, scrap / f"{name}.tex", made / "tables" / f"{name}.csv")
 
 
-def refit(made: Path, config: Config, workers: int | None = None) -> None:
+def refit(made: Path, config: Config, published: Published, workers: int | None = None) -> None:
     """Write fits/<name>.json for every fit of the configuration, each in a process with one thread.
 
     With more threads a sum is cut elsewhere and its last digits differ; a job of the workflow has one as well.
@@ -215,7 +215,8 @@ def refit(made: Path, config: Config, workers: int | None = None) -> None:
         with ProcessPoolExecutor(
             workers or os.cpu_count(), mp_context=get_context("spawn")
         ) as pool:
-            for each in [pool.submit(fit_one, made, config, name) for name in config.fits]:
+            given = {name: told(published, config, name) for name in config.fits}
+            for each in [pool.submit(fit_one, made, config, name, given[name]) for name in given]:
                 each.result()
     finally:
         for name, value in before.items():
@@ -225,10 +226,12 @@ def refit(made: Path, config: Config, workers: int | None = None) -> None:
                 os.environ[name] = value
 
 
-def fit_one(made: Path, config: Config, name: str) -> None:
-    """One fit, as the workflow's rule does it."""
+def fit_one(made: Path, config: Config, name: str, published: dict[str, Any]) -> None:
+    """One fit, as the workflow's rule does it. published: what it is told of the published cells."""
     entry = config.fits[name]
-    write_json(run_fit(name, entry, _frames(made), config.fits), made / "fits" / f"{name}.json")
+    write_json(
+        run_fit(name, entry, _frames(made), config.fits, published), made / "fits" / f"{name}.json"
+    )
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ import pandera.pandas as pa
 
 from regrok.errors import RegrokError
 from regrok.measures.events import OUTCOMES, THRESHOLDS
+from regrok.runs.arithmetic import kinds
 from regrok.runs.columns import CROSSINGS
 from regrok.runs.frames import Frames
 
@@ -182,7 +183,10 @@ def claims(
 def check(
     frames: Frames, fits: Mapping[str, Mapping], ledger: list[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """All checks. Returns how many things each looked at; raises RegrokError listing what is wrong."""
+    """All checks. Returns how many things each looked at, and by which kinds of arithmetic the runs were trained.
+
+    Raises RegrokError listing what is wrong.
+    """
     tests: dict[str, Callable[[], list[str]]] = {
         "schemas": lambda: schemas(frames),
         "outcomes add up": lambda: outcomes(frames),
@@ -208,4 +212,5 @@ def check(
         "fits": len(fits),
         "claims": len(ledger),
         "outcomes": {o: int((frames.runs["outcome"] == o).sum()) for o in OUTCOMES},
+        "arithmetic": kinds(frames.runs),
     }

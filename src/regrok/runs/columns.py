@@ -42,6 +42,12 @@ RESULTS: dict[str, Entry] = {
     "validation_loss_final": ("nat", "mean cross-entropy on validation examples at the last evaluation"),
     "wall_seconds": ("s", "the run's share of the time of the job that trained it"),
     "device": ("", "what trained it: processor with native or reference kernels, or the GPU's name"),
+    "processor": ("", "name of the processor or GPU that trained it; empty for runs from before it was kept"),
+    "arithmetic": (
+        "",
+        ("what computed it: kernels with the hash of their library, torch with its instruction set, threads; "
+        "runs that differ in it or in the processor may differ in their last digits"),
+    ),
     "trainer": ("", "fingerprint of the training code: 12 hexadecimal digits; provenance.json names its commit"),
     "T_mem_<threshold>": ("step", "first logged step with train accuracy ≥ .<threshold>; empty when there is none"),
     "T_mem_<threshold>_previous": (

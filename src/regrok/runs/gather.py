@@ -48,7 +48,8 @@ def row(stored: StoredRun, run: Run | None = None, cohort: str | None = None) ->
     )
     made["outcome"] = unless_exploded(made["outcome"], made["V_0"], made["V_final"])
     made["cohort"] = cohort or facts["cohort"]
-    return made | {name: facts[name] for name in ("wall_seconds", "device", "trainer")}
+    made |= {name: facts[name] for name in ("wall_seconds", "device", "trainer")}
+    return made | {name: facts.get(name) for name in ("processor", "arithmetic")}
 
 
 def asked(stored: StoredRun, run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -8,8 +8,8 @@ The fingerprint is that of the code that trained the run (`regrok.training.finge
 present one and found under every one that is proven to train the same bits (`regrok.training.generations`).
 
 A file appears under its name only when it is whole (written beside, synced, renamed), so a kill or a full disk
-leaves either the old file or the new one. A file that is truncated or is not what its name says is named on
-stderr, renamed and never deleted; its run is trained again.
+leaves either the old file or the new one. A file that is truncated, is not what its name says or has another number
+of logged points than were written is named on stderr, renamed and never deleted; its run is trained again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ SPECTRA_KEY = b"regrok.spectra"
 FACTS = ("parameters", "collapsed", "diverged", "cohort", "wall_seconds", "device", "trainer")
 """What a row of runs.parquet needs beside settings and curve."""
 
+LATER_FACTS = ("processor", "arithmetic", "points")
+"""What is kept besides, where the run was stored after these were: what computed it, logged points of its curve."""
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -46,7 +50,7 @@ class StoredRun:
 
     run_id: str
     facts: dict[str, Any]
-    """One value for each of `FACTS`."""
+    """One value for each of `FACTS`, and for those of `LATER_FACTS` that were kept."""
     settings: dict[str, Any]
     """The run it was, as plain values."""
     measured: dict[str, dict[str, Any]]
@@ -107,8 +111,8 @@ class RunStore:
         run_id = run if isinstance(run, str) else run.run_id
         for path in self._paths(run_id):
             try:
+                about = _about(pq.read_metadata(path), run_id)
                 table = read_table(path)
-                about = _about(table.schema.metadata, run_id)
                 if not isinstance(run, str) and not self._serves(about, run):
                     continue
                 spectra = about.get("spectra") or json.loads(table.schema.metadata[SPECTRA_KEY])
@@ -133,8 +137,22 @@ class RunStore:
 
     def trainer_of(self, run: Run) -> str | None:
         """The fingerprint of the code that trained the stored run, or None where it is not finished."""
-        found = (a for a in self._abouts(run.run_id) if self._serves(a, run))
-        return next((str(about["facts"]["trainer"]) for about in found), None)
+        facts = self._facts(run)
+        return None if facts is None else str(facts["trainer"])
+
+    def arithmetic_of(self, run: Run) -> str | None:
+        """What computed the stored run, in words; empty where that was not kept, None where it is not finished.
+
+        Only looks: a damaged file is left to whoever needs the run.
+        """
+        facts = self._facts(run, aside=False)
+        if facts is None:
+            return None
+        return f"{facts['processor']}: {facts['arithmetic']}" if facts.get("arithmetic") else ""
+
+    def _facts(self, run: Run, aside: bool = True) -> dict[str, Any] | None:
+        found = (a for a in self._abouts(run.run_id, aside) if self._serves(a, run))
+        return next((dict(about["facts"]) for about in found), None)
 
     def to_train(self, run: Run) -> Run:
         """The run, measuring also what the store has of it, so that two builds that ask for different things end."""
@@ -154,12 +172,13 @@ class RunStore:
         paths = [self.root / trainer / f"{run_id}.parquet" for trainer in trainers]
         return [path for path in paths if path.exists()]
 
-    def _abouts(self, run_id: str) -> Iterable[dict[str, Any]]:
+    def _abouts(self, run_id: str, aside: bool = True) -> Iterable[dict[str, Any]]:
         for path in self._paths(run_id):
             try:
-                yield _about(pq.read_metadata(path).metadata, run_id)
+                yield _about(pq.read_metadata(path), run_id)
             except UNREADABLE as error:
-                set_aside(path, error, RETRAINED)
+                if aside:
+                    set_aside(path, error, RETRAINED)
 
     def _serves(self, about: Mapping[str, Any], run: Run) -> bool:
         """Whether what a stored run was measured by is what the run asks for."""
@@ -174,19 +193,25 @@ class RunStore:
 
     # Checkpoints -------------------------------------------------------------------------------------
 
-    def write_checkpoint(self, run: Run, state: dict[str, Any]) -> None:
-        """Replace the run's checkpoint."""
+    def write_checkpoint(self, run: Run, state: dict[str, Any], arithmetic: str = "") -> None:
+        """Replace the run's checkpoint. arithmetic: what computes the run (`regrok.kernels.arithmetic`), in words."""
         import torch
 
         sink = io.BytesIO()
-        about = {"run_id": run.run_id, "trainer": self.trainer, "measured": self._measuring(run)}
+        about = {
+            "run_id": run.run_id,
+            "trainer": self.trainer,
+            "measured": self._measuring(run),
+            "arithmetic": arithmetic,
+        }
         torch.save({**about, **state}, sink)
         write_atomically(self.checkpoint_path(run.run_id), sink.getvalue())
 
-    def read_checkpoint(self, run: Run) -> dict[str, Any] | None:
+    def read_checkpoint(self, run: Run, arithmetic: str = "") -> dict[str, Any] | None:
         """The run's checkpoint, or None; an unreadable or foreign one is set aside and the run starts anew.
 
-        So does a run that was measured differently until then: its first part would lack what is asked for now.
+        So does a run that was measured differently until then: its first part would lack what is asked for now. And,
+        with a line on stderr, one that was computed by other arithmetic: its two parts would not be of one run.
         """
         import torch
 
@@ -199,10 +224,20 @@ class RunStore:
                 raise ValueError(
                     f"it belongs to run {state['run_id']} of trainer {state['trainer']}"
                 )
-            return state if state["measured"] == self._measuring(run) else None
+            measured, computed = state["measured"], state["arithmetic"]
         except Exception as error:  # torch.load raises many types on a damaged file
             set_aside(path, error, RETRAINED)
             return None
+        if measured != self._measuring(run):
+            return None
+        if computed != arithmetic:
+            print(
+                f"regrok: run {run.run_id} stood at step {state['step']:,}, computed by {computed}; here computes "
+                f"{arithmetic}, whose last digits may differ, so the run starts anew",
+                file=sys.stderr,
+            )
+            return None
+        return state
 
     def _measuring(self, run: Run) -> dict[str, Any]:
         codes = {name: self.observable(name) for name in sorted(run.protocol.measure)}
@@ -214,14 +249,29 @@ RETRAINED = "its run is trained again"
 UNREADABLE = (OSError, KeyError, ValueError, TypeError, pa.ArrowException)
 
 
-def _about(metadata: Mapping[bytes, bytes] | None, run_id: str) -> dict[str, Any]:
-    """Facts, settings and what was measured. Raises one of `UNREADABLE` where that is not this run's."""
-    about: dict[str, Any] = json.loads((metadata or {})[METADATA_KEY])
+def _about(footer: pq.FileMetaData, run_id: str) -> dict[str, Any]:
+    """Facts, settings and what was measured, from a file's footer.
+
+    Raises one of `UNREADABLE` where that is not this run's, or not all of it.
+    """
+    about: dict[str, Any] = json.loads((footer.metadata or {})[METADATA_KEY])
     if about["run_id"] != run_id:
         raise ValueError(f"it holds run {about['run_id']}")
+    written = about.get("facts", {}).get("points", footer.num_rows)
+    if footer.num_rows != written:
+        raise ValueError(f"it holds {footer.num_rows} of {written} logged points")
     if "row" in about:
+        if _last_step(footer) != about["row"]["steps"]:
+            raise ValueError(f"it does not end at step {about['row']['steps']}")
         about |= _from_row(about["row"], about["settings"])
     return about
+
+
+def _last_step(footer: pq.FileMetaData) -> Any:
+    """The largest step of the curve, by the footer."""
+    place = footer.schema.names.index("step")
+    groups = [footer.row_group(i).column(place).statistics for i in range(footer.num_row_groups)]
+    return max((group.max for group in groups if group is not None), default=None)
 
 
 # Runs stored with their row ---------------------------------------------------------------------------------------

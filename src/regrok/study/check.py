@@ -7,9 +7,10 @@ from regrok.errors import RegrokError
 from regrok.study.blocks import Config, Experiment
 from regrok.study.changes import known_keys
 from regrok.study.estimands import unestimated_evidence
-from regrok.study.expand import cells, settings_block
+from regrok.study.expand import Cell, cells, settings_block
 from regrok.study.messages import nearest
 from regrok.study.options import option_problems, unread
+from regrok.study.sizes import least_bytes
 from regrok.study.words import SCALES
 
 
@@ -97,11 +98,23 @@ def _cells(config: Config) -> Iterator[str]:
         alone = config.model_copy(update={"experiments": {name: experiment}})
         for scale in experiment.scales:
             try:
-                for _ in cells(alone, scale):
-                    pass
+                for cell in cells(alone, scale):
+                    if scale == config.scale:
+                        _refuse_too_large(cell, config)
             except RegrokError as error:
                 for line in str(error).splitlines():
                     complaint = line.partition(": ")[2]
                     if complaint not in said:
                         said.add(complaint)
                         yield line
+
+
+def _refuse_too_large(cell: Cell, config: Config) -> None:
+    """Raise RegrokError where one run of the cell takes more memory than a job may."""
+    needed, given = least_bytes(cell.settings) / 2**30, config.trainer.memory_gib
+    if needed > given:
+        raise RegrokError(
+            f"experiments.{cell.experiment} at scale {config.scale}: a run of it takes {needed:,.1f} GiB at the least, "
+            f"and trainer.memory_gib = {given:g} is what a job may take; make the model or its data smaller, or "
+            "raise trainer.memory_gib where the machine has more."
+        )

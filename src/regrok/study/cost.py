@@ -5,13 +5,15 @@ from __future__ import annotations
 import heapq
 import json
 import math
-import platform
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from regrok.processor import processor
 from regrok.study.sizes import mirrored
 
 if TYPE_CHECKING:
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
     from regrok.study.run import Run
 
 TYPICAL_RATE = 1e11
-"""FLOP/s of single-precision products on one recent core, where none was measured."""
+"""FLOP/s of training steps on one recent core, where none was measured."""
 
-EFFICIENCY = 0.6
-"""Share of the product rate that a training step reaches: element-wise work takes the rest."""
+EFFICIENCY = {"native": 1.0, "reference": 0.25}
+"""Rate of a training step's operations over that of the timed product, by kernels: element-wise work takes its time,
+and some products are of smaller matrices, which stay in the core's cache."""
+
+WINDOWS = 3
+"""The product is timed in so many windows, of which the best counts: a build is not all that a machine does."""
 
 CALLS = 2e-4
 """Seconds per step that do not depend on sizes: dispatching some thirty kernels."""
@@ -117,6 +123,8 @@ class History:
             return
         self._steps = runs.groupby("cell")["steps"].median().to_dict()
         timed = runs[(runs["steps"] > 0) & (runs["wall_seconds"] > 0)]
+        if timed.empty:  # none of them on such a machine
+            return
         same_shapes = timed["cohort"].str.rpartition("-")[0]
         speed = timed["wall_seconds"] / timed["steps"]
         self._seconds = speed.groupby(same_shapes).median().to_dict()
@@ -129,7 +137,7 @@ class History:
     def seconds_per_step(self, cohort: str, run: Run, rate: float) -> float:
         """Median over the finished runs of the same shapes; else from the step's operations."""
         known = self._seconds.get(cohort.rpartition("-")[0])
-        return flops_per_step(run) / (EFFICIENCY * rate) + CALLS if known is None else known
+        return flops_per_step(run) / rate + CALLS if known is None else known
 
 
 def makespan(seconds: Iterable[float], cores: int) -> float:
@@ -140,33 +148,31 @@ def makespan(seconds: Iterable[float], cores: int) -> float:
     return max(busy)
 
 
-def machine_rate(cache: Path | None = Path("results/machine.json"), seconds: float = 0.3) -> float:
-    """FLOP/s of a single-precision product on one core of this machine, measured once.
+def machine_rate(
+    cache: Path | None = Path("results/machine.json"),
+    seconds: float = 0.3,
+    processes: int = 1,
+    kernels: Any = None,
+) -> float:
+    """FLOP/s of training steps in each of some processes at once on this machine, measured once.
+
+    Two cores that are one core's hyper-threads share its arithmetic, so as many products are timed side by side as runs
+    will train side by side.
 
     Args:
-        cache: JSON file that keeps the rate by processor and torch version; None measures afresh.
+        cache: JSON file that keeps the rate by processor, kernels, torch version and processes; None measures afresh.
         seconds: how long to measure.
+        processes: how many train at once.
+        kernels: those that train (`regrok.kernels.select`), torch's own by default.
     """
     import torch
 
-    key = f"{_processor()}, torch {torch.__version__}"
+    name = getattr(kernels, "name", "reference")
+    key = f"{processor()}, {name} kernels, torch {torch.__version__}, {processes} at once"
     known = _read(cache)
     if key in known:
         return known[key]
-    rows, inner, columns = PRODUCT
-    left, right = torch.ones(rows, inner), torch.ones(inner, columns)
-    out = torch.empty(rows, columns)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        fastest, end = float("inf"), time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            start = time.perf_counter()
-            torch.mm(left, right, out=out)
-            fastest = min(fastest, time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
-    rate = 2.0 * rows * inner * columns / fastest
+    rate = EFFICIENCY[name] * _product_rate(seconds, processes, kernels)
     if cache is not None:
         # The rate can be measured again; a full disk or a read-only folder is for the build to complain about.
         with suppress(OSError):
@@ -175,14 +181,54 @@ def machine_rate(cache: Path | None = Path("results/machine.json"), seconds: flo
     return rate
 
 
-def _processor() -> str:
-    """The processor's name, so that a cache that travels is not believed on another machine."""
+def _product_rate(seconds: float, processes: int, kernels: Any) -> float:
+    """FLOP/s of single-precision products on each of some cores at once; the best of three windows.
+
+    Threads stand for processes: a product holds no lock of the interpreter's.
+    """
+    import torch
+
+    rows, inner, columns = PRODUCT
+    end, done = 0.0, [0] * processes
+    barrier = threading.Barrier(processes + 1)
+
+    def work(place: int) -> None:
+        torch.set_num_threads(1)
+        left, right = torch.ones(rows, inner), torch.ones(inner, columns)
+        out = torch.empty(rows, columns)
+        native = getattr(kernels, "products", {}).get("float32")
+        once = (
+            native(left, right, out, False) if native else partial(torch.mm, left, right, out=out)
+        )
+        once()
+        with suppress(threading.BrokenBarrierError):
+            for _ in range(WINDOWS):
+                barrier.wait()
+                while time.perf_counter() < end:
+                    once()
+                    done[place] += 1
+                barrier.wait()
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    workers = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(processes)]
+    best = 0.0
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+        for worker in workers:
+            worker.start()
+        for _ in range(WINDOWS):
+            done[:] = [0] * processes
+            began = time.perf_counter()
+            end = began + seconds / WINDOWS
+            barrier.wait()
+            barrier.wait()
+            best = max(best, sum(done) / processes / (time.perf_counter() - began))
+    except BaseException:
+        barrier.abort()
+        raise
+    finally:
+        torch.set_num_threads(threads)
+    return 2.0 * rows * inner * columns * best
 
 
 def _read(cache: Path | None) -> dict[str, float]:

@@ -90,6 +90,20 @@ def complete(settings: Partial, where: str) -> Settings:
     except ValidationError as error:
         lines = explain(error, Settings, settings)
         raise RegrokError("\n".join(f"{where}: {line}" for line in lines)) from None
-    if lines := [f"protocol: {each}." for each in found.protocol.overstepped()]:
+    if lines := [*(f"protocol: {each}." for each in found.protocol.overstepped()), *_seen(found)]:
         raise RegrokError("\n".join(f"{where}: {line}" for line in lines))
     return found
+
+
+UNSEEN = 20
+"""With so many inputs left on average, a split that leaves none has a chance of e⁻²⁰."""
+
+
+def _seen(settings: Settings) -> Iterator[str]:
+    """Whether some split would find no input of sparse parity to validate on, which its run says only then."""
+    task = settings.task
+    if task.name == "sparse_parity" and task.unseen < UNSEEN:
+        yield (
+            f"task: {task.train_count} training samples of n = {task.n} bits leave {task.unseen:.1g} of the "
+            f"2^{task.n} inputs to validate on; lower train_count or raise n."
+        )

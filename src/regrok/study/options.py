@@ -103,6 +103,13 @@ def literal(text: str, name: str) -> dict[str, Any]:
     return dict(ast.literal_eval(found[1])) if found else {}
 
 
+def words(folder: str, module: str, name: str) -> tuple[str, ...]:
+    """The words that a module of laws/, figures/ or tables/ lists as `name` at its top level; () where it has none."""
+    text = (PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8")
+    found = re.search(rf"^{name} = (\(.*?\))$", text, re.MULTILINE | re.DOTALL)
+    return tuple(ast.literal_eval(found[1])) if found else ()
+
+
 def columns() -> list[str]:
     """The columns of runs.parquet: settings from the types of a run, names and results from regrok.runs.columns."""
     text = (PACKAGE / "runs" / "columns.py").read_text(encoding="utf-8")

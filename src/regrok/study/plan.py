@@ -170,7 +170,7 @@ def plan_frame(
     Args:
         plan: what is to be trained.
         history: finished runs with columns cell, cohort, steps, wall_seconds (a `runs.parquet`).
-        rate: multiply-add throughput of one core in FLOP/s (`regrok.study.cost.machine_rate`).
+        rate: FLOP/s of training steps in one process (`regrok.study.cost.machine_rate`).
 
     Returns:
         Columns run_id, cell, cohort, job, experiments (joined by a comma), arms, seed, the settings as

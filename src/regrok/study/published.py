@@ -5,32 +5,42 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Constant, Name, Whole
 from regrok.study.claims import Claims, load_claims
 from regrok.study.columns import SETTINGS
 from regrok.study.messages import explain, nearest, refusal
-from regrok.study.options import columns
+from regrok.study.options import columns, words
 from regrok.study.words import STUDIES, Scale
 from regrok.study.yaml import places, read_yaml
 
 SETTING = re.compile(r"\{(\w+)\.(\w+)\}")
 """{experiment.column}: the setting of an experiment's own runs."""
+STATISTIC = r"^(T_mem|T_grok|delay)\.(slope|exponent|pearson)$"
+"""Response and statistic of a line over an experiment's cells."""
 
 
 class Row(Strict):
-    """One published cell: means over the runs that grokked, and standard deviations where they are given."""
+    """One published cell: means over the runs that have the quantity, with standard deviations where they are given.
+
+    T_mem and V_mem are over the runs that memorised, V_final is over all, the others are over the runs that grokked.
+    A standard deviation (`_sd`) is the sample's, with n − 1, unless the file's `wording` says otherwise.
+    """
 
     match: dict[str, str | bool | int | float]
     """Columns of runs.parquet that identify the cell within its experiment."""
     runs: Annotated[int, Field(ge=1)]
     """Published runs of the cell."""
+    memorised: Annotated[int, Field(ge=0)] | None = None
+    """How many of them memorised."""
     grokked: Annotated[int, Field(ge=0)] | None = None
     """How many of them grokked."""
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    """Budget of its runs in steps, where it is not the experiment's."""
     T_mem: float | int | None = None
     """Mean, in steps."""
     T_mem_sd: float | int | None = None
@@ -51,13 +61,76 @@ class Row(Strict):
     """Mean of ‖θ‖² at the end of the run."""
     V_final_sd: float | int | None = None
     """Its standard deviation over runs."""
+    rate_loss: float | int | None = None
+    """Mean of 1 − r per step, r the rate of contraction after T_mem."""
+    rate_loss_sd: float | int | None = None
+    """Its standard deviation over runs."""
+
+    @model_validator(mode="after")
+    def _counts_and_spreads(self) -> Row:
+        for name in ("memorised", "grokked"):
+            count = getattr(self, name)
+            if count is not None and count > self.runs:
+                raise ValueError(f"{name} = {count}, of {self.runs} runs")
+        given = self.model_dump(exclude_none=True)
+        for name in given:
+            if name.endswith("_sd") and name.removesuffix("_sd") not in given:
+                raise ValueError(f"{name} without {name.removesuffix('_sd')}")
+        return self
+
+
+class Statistic(Strict):
+    """A number over all cells of an experiment, with its interval: a slope, an exponent, a correlation."""
+
+    value: float
+    """The estimate from the published runs."""
+    low: float
+    """Lower end of its 95 % interval."""
+    high: float
+    """Upper end of its 95 % interval."""
+    n: Annotated[int, Field(ge=2)]
+    """Runs that it rests on."""
+    where: str
+    """What it was computed from."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Statistic:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"{self.value:g} lies outside its interval")
+        return self
 
 
 class Cells(Strict):
     """The published cells of one experiment."""
 
+    log_every: Annotated[int, Field(ge=1)] | None = None
+    """Steps between two published logs, which a published crossing is a multiple of; null where that is not known."""
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    """Budget of its runs in steps."""
+    match: dict[str, str | bool | int | float] = Field(default_factory=dict)
+    """Columns of runs.parquet that all its cells share: what else a run has to agree in to be laid beside them."""
     rows: Annotated[list[Row], Field(min_length=1)]
     """One for each cell."""
+    statistics: dict[Annotated[str, Field(pattern=STATISTIC)], Statistic] = Field(
+        default_factory=dict
+    )
+    """<response>.<statistic> → the number over its cells, as a fit of law `scaling` calls it."""
+
+    def plain(self) -> dict[str, Any]:
+        """The cells as plain values, without what is not reported; each row with what all of them share."""
+        rows = [
+            {"max_steps": self.max_steps}
+            | row.model_dump(exclude_none=True)
+            | {"match": {**self.match, **row.match}}
+            for row in self.rows
+        ]
+        return {
+            "log_every": self.log_every,
+            "rows": [
+                {key: value for key, value in row.items() if value is not None} for row in rows
+            ],
+            "statistics": {key: each.model_dump() for key, each in self.statistics.items()},
+        }
 
 
 class Deviation(Strict):
@@ -99,6 +172,20 @@ class Published(Strict):
     """Key → what \\\\given shows: TeX, or the number that is to be written as it stands."""
     deviations: list[Deviation]
     """Differences from the published protocols."""
+
+
+def told(published: Published, config: Config, fit: str) -> dict[str, Any]:
+    """What a fit is told of the published cells: experiment → those keys of `Cells.plain` that its law reads.
+
+    A law names them in `PUBLISHED`. Empty for any other law. A fit that repeats others is told of theirs.
+    """
+    block = config.fits[fit]
+    keys = words("laws", block.law, "PUBLISHED")
+    repeated = block.options.get("fits", []) if block.law == "robustness" else []
+    members = [e for name in (fit, *repeated) for e in config.fits[name].experiments]
+    known = [e for e in dict.fromkeys(members) if keys and e in published.cells]
+    plain = {e: published.cells[e].plain() for e in known}
+    return {e: {key: cells[key] for key in keys} for e, cells in plain.items()}
 
 
 def published_file(folder: Path, study: str) -> Path:
@@ -168,10 +255,11 @@ def _cell_problems(part: PublishedFile, experiments: list[str]) -> Iterator[str]
     for name, cells in part.cells.items():
         if name not in experiments:
             yield f"cells.{name}: this study has no such experiment.{nearest(name, experiments)}"
-        for i, row in enumerate(cells.rows):
-            for column in row.match:
+        places = {"": cells.match} | {f".rows[{i}]": row.match for i, row in enumerate(cells.rows)}
+        for place, match in places.items():
+            for column in match:
                 if column not in known:
-                    where = f"cells.{name}.rows[{i}].match"
+                    where = f"cells.{name}{place}.match"
                     yield f"{where}: runs have no column '{column}'.{nearest(column, known)}"
 
 
@@ -184,6 +272,11 @@ def _deviation_problems(part: PublishedFile, config: Config) -> Iterator[str]:
             if experiment not in config.experiments:
                 near = nearest(experiment, config.experiments)
                 yield f"{where}: no such experiment as '{experiment}'.{near}"
+            elif absent := set(deviation.scales) - set(config.experiments[experiment].scales):
+                yield (
+                    f"{where}: {experiment} has no runs at scale {min(absent)}, which is one of this entry's scales; "
+                    "limit them."
+                )
             if column not in settings:
                 yield f"{where}: no such setting as '{column}'.{nearest(column, settings)}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from regrok.errors import RegrokError
 
 if TYPE_CHECKING:
-    from regrok.study.run import Run
+    from regrok.study.run import Run, Settings
     from regrok.study.task import Modular, SparseParity, Task, XorClusters
 
 
@@ -59,6 +59,24 @@ SIZES: dict[str, Callable[..., TaskInfo]] = {
     "xor_clusters": two_classes,
 }
 """What each task's data looks like, by the task's name."""
+
+
+def least_bytes(settings: Settings) -> int:
+    """Memory in bytes that no training of these settings does without: data, square weights and what is kept of each.
+
+    Weights, their gradient and the optimiser's averages (two of Adam's, one of SGD with momentum) are float32, as are
+    the vectors of a task. A lower bound: biases, embeddings, activations and other runs come on top.
+    """
+    task, model, optimiser = settings.task, settings.model, settings.optimiser
+    if model.name == "mlp":
+        squares = model.depth * (2 if model.residual else 1) - (0 if model.residual else 1)
+        weights = squares * model.width**2
+    else:
+        weights = 4 * model.d_model**2 + 2 * model.d_model * model.ffn
+    averages = 2 if optimiser.name != "sgd" else int(optimiser.momentum > 0)
+    info = task_info(task)
+    numbers = (info.width or 0) * (info.train_size + info.validation_size)
+    return 4 * (weights * (2 + averages) + numbers)
 
 
 def mirrored(run: Run) -> bool:

@@ -1,5 +1,6 @@
 """Tasks: what is learned, and how many examples there are."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -104,6 +105,11 @@ class SparseParity(Strict):
         if self.k > self.n:
             raise ValueError(f"k = {self.k} is more than n = {self.n}; k bits of the n count")
         return self
+
+    @property
+    def unseen(self) -> float:
+        """Expected number of the 2ⁿ inputs that the training set leaves out."""
+        return math.exp(self.n * math.log(2) + self.train_count * math.log1p(-(2.0**-self.n)))
 
     @property
     def train_size(self) -> int:

@@ -138,7 +138,7 @@ def _sources(experiments: list[str], wordings: Mapping[str, str]) -> str:
 
 def reported(cells: Cells | None) -> list[dict[str, Any]]:
     """The published rows of an experiment as plain values, without what is not reported."""
-    return [row.model_dump(exclude_none=True) for row in cells.rows] if cells else []
+    return cells.plain()["rows"] if cells else []
 
 
 def _order(value: Any) -> tuple[int, Any]:

@@ -50,6 +50,7 @@ class Slot:
     memorised: bool = False
     grokked_at: int | None = None
     seconds: float = 0.0
+    """Of its evaluations in this process, and of all that was done for it before."""
     collapsed: bool = False
     diverged: bool = False
 
@@ -62,8 +63,11 @@ class Slot:
             return min(protocol.max_steps, patience or protocol.max_steps)
         return min(protocol.max_steps, self.grokked_at + protocol.tail_steps)
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps beside the engine's tensors; plain types only."""
+    def state(self, stepping: float) -> dict[str, Any]:
+        """What a checkpoint keeps beside the engine's tensors; plain types only.
+
+        stepping: seconds of the steps that this process has taken, which the engine counts.
+        """
         spectra = [{**s, "power": list(map(float, s["power"]))} for s in self.spectra]
         return {
             "curve": self.curve,
@@ -71,7 +75,7 @@ class Slot:
             "columns": self.columns,
             "memorised": self.memorised,
             "grokked_at": self.grokked_at,
-            "seconds": self.seconds,
+            "seconds": self.seconds + stepping,
         }
 
 
@@ -102,6 +106,7 @@ class Trainer:
         gpu = device != "cpu"
         count = min(slots, slots_within(self.queue[0], memory_gib) if gpu else self.total)
         self.engine = Engine(self.queue[0], count, device)
+        self.arithmetic = str(self.engine.arithmetic)
         self.occupied: dict[int, Slot] = {}
 
     def train(self) -> None:
@@ -120,8 +125,9 @@ class Trainer:
                     self._finish(slot)
             if time.monotonic() - saved > self.checkpoint_seconds:
                 for slot, state in self.occupied.items():
-                    saving = {**self.engine.checkpoint(slot), "slot": state.state()}
-                    self.store.write_checkpoint(state.run, saving)
+                    kept = state.state(self.engine.seconds[slot])
+                    saving = {**self.engine.checkpoint(slot), "slot": kept}
+                    self.store.write_checkpoint(state.run, saving, self.arithmetic)
                 saved = time.monotonic()
             self.progress.update(self)
         self.progress.finish(self)
@@ -135,7 +141,7 @@ class Trainer:
     # One slot ----------------------------------------------------------------------------------------
 
     def _start(self, slot: int, run: Run) -> None:
-        checkpoint = self.store.read_checkpoint(run)
+        checkpoint = self.store.read_checkpoint(run, self.arithmetic)
         self.engine.start(slot, run, checkpoint)
         state = Slot(run)
         if checkpoint is not None:
@@ -260,7 +266,10 @@ def stored_run(state: Slot, cohort: str, engine: Engine, store: RunStore) -> Sto
         "cohort": cohort,
         "wall_seconds": state.seconds,
         "device": engine.describe(),
+        "processor": engine.arithmetic.processor,
+        "arithmetic": engine.arithmetic.words,
         "trainer": store.trainer,
+        "points": len(curve),
     }
     protocol = state.run.protocol
     measured: dict[str, dict[str, Any]] = {

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from regrok import kernels
+from regrok.kernels.arithmetic import Arithmetic, arithmetic
 from regrok.models import build
 from regrok.study.run import Run
 from regrok.study.sizes import mirrored
@@ -309,6 +310,11 @@ class Engine:
         sets = (tensor for one in self.sets.values() for tensor in one)
         held = sum(t.nbytes for t in (*tensors, *sets, *self.state.values(), *self.hyper.values()))
         return held + self._workspace.bytes + self.model.evaluation_bytes
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """What computes here, beside the code: runs of other arithmetic may differ in their last digits."""
+        return arithmetic(self.device, self.dtype, self.group)
 
     def describe(self) -> str:
         """The device and what computes on it, for the run's row."""

@@ -19,6 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from regrok.figures.parts.isolated import without_date
+
 TEXT_WIDTH = 6.1
 """Inches: the text width of `paper/main.tex`."""
 
@@ -244,6 +246,6 @@ def thousands(ax: Axes, which: str, most: int = 5) -> None:
 def save(figure: Figure, pdf: Path, png: Path) -> None:
     """Write the figure as vector PDF and as PNG; the same figure gives the same bytes at any time and place."""
     fixed = {"CreationDate": None, "ModDate": None, "Creator": "regrok", "Producer": "matplotlib"}
-    with Style().context():
+    with Style().context(), without_date():
         figure.savefig(pdf, format="pdf", metadata=fixed)
         figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})

@@ -90,9 +90,9 @@ def accelerated_failure_time(
         return found
     low = np.maximum(lower / scale, SHORTEST)
     high = np.where(observed, np.maximum(upper / scale, low + SHORTEST), NEVER)
-    middle = np.log(np.where(observed, (low + np.minimum(high, NEVER)) / 2, 1.5 * low))
-    start, *_ = np.linalg.lstsq(known, middle, rcond=None)
-    sigma = max(float(np.std(middle - standard.to_numpy() @ start[:-1] - start[-1])), 0.02)
+    centres = np.log(np.where(observed, (low + np.minimum(high, NEVER)) / 2, 1.5 * low))
+    start, *_ = np.linalg.lstsq(known, centres, rcond=None)
+    sigma = max(float(np.std(centres - standard.to_numpy() @ start[:-1] - start[-1])), 0.02)
     log_shape = -math.log(sigma) if family == "weibull" else math.log(sigma)
     model = FAMILIES[family](alpha=1 - est.LEVEL)
     try:

@@ -1,12 +1,14 @@
-"""The same runs read in another way: another threshold, a lasting crossing, V_final at T_grok."""
+"""The same runs read in another way: another threshold, a lasting crossing, V_final at T_grok, the published logs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from regrok.laws.parts.grid import on_grid
 from regrok.measures.events import THRESHOLDS
 from regrok.runs.frames import Frames
 
@@ -21,6 +23,8 @@ class Variant:
     """first logged crossing, or sustained: the first after which accuracy stays above."""
     V_final: str = "end"
     """end of the run (about 2,000 steps after T_grok), or grok: at T_grok."""
+    grid: str = "own"
+    """own: as the runs were logged, or published: as the paper's runs were, where that is known."""
 
 
 VARIANTS = {
@@ -28,12 +32,15 @@ VARIANTS = {
     "threshold .95": Variant(threshold="95"),
     "sustained crossing": Variant(crossing="sustained"),
     "V_final at T_grok": Variant(V_final="grok"),
+    "published logging grid": Variant(grid="published"),
 }
 """One change at a time from the published reading."""
 
 
 def squared_norm_at(curves: pd.DataFrame, run_ids: pd.Series, steps: pd.Series) -> np.ndarray:
     """V of each run at a step, NaN where it was not logged (or the step is NaN)."""
+    if not {"step", "V"} <= set(curves):
+        return np.full(len(run_ids), np.nan)
     wanted = pd.DataFrame({"run_id": run_ids.to_numpy(), "step": steps.to_numpy(float)})
     known = (
         curves[["run_id", "step", "V"]]
@@ -44,11 +51,12 @@ def squared_norm_at(curves: pd.DataFrame, run_ids: pd.Series, steps: pd.Series) 
     return wanted.merge(known, on=["run_id", "step"], how="left")["V"].to_numpy(float)
 
 
-def read_as(frames: Frames, variant: Variant) -> Frames:
+def read_as(frames: Frames, variant: Variant, grids: Mapping[str, int] | None = None) -> Frames:
     """The frames with T_mem, T_grok, their lower ends, delay, V_mem, V_grok, V_final and outcome read anew.
 
     A sustained crossing lies within one logging step below its logged step. Where a run reached what it had not
     reached under the published reading, or the reverse, its outcome follows; collapsed and diverged stay.
+    grids: experiment → published steps between two logs, for the variant that reads the runs on it.
     """
     if variant.threshold not in THRESHOLDS:
         raise ValueError(f"threshold {variant.threshold!r}; stored: {', '.join(THRESHOLDS)}")
@@ -62,7 +70,7 @@ def read_as(frames: Frames, variant: Variant) -> Frames:
             runs[event] = runs[f"{event}_{q}"]
             runs[f"{event}_previous"] = runs[f"{event}_{q}_previous"]
     runs["delay"] = runs["T_grok"] - runs["T_mem"]
-    if variant != Variant(V_final=variant.V_final):
+    if (variant.threshold, variant.crossing) != (Variant.threshold, Variant.crossing):
         runs["V_mem"] = squared_norm_at(frames.curves, runs["run_id"], runs["T_mem"])
         runs["V_grok"] = squared_norm_at(frames.curves, runs["run_id"], runs["T_grok"])
     if variant.V_final == "grok":
@@ -74,4 +82,5 @@ def read_as(frames: Frames, variant: Variant) -> Frames:
         "never memorised",
     )
     runs["outcome"] = runs["outcome"].where(~calm, reached)
-    return Frames(runs, frames.curves, frames.experiments, frames.spectra)
+    read = Frames(runs, frames.curves, frames.experiments, frames.spectra)
+    return on_grid(read, grids or {}) if variant.grid == "published" else read

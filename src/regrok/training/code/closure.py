@@ -23,7 +23,10 @@ from regrok.training.code.writer import Said, Writer, said
 REGISTRIES = ("TASKS", "SIZES", "MODELS", "OBSERVABLES")
 """Dictionaries of which a run uses the entries of its own task, model or observable, and no others."""
 
-BORDERS = ("errors", "files", "runs.store", "training.progress")
+BORDERS = (
+    *("errors", "files", "runs.store", "training.progress"),
+    *("kernels.arithmetic", "kernels.library"),
+)
 """Modules that word, write or show what was computed and compute nothing: the walk names what it takes there and stops.
 What they do when they are imported is taken in with all that it reaches."""
 

@@ -213,8 +213,9 @@ class Writer:
     def constant(self, node: ast.Constant) -> None:
         value = node.value
         if isinstance(value, str):
-            if "." in value and "/" not in value and not value.endswith(".py"):
-                beside = self.module.path.with_name(value)
+            # Of a name's length: a file system refuses to look for a long one.
+            if "." in value and "/" not in value and not value.endswith(".py") and len(value) < 80:
+                beside = self.module.path.parent / value
                 if beside.is_file():
                     self.parts.append(SourceFile(beside))
                     return
