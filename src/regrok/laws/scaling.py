@@ -42,6 +42,7 @@ REFERS: dict[str, Any] = {
         "learning_rate_times_weight_decay",
         "escape_theory",
         "log_norm_ratio",
+        "modulus",
     ],
     "within": "limits",
 }
@@ -83,7 +84,11 @@ INVERSE = {
     ),
 }
 """Factors that the time is said to be inverse in: the line is drawn against 1/factor."""
-DIRECT = {"escape_theory": escape_theory, "log_norm_ratio": log_norm_ratio}
+DIRECT = {
+    "escape_theory": escape_theory,
+    "log_norm_ratio": log_norm_ratio,
+    "modulus": lambda runs: runs["p"].astype(float),
+}
 """Factors that the time is said to be proportional to."""
 
 
@@ -201,11 +206,11 @@ def _survival_exponent(runs: pd.DataFrame, response: str) -> est.Estimate:
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Least squares, power law and survival exponent for T_grok and delay over one factor.
 
-    options: factor (weight_decay, learning_rate, learning_rate_times_weight_decay, escape_theory or
-    log_norm_ratio), within (limits on columns), replicates, survival (whether to fit exponent_survival too).
+    options: factor (weight_decay, learning_rate, learning_rate_times_weight_decay, escape_theory, log_norm_ratio or
+    modulus), within (limits on columns), replicates, survival (whether to fit exponent_survival too).
     Estimates per response: slope, intercept, r_squared (of these runs), r_squared_population and pearson_population
     (with seeds without end), slope_cells and exponent_cells (by each cell's own spread), pearson, exponent,
-    exponent_survival, product_mean and product_cv (of T·factor, or T/factor for the last two factors). Points: one
+    exponent_survival, product_mean and product_cv (of T·factor, or T/factor for the last three factors). Points: one
     record per run, censored ones included. Cells: mean and standard deviation.
     """
     runs = frames.runs

@@ -62,7 +62,7 @@ def support(power: np.ndarray) -> np.ndarray:
     return np.sort(order[: int(np.searchsorted(held, ENERGY - 1e-12)) + 1])
 
 
-def _tables(spectra: pd.DataFrame, kind: str) -> dict[str, pd.DataFrame]:
+def tables(spectra: pd.DataFrame, kind: str) -> dict[str, pd.DataFrame]:
     """Per run the power as (steps × frequencies), each row divided by its sum."""
     rows = spectra[spectra["kind"] == kind]
     tables = {}
@@ -81,11 +81,11 @@ def gap_points(
     scope: "run" takes each run's own K*, "pooled" one K* from the mean spectrum of all runs. A run without
     spectra or losses late enough after T_grok has none.
     """
-    tables = _tables(spectra, kind)
+    by_run = tables(spectra, kind)
     grokked = runs[runs["T_grok"].notna()].set_index("run_id")
     late = {
         r: t[t.index > grokked.loc[r, "T_grok"] + AFTER_GROK].mean(axis=0)
-        for r, t in tables.items()
+        for r, t in by_run.items()
         if r in grokked.index and (t.index > grokked.loc[r, "T_grok"] + AFTER_GROK).any()
     }
     if not late:
@@ -107,7 +107,7 @@ def gap_points(
             continue
         sizes.append(len(kept))
         level = settled.iloc[-LAST_LOSSES:].mean()
-        residual = 1 - tables[run_id].iloc[:, kept].sum(axis=1)
+        residual = 1 - by_run[run_id].iloc[:, kept].sum(axis=1)
         for step, R in residual.items():
             if step not in curve.index:
                 continue
