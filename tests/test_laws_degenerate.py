@@ -32,7 +32,9 @@ DRAWS = {"replicates": 20}
 OPTIONS: dict[str, dict[str, Any]] = {
     "cells": {},
     "censoring_bias": {"runs_per_cell": 2, "censored": [0.0, 0.5]},
+    "collapse": {},
     "comparison": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
+    "constancy": {"factor": "weight_decay", **DRAWS},
     "contraction": {},
     "embedding": {"groups": GROUPS},
     "escape": DRAWS,
@@ -59,6 +61,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "ratios": RATIO,
         **DRAWS,
     },
+    "shrinkage": {"groups": GROUPS},
+    "signs": {"groups": GROUPS},
     "slingshots": DRAWS,
     "spectral": {"robust_replicates": 3, **DRAWS},
     "summary": {"published": ["S"]},

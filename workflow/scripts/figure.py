@@ -4,14 +4,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from regrok.figures.parts.isolated import load_matplotlib
+
+load_matplotlib()  # before anything else imports it, with settings of the user's
+
+from regrok.figures.parts.drawing import write_figure
 from regrok.files import read_fits
 from regrok.pipeline.script import job
 from regrok.runs import frames
 
 with job(snakemake.log[0]):
-    load_matplotlib()
-    from regrok.figures.parts.drawing import write_figure
-
     write_figure(
         snakemake.wildcards.figure,
         # Checked when the configuration was read.

@@ -84,9 +84,11 @@ def build(name: str, entry: Any, material: Material) -> Built:
 def counted(fit: Mapping[str, Any], experiment: str) -> str:
     """How many tests there are, and how many of them tell ours and theirs apart."""
     tests, below, rejected = (
-        int(fit["estimates"][f"{fit['fit']}.{experiment}.{key}"]["value"])
+        int(fit["estimates"][f"{fit['fit']}.{experiment}.{key}"]["value"] or 0)
         for key in ("tests", "below", "rejected")
     )
+    if not tests:
+        return "nothing to compare"
     return (
         f"{latex.count(tests, 'test')}, {latex.count(below) if below else 'none'} below .05, "
         f"{latex.count(rejected) if rejected else 'none'} after Holm's correction"

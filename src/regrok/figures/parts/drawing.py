@@ -27,6 +27,11 @@ def draw(
     figure's first experiment has no runs (a figure without data is left out of the paper, not drawn empty), and for a
     column that every run has and the frames lack.
     """
+    kind = module(entry.draw)
+    try:
+        options = option(entry.options, getattr(kind, "DEFAULTS", {}))
+    except RegrokError as error:
+        raise RegrokError(f"figures.{name}: {error}") from error
     try:
         refuse_absent(frames)
     except RegrokError as error:
@@ -40,11 +45,6 @@ def draw(
     chosen = {fit: fits[fit] for fit in entry.fits if fit in fits}
     style = Style()
     with style.context():
-        kind = module(entry.draw)
-        try:
-            options = option(entry.options, getattr(kind, "DEFAULTS", {}))
-        except RegrokError as error:
-            raise RegrokError(f"figures.{name}: {error}") from error
         figure, caption, description = kind.draw(shown, chosen, options, style)
         say_where_blank(figure)
         figure.draw_without_rendering()
