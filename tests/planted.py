@@ -64,7 +64,7 @@ def make_run(
         row[event] = T
         for q in THRESHOLDS:
             row[f"{event}_{q}"] = row[f"{event}_{q}_sustained"] = T
-            row[f"{event}_{q}_previous"] = T - every
+            row[f"{event}_{q}_previous"] = row[f"{event}_{q}_sustained_previous"] = T - every
     row["delay"] = delay
     reached = "memorised only" if math.isfinite(T_mem) else "never memorised"
     row["outcome"] = settings.get("outcome", "grokked" if math.isfinite(T_grok) else reached)

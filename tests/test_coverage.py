@@ -1,15 +1,16 @@
 """The intervals that decide verdicts hold the truth: few studies of each kind here, `make coverage` draws many."""
 
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from benchmarks.coverage import KINDS, Kind, coverage, main
-
 from regrok.laws.parts import estimate as est
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+simulated = importlib.import_module("benchmarks.coverage")
+KINDS, coverage = simulated.KINDS, simulated.coverage
 
 STUDIES = 200
 LEAST = 0.9
@@ -51,7 +52,7 @@ def test_the_count_is_right():
         low, high = next(ends)
         return est.estimate(0.0 if low is None else (low + high) / 2, low, high, n, ""), 1.0
 
-    kept = coverage(Kind(draw), 3, 0.0, 20)
+    kept = coverage(simulated.Kind(draw), 3, 0.0, 20)
     assert kept.held == pytest.approx(1 / 3)
     assert (kept.above, kept.below) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert kept.without == 0.25
@@ -59,11 +60,11 @@ def test_the_count_is_right():
 
 def test_censored_runs_are_drawn_and_the_table_is_printed(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["coverage", "median", "--studies", "10"])
-    main()
+    simulated.main()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 9
     assert lines[-1].startswith("| median, Kaplan–Meier | 10 | 50% | ")
     monkeypatch.setattr(sys, "argv", ["coverage", "nothing"])
     with pytest.raises(SystemExit):
-        main()
+        simulated.main()
     assert "no kind holds nothing" in capsys.readouterr().err

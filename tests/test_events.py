@@ -17,20 +17,27 @@ def test_first_crossing_lies_between_the_logged_steps():
     assert (found.previous, found.first, found.sustained) == (25, 50, 50)
 
 
-def test_sustained_crossing_comes_after_the_last_fall():
-    found = crossing(STEPS, np.array([0.0, 0.95, 0.5, 0.92, 1.0]), 0.90)
-    assert (found.first, found.sustained) == (25, 75)
+def test_three_evaluations_in_a_row_make_a_crossing_last():
+    found = crossing(np.arange(6), np.array([0.0, 0.95, 0.5, 0.92, 1.0, 0.93]), 0.90)
+    assert (found.first, found.sustained_previous, found.sustained) == (1, 2, 3)
 
 
-def test_crossing_lost_at_the_end_is_not_sustained():
-    found = crossing(STEPS, np.array([0.0, 0.95, 0.95, 0.95, 0.1]), 0.90)
+def test_a_spike_in_the_tail_does_not_undo_a_crossing_that_lasted():
+    """One spike 2,000 steps after T_grok moved T_mem behind T_grok when every later evaluation had to agree."""
+    accuracy = np.array([0.0, 1.0, 1.0, 1.0, 1.0, 0.1, 1.0])
+    found = crossing(np.arange(7) * 200, accuracy, 0.99)
+    assert (found.first, found.sustained) == (200, 200)
+
+
+def test_a_crossing_that_is_seen_less_than_three_times_does_not_last():
+    found = crossing(STEPS, np.array([0.0, 0.95, 0.5, 0.95, 0.95]), 0.90)
     assert found.first == 25
-    assert math.isnan(found.sustained)
+    assert math.isnan(found.sustained) and math.isnan(found.sustained_previous)
 
 
 def test_steps_without_evaluation_take_no_part():
-    accuracy = np.array([0.0, np.nan, 1.0, np.nan, 1.0])
-    found = crossing(STEPS, accuracy, 0.99)
+    accuracy = np.array([0.0, np.nan, 1.0, np.nan, 1.0, 1.0])
+    found = crossing(np.arange(6) * 25, accuracy, 0.99)
     assert (found.previous, found.first, found.sustained) == (0, 50, 50)
 
 

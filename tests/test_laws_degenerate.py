@@ -73,7 +73,11 @@ TIMES = [
     for event in ("T_mem", "T_grok")
     for rest in (
         "",
-        *(f"_{q}{end}" for q in (90, 95, 99) for end in ("", "_previous", "_sustained")),
+        *(
+            f"_{q}{end}"
+            for q in (90, 95, 99)
+            for end in ("", "_previous", "_sustained", "_sustained_previous")
+        ),
     )
 ]
 NORMS = ["V_mem", "V_grok", "V_final", "rms_0", "rms_grok"]

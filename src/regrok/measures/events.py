@@ -32,10 +32,16 @@ class Crossing:
     previous: float
     """Logged step before it; the crossing lies in (previous, first]. Equal to `first` when that is the first log."""
     sustained: float
-    """First logged step from which the accuracy never falls below the threshold again in the run."""
+    """First logged step of `LASTING` evaluations in a row at or above the threshold."""
+    sustained_previous: float
+    """The evaluation before it; equal to `sustained` when that is the first."""
 
 
-NO_CROSSING = Crossing(np.nan, np.nan, np.nan)
+NO_CROSSING = Crossing(np.nan, np.nan, np.nan, np.nan)
+
+LASTING = 3
+"""Evaluations in a row that make a crossing last. Not all later ones: a single loss spike in the tail, thousands of
+steps after a network has generalised, would move the step at which it memorised behind that."""
 
 
 def crossing(steps: np.ndarray, accuracy: np.ndarray, threshold: float) -> Crossing:
@@ -44,9 +50,9 @@ def crossing(steps: np.ndarray, accuracy: np.ndarray, threshold: float) -> Cross
     steps: (n,) logged steps, increasing. accuracy: (n,) shares in [0, 1]; NaN where the set was not evaluated
     at that step, and such steps take no part. Raises ValueError when the shapes differ or steps do not increase.
 
-    >>> found = crossing(np.array([0, 25, 50, 75, 100]), np.array([0.1, 0.5, 1.0, 0.9, 1.0]), 0.99)
-    >>> int(found.previous), int(found.first), int(found.sustained)
-    (25, 50, 100)
+    >>> found = crossing(np.arange(0, 175, 25), np.array([0.5, 1.0, 0.9, 1.0, 1.0, 1.0, 0.9]), 0.99)
+    >>> int(found.previous), int(found.first), int(found.sustained_previous), int(found.sustained)
+    (0, 25, 50, 75)
     """
     steps = np.asarray(steps, dtype=float)
     accuracy = np.asarray(accuracy, dtype=float)
@@ -59,10 +65,14 @@ def crossing(steps: np.ndarray, accuracy: np.ndarray, threshold: float) -> Cross
     if not above.any():
         return NO_CROSSING
     i = int(np.argmax(above))
-    below = np.flatnonzero(~above)
-    last_below = int(below[-1]) if below.size else -1
-    sustained = steps[last_below + 1] if last_below + 1 < steps.size else np.nan
-    return Crossing(steps[i], steps[max(i - 1, 0)], sustained)
+    first, previous = steps[i], steps[max(i - 1, 0)]
+    if above.size < LASTING:
+        return Crossing(first, previous, np.nan, np.nan)
+    lasts = np.lib.stride_tricks.sliding_window_view(above, LASTING).all(-1)
+    if not lasts.any():
+        return Crossing(first, previous, np.nan, np.nan)
+    j = int(np.argmax(lasts))
+    return Crossing(first, previous, steps[j], steps[max(j - 1, 0)])
 
 
 def outcome(memorised: bool, grokked: bool, collapsed: bool = False, diverged: bool = False) -> str:
@@ -97,7 +107,7 @@ def unless_exploded(outcome: str, first: float, final: float) -> str:
 def event_columns(
     steps: np.ndarray, train_accuracy: np.ndarray, validation_accuracy: np.ndarray
 ) -> dict[str, float]:
-    """T_mem_q, T_grok_q with their `_previous` and `_sustained` columns for q in 90, 95, 99; then the .99 delay."""
+    """T_mem_q and T_grok_q for q in 90, 95, 99, each with the columns of its `Crossing`; then the .99 delay."""
     columns: dict[str, float] = {}
     for event, accuracy in (("T_mem", train_accuracy), ("T_grok", validation_accuracy)):
         for suffix, threshold in THRESHOLDS.items():
@@ -105,6 +115,7 @@ def event_columns(
             columns[f"{event}_{suffix}"] = found.first
             columns[f"{event}_{suffix}_previous"] = found.previous
             columns[f"{event}_{suffix}_sustained"] = found.sustained
+            columns[f"{event}_{suffix}_sustained_previous"] = found.sustained_previous
     columns["T_mem"] = columns["T_mem_99"]
     columns["T_grok"] = columns["T_grok_99"]
     columns["delay"] = columns["T_grok"] - columns["T_mem"]

@@ -14,7 +14,7 @@ EVENTS = [
     f"{event}_{suffix}{kind}"
     for event in ("T_mem", "T_grok")
     for suffix in THRESHOLDS
-    for kind in ("", "_previous", "_sustained")
+    for kind in ("", "_previous", "_sustained", "_sustained_previous")
 ]
 """Columns of runs.parquet that name a logged step."""
 
@@ -54,7 +54,11 @@ def thin(runs: pd.DataFrame, curves: pd.DataFrame, points: int = POINTS) -> pd.D
     kept = (order % every == 0) | (order == size - 1)
     measured = [column for column in curves if column not in ALWAYS]
     kept |= curves[measured].notna().any(axis=1).to_numpy()
-    named = runs[["run_id", *EVENTS]].melt("run_id", value_name="step").dropna(subset=["step"])
+    named = (
+        runs[["run_id", *(c for c in EVENTS if c in runs)]]
+        .melt("run_id", value_name="step")
+        .dropna(subset=["step"])
+    )
     wanted = pd.MultiIndex.from_frame(named[["run_id", "step"]].astype({"step": np.int64}))
     kept |= pd.MultiIndex.from_frame(curves[["run_id", "step"]]).isin(wanted)
     return curves[kept].reset_index(drop=True)

@@ -26,7 +26,14 @@ NOT_NEGATIVE = pa.Check.ge(0)
 
 def _times() -> dict[str, pa.Column]:
     return {
-        name: pa.Column(float, NOT_NEGATIVE, nullable=True, coerce=True)
+        # Frames that were released before a run had this column are whole without it.
+        name: pa.Column(
+            float,
+            NOT_NEGATIVE,
+            nullable=True,
+            coerce=True,
+            required=not name.endswith("_sustained_previous"),
+        )
         for name in (*CROSSINGS, "T_mem", "T_grok")
     }
 

@@ -57,8 +57,12 @@ RESULTS: dict[str, Entry] = {
     ),
     "T_mem_<threshold>_sustained": (
         "step",
-        ("first logged step with train accuracy ≥ .<threshold> at every later evaluation too; "
-        "empty when there is none"),
+        ("first logged step of three evaluations in a row with train accuracy ≥ .<threshold>; empty when there is "
+        "none. In frames without the next column: at every later evaluation too"),
+    ),
+    "T_mem_<threshold>_sustained_previous": (
+        "step",
+        "the evaluation before the first of three in a row with train accuracy ≥ .<threshold>",
     ),
     "T_grok_<threshold>": (
         "step",
@@ -71,8 +75,12 @@ RESULTS: dict[str, Entry] = {
     ),
     "T_grok_<threshold>_sustained": (
         "step",
-        ("first logged step with validation accuracy ≥ .<threshold> at every later evaluation too; "
-        "empty when there is none"),
+        ("first logged step of three evaluations in a row with validation accuracy ≥ .<threshold>; empty when there is "
+        "none. In frames without the next column: at every later evaluation too"),
+    ),
+    "T_grok_<threshold>_sustained_previous": (
+        "step",
+        "the evaluation before the first of three in a row with validation accuracy ≥ .<threshold>",
     ),
 }  # fmt: skip
 """What came of a run; <threshold> stands for each of `regrok.measures.events.THRESHOLDS`."""

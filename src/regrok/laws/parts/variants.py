@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.laws.parts.grid import on_grid
-from regrok.measures.events import THRESHOLDS
+from regrok.measures.events import NO_CROSSING, THRESHOLDS, crossing
 from regrok.runs.frames import Frames
 
 
@@ -20,7 +20,7 @@ class Variant:
     threshold: str = "99"
     """Accuracy in per cent: 90, 95 or 99."""
     crossing: str = "first"
-    """first logged crossing, or sustained: the first after which accuracy stays above."""
+    """first logged crossing, or sustained: the first of three evaluations in a row (see `events.LASTING`)."""
     V_final: str = "end"
     """end of the run (about 2,000 steps after T_grok), or grok: at T_grok."""
     grid: str = "own"
@@ -51,10 +51,32 @@ def squared_norm_at(curves: pd.DataFrame, run_ids: pd.Series, steps: pd.Series) 
     return wanted.merge(known, on=["run_id", "step"], how="left")["V"].to_numpy(float)
 
 
+def lasting(frames: Frames, event: str, threshold: str) -> tuple[pd.Series, pd.Series]:
+    """The sustained crossing of each run and the evaluation before it, in steps; NaN where there is none.
+
+    Frames that were released before these columns meant this have no `_sustained_previous`: then from the curves.
+    """
+    runs, name = frames.runs, f"{event}_{threshold}_sustained"
+    if f"{name}_previous" in runs:
+        return runs[name], runs[f"{name}_previous"]
+    column = {"T_mem": "train_accuracy", "T_grok": "validation_accuracy"}[event]
+    found = {
+        str(run_id): crossing(
+            curve["step"].to_numpy(), curve[column].to_numpy(float), THRESHOLDS[threshold]
+        )
+        for run_id, curve in frames.curves.groupby("run_id", sort=False)
+    }
+    each = [found.get(run_id, NO_CROSSING) for run_id in runs["run_id"]]
+    return (
+        pd.Series([c.sustained for c in each], runs.index, float),
+        pd.Series([c.sustained_previous for c in each], runs.index, float),
+    )
+
+
 def read_as(frames: Frames, variant: Variant, grids: Mapping[str, int] | None = None) -> Frames:
     """The frames with T_mem, T_grok, their lower ends, delay, V_mem, V_grok, V_final and outcome read anew.
 
-    A sustained crossing lies within one logging step below its logged step. Where a run reached what it had not
+    A sustained crossing lies between its logged step and the evaluation before. Where a run reached what it had not
     reached under the published reading, or the reverse, its outcome follows; collapsed and diverged stay.
     grids: experiment → published steps between two logs, for the variant that reads the runs on it.
     """
@@ -64,8 +86,7 @@ def read_as(frames: Frames, variant: Variant, grids: Mapping[str, int] | None = 
     q = variant.threshold
     for event in ("T_mem", "T_grok"):
         if variant.crossing == "sustained":
-            runs[event] = runs[f"{event}_{q}_sustained"]
-            runs[f"{event}_previous"] = (runs[event] - runs["log_every"]).clip(lower=0)
+            runs[event], runs[f"{event}_previous"] = lasting(frames, event, q)
         else:
             runs[event] = runs[f"{event}_{q}"]
             runs[f"{event}_previous"] = runs[f"{event}_{q}_previous"]
