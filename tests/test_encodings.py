@@ -120,6 +120,11 @@ def locales(tmp_path_factory) -> dict[str, str]:
     return {"LOCPATH": str(folder)}
 
 
+decodable = pytest.mark.skipif(
+    not sys.prefix.isascii(),
+    reason="Python reads its .pth files in the locale's encoding, and does not start from such a path",
+)
+
 NARROW = {"C": "ascii", "zh_CN.GBK": "gbk", "en_US.ISO-8859-1": "iso8859-1"}
 """Locale → how Python names its encoding, where it is not told to use UTF-8 for all that."""
 
@@ -139,10 +144,7 @@ def said(locale: dict[str, str], folder: Path, *command: str) -> bytes:
     return done.stdout
 
 
-@pytest.mark.skipif(
-    not str(ROOT).isascii(),
-    reason="Python reads its .pth files in the locale's encoding, and does not start from such a path",
-)
+@decodable
 @pytest.mark.parametrize("locale", NARROW)
 def test_a_command_s_output_degrades_where_the_terminal_cannot_show_it(locale, locales, tmp_path):
     """rich#68, rich#826: `regrok plan` prints η, `regrok claims` ‖θ‖²; both ended in UnicodeEncodeError."""
@@ -187,6 +189,7 @@ def test_a_command_that_is_shown_can_be_copied(width, capsys, monkeypatch, tmp_p
     assert any(line.endswith("in results/laptop/fits/weight_decay.json") for line in lines)
 
 
+@decodable
 @pytest.mark.snakemake
 def test_a_build_trains_under_another_encoding_and_beside_other_packages(locales, tmp_path):
     """Qwen-Agent#8, snakemake#840: each job read its sources as GBK, and found another environment’s torch."""

@@ -317,14 +317,14 @@ def test_a_title_redoes_the_tables_that_show_it_the_report_and_the_paper(laptop)
     shown = {
         ("table", name)
         for name in graph.tables
-        if graph.config.tables[name].build in ("cells", "hyperparameters")
+        if graph.config.tables[name].build in ("cells", "hyperparameters", "replication")
         and "S2" in graph.config.tables[name].experiments
     }
     study = laptop.folder / "studies/norm_delay/study.yaml"
     with edited(study, f"title: {title}", f"title: Another {title}"):
         due = due_jobs(laptop.folder, *LAPTOP)
     assert due == shown | {("pages", ""), ("all", "")} | (due & {("paper", "")})
-    assert len(shown) == 2
+    assert len(shown) == 3
     assert (("paper", "") in due) == (("paper", "") in laptop.inputs)
 
 
