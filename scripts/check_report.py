@@ -145,7 +145,7 @@ class Reader:
             kind = Path(path).name.partition("_")[0]
             if kind == "figure" and not self.driver.find_elements(By.TAG_NAME, "img"):
                 self.found.problems.append(f"{path}: no picture")
-            if kind == "table" and not self.driver.find_elements(By.CSS_SELECTOR, "tbody td"):
+            if kind == "table" and not self.driver.find_elements(By.CSS_SELECTOR, "tbody tr"):
                 self.found.problems.append(f"{path}: no rows")
         except TimeoutException:
             self.found.problems.append(f"{path}: nothing shows")
