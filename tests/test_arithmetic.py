@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import torch
 
+from interrupts import After, Interrupt
 from regrok import kernels
 from regrok.errors import RegrokError
 from regrok.kernels import arithmetic, library, native
@@ -224,32 +225,13 @@ def test_runs_of_two_kinds_of_arithmetic_are_counted_and_told():
 # Never two in one run -------------------------------------------------------------------------------------
 
 
-class Killed(Exception):
-    pass
-
-
-class After:
-    """Ends the training after some updates."""
-
-    def __init__(self, updates):
-        self.left = updates
-
-    def update(self, trainer):
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-    def finish(self, trainer):
-        pass
-
-
 @pytest.mark.parametrize("moved", [False, True])
 def test_a_checkpoint_is_continued_by_the_arithmetic_that_wrote_it_alone(
     tmp_path, monkeypatch, capsys, moved
 ):
     """sveval#20: half of a run by one arithmetic and half by another is no run."""
     run, store = small_run(0), RunStore(tmp_path, "x")
-    with pytest.raises(Killed):
+    with pytest.raises(Interrupt):
         train_cohort("c", [run], store, slots=1, checkpoint_seconds=0, progress=After(8))
     if moved:
         elsewhere = arithmetic.Arithmetic("Another", "reference kernels")

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from interrupts import After, Interrupt
 from regrok.errors import RegrokError
 from regrok.files import read_table
 from regrok.runs import gather
@@ -86,25 +87,6 @@ def test_measuring_does_not_change_the_run(tmp_path):
     np.testing.assert_allclose(groups, known["V"], rtol=1e-9)
     assert known["step"].tolist() == [s for s in measured.curve["step"] if s % 20 == 0]
     assert set(measured.spectra["kind"]) == {"fourier_low", "fourier_high"}
-
-
-class Interrupt(Exception):
-    pass
-
-
-class After:
-    """Raises after some updates, as a kill would, but inside the process."""
-
-    def __init__(self, updates):
-        self.left = updates
-
-    def update(self, trainer):
-        self.left -= 1
-        if self.left == 0:
-            raise Interrupt
-
-    def finish(self, trainer):
-        pass
 
 
 @pytest.mark.parametrize("updates", [1, 7, 23, 39])

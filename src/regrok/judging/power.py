@@ -67,7 +67,7 @@ def _shares(
 
 
 def _wilson(count: int, n: int) -> dict[str, float]:
-    """Wilson's interval of count / n, in closed form."""
+    """Wilson's interval of count / n, that of `laws.parts.estimate.share`, whose library takes a second to import."""
     z2 = float(stdtrit(np.inf, 0.5 + LEVEL / 2)) ** 2
     share = count / n
     centre, scale = share + z2 / (2 * n), 1 + z2 / n

@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping, Set
 from typing import Any
 
-from scipy.stats import fisher_exact
-
 from regrok.errors import RegrokError
 from regrok.study.claims import Claim
 from regrok.study.predicates import AllEqual, Holds, Proportion, Sign
@@ -155,6 +153,9 @@ def _same_share(
         against = f"{count}, against {claimed:g} published"
         compatible = holds == "inside"
     else:
+        # Here: the rule is read before the first job and by every command, and few claims need the test.
+        from scipy.stats import fisher_exact
+
         theirs = round(claimed * of)
         against = f"{count}, against {theirs} of {of} published"
         table = [[round(value * n), n - round(value * n)], [theirs, of - theirs]]

@@ -21,12 +21,7 @@ DEFAULTS: dict[str, Any] = {"groups": {}}
 REFERS: dict[str, Any] = {"groups": "groups"}
 ESTIMATES: dict[str, list[str]] = {
     "groups": [
-        "memorised_share",
-        "grokked_share",
-        "grokked_given_memorised_share",
-        "diverged_share",
-        "collapsed_share",
-        "grokked_given_finite_share",
+        "regimes:regimes",
         "train_accuracy_max",
         "validation_accuracy_unfinished",
         "outcome.*",

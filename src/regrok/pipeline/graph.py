@@ -21,7 +21,6 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.files import set_aside, whole
-from regrok.judging.power import refuse_powerless
 from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.references import refuse_unknown
 from regrok.paper.texts import shown_studies
@@ -342,6 +341,9 @@ def read_graph(
 
     Raises RegrokError before any job starts where a study's file is refused.
     """
+    # numpy and scipy, which the build's first process needs and none that reads the graph after it.
+    from regrok.judging.power import refuse_powerless
+
     config = load_config(path, overrides, over, alone)
     root = Path(path).parent
     claims = load_claims(config, root / STUDIES)
