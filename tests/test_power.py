@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from regrok.errors import RegrokError
-from regrok.judging import power as power_of_rules
 from regrok.judging.power import power, refuse_powerless
+from regrok.judging.simultaneous import wilson
 from regrok.laws.parts import estimate as est
 from regrok.study.claims import Claim, load_claims
 from regrok.study.read import load_config
@@ -78,8 +78,8 @@ def test_a_share_is_a_sum_over_its_counts():
 def test_the_interval_of_a_share_is_that_of_the_laws(n):
     for count in range(n + 1):
         made = est.share(count, n)
-        found = power_of_rules._wilson(count, n)
-        assert (found["low"], found["high"]) == pytest.approx((made.low, made.high), abs=1e-12)
+        found = wilson(count / n, n, est.LEVEL)
+        assert found == pytest.approx((made.low, made.high), abs=1e-12)
 
 
 def test_without_the_published_samples_nothing_is_said():

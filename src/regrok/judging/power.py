@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from regrok.errors import RegrokError
+from regrok.judging.simultaneous import wilson
 from regrok.judging.verdicts import LEVEL, verdict
 from regrok.study.claims import Claim, Sample
 from regrok.study.predicates import AllEqual, Holds, Predicate, Proportion
@@ -63,17 +64,8 @@ def _shares(
     for count in range(runs + 1):
         chance = math.comb(runs, count) * predicate.target**count
         chance *= (1 - predicate.target) ** (runs - count)
-        yield chance, {"value": count / runs, "n": runs} | _wilson(count, runs)
-
-
-def _wilson(count: int, n: int) -> dict[str, float]:
-    """Wilson's interval of count / n, that of `laws.parts.estimate.share`, whose library takes a second to import."""
-    z2 = float(stdtrit(np.inf, 0.5 + LEVEL / 2)) ** 2
-    share = count / n
-    centre, scale = share + z2 / (2 * n), 1 + z2 / n
-    half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2)))
-    low, high = (centre - half) / scale, (centre + half) / scale
-    return {"low": 0.0 if count == 0 else low, "high": 1.0 if count == n else high}
+        low, high = wilson(count / runs, runs, LEVEL)
+        yield chance, {"value": count / runs, "n": runs, "low": low, "high": high}
 
 
 def power(claim: Claim, predicate: Predicate) -> float | None:

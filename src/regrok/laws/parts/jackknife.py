@@ -35,7 +35,6 @@ class Scale:
 
 
 IDENTITY = Scale(float, float)
-LOG = Scale(math.log, math.exp)
 FISHER = Scale(
     lambda r2: math.atanh(min(math.sqrt(max(r2, 0.0)), 1 - 1e-12)),
     lambda z: math.tanh(max(z, 0.0)) ** 2,
