@@ -3,6 +3,7 @@ must equal, and what the benchmarks are measured against."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -28,10 +29,16 @@ class PlainTransformer(nn.Module):
         activation: str,
         norm: str,
         readout: str,
+        embeddings: str | None = None,
     ) -> None:
         super().__init__()
         self.readout = readout
-        self.embedding = nn.Embedding(p, d_model)
+        self.separate = embeddings == "separate"
+        if self.separate:
+            self.embedding_a = nn.Embedding(p, d_model)
+            self.embedding_b = nn.Embedding(p, d_model)
+        else:
+            self.embedding = nn.Embedding(p, d_model)
         self.position = nn.Embedding(2, d_model)
         self.layer = nn.TransformerEncoderLayer(
             d_model,
@@ -46,6 +53,11 @@ class PlainTransformer(nn.Module):
         self.head = nn.Linear(d_model, classes)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        h = self.layer(self.embedding(tokens) + self.position.weight)
+        h = self.layer(self.embedded(tokens) + self.position.weight)
         h = h[:, -1] if self.readout == "last" else h.mean(1)
         return self.head(self.norm(h))
+
+    def embedded(self, tokens: Tensor) -> Tensor:
+        if not self.separate:
+            return self.embedding(tokens)
+        return torch.stack([self.embedding_a(tokens[:, 0]), self.embedding_b(tokens[:, 1])], 1)

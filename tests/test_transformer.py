@@ -21,12 +21,22 @@ if kernels.select(CPU, torch.float64).name == "native":
     IMPLEMENTATIONS.append("native")
 
 P, CLASSES, SEEDS, TRAIN_SIZE, BATCH = 7, 5, (42, 43, 44), 30, 12
-STRUCTURES = list(product(["post", "pre"], ["last", "mean"]))
-PAPERS = [("post", "last"), ("pre", "mean")]
+STRUCTURES = [
+    *product(["post", "pre"], ["last", "mean"], [None]),
+    ("post", "last", "separate"),
+    ("pre", "mean", "separate"),
+]
+PAPERS = [("post", "last", None), ("pre", "mean", None), ("post", "last", "separate")]
 TASK = TaskInfo("pairs", P, None, CLASSES, TRAIN_SIZE, 1)
 
 
-def spec(norm: str, readout: str, activation: str = "gelu", init_scale: float = 1.0) -> Transformer:
+def spec(
+    norm: str,
+    readout: str,
+    embeddings: str | None = None,
+    activation: str = "gelu",
+    init_scale: float = 1.0,
+) -> Transformer:
     block = Transformer(
         name="transformer",
         norm=norm,
@@ -36,6 +46,7 @@ def spec(norm: str, readout: str, activation: str = "gelu", init_scale: float = 
         ffn=24,
         activation="gelu",
         init_scale=init_scale,
+        embeddings=embeddings,
     )
     # The configuration allows the papers' activations; the kernels know two more, for MLPs.
     return block.model_copy(update={"activation": activation})
@@ -72,9 +83,9 @@ def perturbed(model: Transformer, seed: int) -> PlainTransformer:
     return module
 
 
-@pytest.mark.parametrize(("norm", "readout"), STRUCTURES)
-def test_init_draws_what_the_plain_module_draws(norm, readout):
-    model = spec(norm, readout)
+@pytest.mark.parametrize(("norm", "readout", "embeddings"), STRUCTURES)
+def test_init_draws_what_the_plain_module_draws(norm, readout, embeddings):
+    model = spec(norm, readout, embeddings)
     found = build(model, TASK)
     module = plain(model, 5)
     assert [name for name, _ in module.named_parameters()] == found.layout.names
@@ -88,6 +99,20 @@ def test_parameter_count_is_the_papers():
     assert found.layout.parameters == 223_713
 
 
+def test_two_tables_double_the_embeddings_share_of_the_norm():
+    """V_0 of the released multiplication runs of 2603.13331 is near 25,936 at p = 97: two standard normal tables
+    of 97 × 128, 24,832 in expectation, and what the other parameters add to either network."""
+    size = {"d_model": 128, "heads": 4, "ffn": 512}
+    task = TaskInfo("pairs", 97, None, 97, 4704, 4705)
+    norms = {}
+    for embeddings in (None, "separate"):
+        model = spec("post", "last", embeddings).model_copy(update=size)
+        found = build(model, task)
+        norms[embeddings] = float(found.init(generator(0)).square().sum())
+    assert norms["separate"] == pytest.approx(25_936, rel=0.02)
+    assert norms["separate"] - norms[None] == pytest.approx(97 * 128, rel=0.03)
+
+
 def test_init_scale_multiplies_all_but_the_gains():
     one, three = (build(spec("post", "last", init_scale=s), TASK) for s in (1.0, 3.0))
     a, b = (m.layout.views(m.init(generator(1))) for m in (one, three))
@@ -98,9 +123,9 @@ def test_init_scale_multiplies_all_but_the_gains():
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("activation", ["gelu", "relu", "tanh", "quadratic"])
-@pytest.mark.parametrize(("norm", "readout"), STRUCTURES)
-def test_loss_gradient_and_logits(norm, readout, activation, implementation):
-    model = spec(norm, readout, activation)
+@pytest.mark.parametrize(("norm", "readout", "embeddings"), STRUCTURES)
+def test_loss_gradient_and_logits(norm, readout, embeddings, activation, implementation):
+    model = spec(norm, readout, embeddings, activation)
     found = build(model, TASK, torch.float64, kernels=implementation)
     modules = [perturbed(model, seed) for seed in SEEDS]
     flat = stack(found, modules)
@@ -195,9 +220,9 @@ def batches(mode: str, steps: int, runs: int) -> list[Tensor]:
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("mode", ["mini-batch", "full"])
 @pytest.mark.parametrize("name", list(OPTIMISERS))
-@pytest.mark.parametrize(("norm", "readout"), PAPERS)
-def test_hundred_steps(norm, readout, name, mode, implementation):
-    model, block = spec(norm, readout), optimiser(name, clip_norm=1.0, warmup_steps=20)
+@pytest.mark.parametrize(("norm", "readout", "embeddings"), PAPERS)
+def test_hundred_steps(norm, readout, embeddings, name, mode, implementation):
+    model, block = spec(norm, readout, embeddings), optimiser(name, clip_norm=1.0, warmup_steps=20)
     found = build(model, TASK, torch.float64, kernels=implementation)
     module = perturbed(model, 1)
     inputs, labels = examples(1)

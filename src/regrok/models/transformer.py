@@ -3,7 +3,8 @@
 `norm="post", readout="last"` is the model of arXiv 2603.13331: token and positional embedding, one
 `nn.TransformerEncoderLayer` (post-norm), the last position, LayerNorm, linear head. `norm="pre",
 readout="mean"` is that of arXiv 2603.25009 (pre-norm, mean of the positions), with the LayerNorm
-between the mean and the head.
+between the mean and the head. With `embeddings="separate"` each operand has a table of its own: the
+norms that 2603.13331's authors released for their multiplication runs are those of two tables.
 
 Exact shortcuts. Whatever depends on one token alone (embedding plus position, the first LayerNorm
 of a pre-norm layer, queries, keys, values) is computed on tables of p rows instead of B examples.
@@ -32,9 +33,12 @@ class Transformer(StackedModel):
         self.heads = int(self.spec.heads)
         self.pre = self.spec.norm == "pre"
         self.positions = (1,) if self.spec.readout == "last" else (0, 1)
+        # Position -> the table that its token is looked up in.
+        separate = self.spec.embeddings == "separate"
+        self.tables = ("embedding_a", "embedding_b") if separate else ("embedding", "embedding")
         d, f = self.d, self.f
         shapes = {
-            "embedding.weight": (self.p, d),
+            **{f"{table}.weight": (self.p, d) for table in self.tables},
             "position.weight": (2, d),
             "layer.self_attn.in_proj_weight": (3 * d, d),
             "layer.self_attn.in_proj_bias": (3 * d,),
@@ -64,7 +68,8 @@ class Transformer(StackedModel):
 
     def initialise(self, generator: torch.Generator) -> dict[str, Tensor]:
         d, f = self.d, self.f
-        token, position = embedding(self.p, d, generator), embedding(2, d, generator)
+        tokens = {name: embedding(self.p, d, generator) for name in dict.fromkeys(self.tables)}
+        position = embedding(2, d, generator)
         # nn.MultiheadAttention makes its output projection, then draws the input projection, then
         # zeroes both biases; the discarded bias draw keeps the stream in step with it.
         out_proj, _ = linear(d, d, generator)
@@ -73,7 +78,7 @@ class Transformer(StackedModel):
         weight2, bias2 = linear(d, f, generator)
         head, head_bias = linear(self.classes, d, generator)
         return {
-            "embedding.weight": token,
+            **{f"{name}.weight": table for name, table in tokens.items()},
             "position.weight": position,
             "layer.self_attn.in_proj_weight": in_proj,
             "layer.self_attn.in_proj_bias": torch.zeros(3 * d),
@@ -101,9 +106,9 @@ class Transformer(StackedModel):
         """T = E + position, X = T or LayerNorm(T), and X's queries, keys and values."""
         p, d = self.p, self.d
         T = w.buffer("T", 2 * p, d)
-        for c in (0, 1):
+        for c, table in enumerate(self.tables):
             rows = T[:, c * p : (c + 1) * p]
-            program.add("add_row", θ["embedding.weight"], θ["position.weight"][:, c], rows)
+            program.add("add_row", θ[f"{table}.weight"], θ["position.weight"][:, c], rows)
         X = T
         if self.pre:
             X = w.buffer("X", 2 * p, d)
@@ -256,7 +261,12 @@ class Transformer(StackedModel):
             program.mm(dqkv[:, :p, d:], W[:, d:], dX[:, :p], accumulate=not self.pre)
         if self.pre:
             self._norm_backward(program, θ, g, w, "layer.norm1", dX, dT, skip=dT)
-        program.add("add", dT[:, :p], dT[:, p:], 1.0, g["embedding.weight"])
+        first, second = (g[f"{table}.weight"] for table in self.tables)
+        if self.tables[0] == self.tables[1]:
+            program.add("add", dT[:, :p], dT[:, p:], 1.0, first)
+        else:
+            for c, gradient in enumerate((first, second)):
+                program.add("scaled", dT[:, c * p : (c + 1) * p], 1.0, gradient)
         for c in (0, 1):
             rows_c = slice(c * p, (c + 1) * p)
             program.add("column_sum", dT[:, rows_c], g["position.weight"][:, c])

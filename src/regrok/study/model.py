@@ -28,6 +28,8 @@ class Transformer(Strict):
     """Activation of the feed-forward layer."""
     init_scale: Annotated[Positive, Role.FREE]
     """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
+    embeddings: Literal["separate"] | None = None
+    """separate: a table of embeddings for each operand; null: one for both."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Transformer":

@@ -182,6 +182,12 @@ class Settings(Strict):
                 f"protocol.measure = {spectral} reads residues mod p, and task "
                 f"{self.task.name} has none"
             )
+        tables = self.model.name == "transformer" and self.model.embeddings == "separate"
+        if tables and "embedding_spectrum" in self.protocol.measure:
+            raise ValueError(
+                "protocol.measure = embedding_spectrum reads one table of embeddings, and "
+                "model.embeddings = 'separate' has two; leave one of them out"
+            )
         batch = self.protocol.batch
         if not self.protocol.replacement and batch != "full" and batch > self.task.train_size:
             raise ValueError(

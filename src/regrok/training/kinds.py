@@ -173,6 +173,7 @@ KINDS = (
         for activation in ("relu", "gelu")
         for model in [_with(TRANSFORMER, norm=norm, readout=readout, activation=activation)]
     ),
+    _kind("transformer, a table an operand", model=_with(TRANSFORMER, embeddings="separate")),
     _kind("transformer, large start", model=_with(TRANSFORMER, init_scale=2.0), **FULL),
     # Perceptrons
     *(

@@ -182,8 +182,12 @@ class Trainer:
             self.occupied[slot].seconds += share
 
     def _full(self, state: Slot, step: int) -> bool:
-        """Whether both sets are evaluated whole at this step; between, only what the events still need."""
-        return step % state.run.protocol.curve_every == 0 or step >= state.end
+        """Whether both sets are evaluated whole at this step; between, only what the events still need.
+
+        After T_grok at every logged step: whether a crossing lasts is read off the evaluations that follow it.
+        """
+        every = step % state.run.protocol.curve_every == 0
+        return every or state.grokked_at is not None or step >= state.end
 
     def _append(
         self, slot: int, step: int, squared: float, full: bool, found: dict[str, Evaluation | None]
