@@ -23,10 +23,11 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from plain import PlainTransformer
+from plain_decoder import PlainDecoder
 from plain_mlp import PlainMLP
 from regrok import kernels
 from regrok.models import build
-from regrok.study.model import MLP, Transformer
+from regrok.study.model import MLP, Decoder, Transformer
 from regrok.study.run import Optimiser
 from regrok.tasks import TaskInfo
 from regrok.training import optim
@@ -75,13 +76,27 @@ MLP_B = MLP(
     residual=False,
     init_scale=1.0,
 )
+DECODER_G = Decoder(
+    name="decoder",
+    layers=2,
+    d_model=128,
+    heads=4,
+    ffn=512,
+    activation="relu",
+    norm="post",
+    biases=False,
+    operator=True,
+    positions="sinusoidal",
+    tied=False,
+    init_scale=1.0,
+)
 
 
 @dataclass(frozen=True)
 class Case:
     """One comparison: network, optimiser, examples a step, precision of the products."""
 
-    model: Transformer | MLP
+    model: Transformer | MLP | Decoder
     optimiser: Optimiser
     batch: int
     products: str = "float32"
@@ -95,6 +110,8 @@ class Case:
         fields = self.model.model_dump(exclude={"name", "init_scale"})
         if isinstance(self.model, Transformer):
             module: nn.Module = PlainTransformer(P, P, **fields)
+        elif isinstance(self.model, Decoder):
+            module = PlainDecoder(P, P, **fields)
         else:
             module = PlainMLP(P, p=P, n=None, **fields)
         o = self.optimiser
@@ -150,6 +167,8 @@ CASES = {
     "transformer-b512": Case(TRANSFORMER_A, ADAMW, 512),
     "transformer-b512-bfloat16": Case(TRANSFORMER_A, ADAMW, 512, "bfloat16"),
     "transformer-full-2822": Case(TRANSFORMER_A, ADAMW, 2822),
+    "decoder-b512": Case(DECODER_G, ADAMW, 512),
+    "decoder-b512-bfloat16": Case(DECODER_G, ADAMW, 512, "bfloat16"),
     "mlp-full-1882": Case(MLP_B, SGD, 1882),
 }
 

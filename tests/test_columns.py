@@ -42,6 +42,12 @@ def perceptron(**keys: Any) -> dict[str, Any]:
     return {**model, "residual": False, "init_scale": 1.0, **keys}
 
 
+def decoder(**keys: Any) -> Run:
+    model = {"name": "decoder", "layers": 2, "norm": "post", "d_model": 16, "heads": 2, "ffn": 32}
+    model |= {"activation": "relu", "biases": False, "operator": True, "positions": "learned"}
+    return point(model={**model, "tied": False, "init_scale": 1.0, **keys})
+
+
 def parity(**keys: Any) -> Run:
     task = {"name": "sparse_parity", "n": 40, "k": 3, "labels": "true", **SIZES, **keys}
     return point(task=task, model=perceptron(input="vector"), protocol={"batch": 10})
@@ -74,11 +80,16 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "split_seed": (point(), point(task={"split_seed": 7})),
     "labels": (point(), point(task={"labels": "random"})),
     "model": (point(), point(model=perceptron())),
+    "layers": (decoder(), decoder(layers=1)),
     "norm": (point(), point(model={"norm": "pre"})),
     "readout": (point(), point(model={"readout": "mean"})),
     "d_model": (point(), point(model={"d_model": 64})),
     "heads": (point(), point(model={"heads": 2})),
     "ffn": (point(), point(model={"ffn": 256})),
+    "biases": (decoder(), decoder(biases=True)),
+    "operator": (decoder(), decoder(operator=False)),
+    "positions": (decoder(), decoder(positions="sinusoidal")),
+    "tied": (decoder(), decoder(tied=True)),
     "input": (point(model=perceptron()), point(model=perceptron(input="concat"))),
     "depth": (point(model=perceptron()), point(model=perceptron(depth=3))),
     "width": (point(model=perceptron()), point(model=perceptron(width=32))),

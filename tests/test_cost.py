@@ -14,11 +14,15 @@ import pytest
 import torch
 
 from configurations import default_run, one_experiment, planned, whole
+from regrok.models import build
 from regrok.pipeline import speed
 from regrok.processor import processor
 from regrok.study import cost
 from regrok.study.plan import plan_frame
+from regrok.study.run import Run
+from regrok.study.sizes import task_info
 from regrok.study.words import SCALES
+from regrok.training.kinds import DECODER
 
 λ = "optimiser.weight_decay"
 
@@ -100,6 +104,24 @@ def test_examples_drawn_twice_cost_once() -> None:
     assert batch == pytest.approx(seen, rel=2e-3)
     once = default_run(protocol={**protocol, "replacement": False})
     assert cost.flops_per_step(once) / 6 == pytest.approx(512 * per_example + fixed)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("operator", [True, False])
+def test_operations_of_a_decoder_are_those_of_its_products(layers: int, operator: bool) -> None:
+    """Three times the forward products; scores and mixtures of values are no products, and a query of a mark is one."""
+    decoder = {**DECODER, "layers": layers, "operator": operator, "d_model": 64, "ffn": 128}
+    rarely = dict.fromkeys(("log_every", "curve_every", "measure_every"), 10**9)
+    base = default_run(protocol={"batch": 100, "replacement": False, **rarely})
+    run = Run.model_validate({**base.model_dump(), "model": decoder})
+    assert run.model.name == "decoder"
+    network = build(run.model, task_info(run.task), kernels="reference")
+    flat = torch.zeros(1, network.layout.size)
+    workspace = network.workspace(1, 100)
+    inputs, labels = torch.zeros(1, 100, 2).long(), torch.zeros(1, 100).long()
+    network.loss_and_gradient(flat, flat.clone(), inputs, labels, workspace)
+    assert cost.flops_per_step(run) == pytest.approx(workspace.flops, rel=0.03)
+    assert cost.flops_per_step(run) >= workspace.flops * 0.999
 
 
 def test_operations_of_paper_As_model_by_hand() -> None:

@@ -46,6 +46,13 @@ def inputs(dtype: torch.dtype) -> dict[str, Tensor]:
     found["times"] = (1 + torch.arange(N) % 3).to(dtype)[None]
     found["weight"] = torch.rand(1, N, H, generator=stream, dtype=torch.float64).to(dtype)
     found["tokens"] = torch.randint(P, (1, N, 2), generator=stream)
+    found |= {name: normal(2 * P + 2 + 2 * N, 3 * D) for name in ("qkv", "qkv_grad")}
+    found["stream"] = normal(2 * P + 2 + 2 * N, D)
+    found |= {"shares": normal(N, 4 * H), "few_shares": normal(P, 2 * H)}
+    # a's rows, one for ∘, b's, one for =; behind a layer p rows for a and ∘, one an example for the others
+    found["before"] = torch.tensor([[[0, P, 1], [P, 1, 0], [P + 1, P, 2], [2 * P + 1, 1, 0]]])
+    behind = [[0, P, 1], [P, P, 1], [2 * P, N, 3], [2 * P + N, N, 3]]
+    found["behind"] = torch.tensor([behind])
     found["labels"] = torch.randint(C, (1, N), generator=stream)
     return found
 
@@ -87,6 +94,24 @@ CALLS = {
         ]
         for c in (0, 1)
     },
+    **{
+        f"{kernel} {where} {j}": [*given, "tokens", where, j, OUT_ND if kernel == "gather_rows" else "stream"]
+        for kernel, given in (("gather_rows", ["stream"]), ("scatter_rows", ["x"]))
+        for where in ("before", "behind")
+        for j in range(4)
+    },
+    "gather_rows of residues": ["stream", None, "behind", 1, OUT_PD],
+    "scatter_rows of residues": ["t0", None, "before", 1, "stream"],
+    **{
+        f"attend_causal {where}": ["qkv", "tokens", where, 4, H, "shares", OUT_ND]
+        for where in ("before", "behind")
+    },
+    "attend_causal of residues": ["qkv", None, "before", 2, H, "few_shares", OUT_PD],
+    **{
+        f"attend_causal_backward {where}": ["x", "qkv", "tokens", where, 4, H, "shares", "qkv_grad"]
+        for where in ("before", "behind")
+    },
+    "attend_causal_backward of residues": ["t0", "qkv", None, "behind", 2, H, "few_shares", "qkv_grad"],
 }  # fmt: skip
 SIZES = {"n": N, "p": P, "d": D, "h": H, "c": C, "1": 1}
 

@@ -24,6 +24,7 @@ from regrok.study.read import load_config
 from regrok.study.run import Run
 from regrok.study.sizes import least_bytes, task_info
 from regrok.study.task import SparseParity
+from regrok.training.kinds import DECODER
 
 STUDY = "studies/norm_delay"
 
@@ -103,11 +104,14 @@ def test_a_model_beyond_the_memory_of_a_job_is_refused() -> None:
         {"name": "mlp", "depth": 1, "residual": False},
         {"name": "mlp", "depth": 3, "residual": False},
         {"name": "mlp", "depth": 2, "residual": True},
+        DECODER,
     ],
 )
 def test_the_least_memory_is_less_than_the_parameters_take(model: dict[str, Any]) -> None:
     settings = default_run()
-    if model:
+    if model.get("name") == "decoder":
+        settings = Run.model_validate({**settings.model_dump(), "model": model})
+    elif model:
         mlp = {"input": "sum", "width": 64, "activation": "relu", "init_scale": 1.0, **model}
         settings = Run.model_validate({**settings.model_dump(), "model": mlp})
     parameters = build(settings.model, task_info(settings.task)).layout.parameters

@@ -19,6 +19,7 @@
 #include "norms.h"
 #include "softmax.h"
 #include "attention.h"
+#include "causal.h"
 #include "optimisers.h"
 
 namespace {
@@ -75,6 +76,10 @@ const Entry kEntries[] = {
     ENTRY("score", score),
     ENTRY("attend", attend),
     ENTRY("attend_backward", attend_backward),
+    ENTRY("gather_rows", gather_rows),
+    ENTRY("scatter_rows", scatter_rows),
+    ENTRY("attend_causal", attend_causal),
+    ENTRY("attend_causal_backward", attend_causal_backward),
     ENTRY("adam_step", adam_entry),
     ENTRY("sgd_step", sgd_entry),
 };

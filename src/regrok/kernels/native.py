@@ -62,6 +62,10 @@ _ARGUMENTS = {
     "score": ("mvtvvvv", 0),
     "attend": ("mmmmmtiimm", 9),
     "attend_backward": ("mmmmmmtiimmmmmm", 0),
+    "gather_rows": ("mttim", 4),
+    "scatter_rows": ("mttim", 0),
+    "attend_causal": ("mttiimm", 6),
+    "attend_causal_backward": ("mmttiimm", 0),
 }
 
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p

@@ -17,21 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regrok.kernels.causal import CAUSAL
+from regrok.kernels.indexed import rows_of, split_heads, sum_by_token
+
 EPSILON = 1e-5  # torch.nn.LayerNorm's default
 ACTIVATIONS = ("gelu", "relu", "tanh", "quadratic")
-
-
-def _rows(table: Tensor, tokens: Tensor, column: int) -> Tensor:
-    """(R, n, d): the row of each example's token."""
-    index = tokens[..., column].unsqueeze(-1).expand(-1, -1, table.shape[-1])
-    return torch.gather(table, 1, index)
-
-
-def _sum_by_token(grad: Tensor, tokens: Tensor, column: int, p: int) -> Tensor:
-    """(R, p, d): sums of the rows of `grad` (R, n, d) that share a token."""
-    residues = torch.arange(p, device=tokens.device)
-    one_hot = (tokens[..., column].unsqueeze(1) == residues.view(1, p, 1)).to(grad.dtype)
-    return torch.bmm(one_hot, grad)
 
 
 def add_row(table: Tensor, row: Tensor, out: Tensor) -> None:
@@ -56,12 +46,12 @@ def scaled(x: Tensor, scale: float, out: Tensor) -> None:
 
 def gather_sum(first: Tensor, second: Tensor, tokens: Tensor, out: Tensor) -> None:
     """out (R, n, d) = first[a] + second[b]; first and second are (R, p, d)."""
-    out.copy_(_rows(first, tokens, 0) + _rows(second, tokens, 1))
+    out.copy_(rows_of(first, tokens, 0) + rows_of(second, tokens, 1))
 
 
 def scatter_sum(grad: Tensor, tokens: Tensor, column: int, out: Tensor) -> None:
     """out[t] (R, p, d) += sum of the rows of grad (R, n, d) whose token `column` (0, 1) is t."""
-    out.add_(_sum_by_token(grad, tokens, column, out.shape[1]))
+    out.add_(sum_by_token(grad, tokens, column, out.shape[1]))
 
 
 def activate(
@@ -101,7 +91,7 @@ def gather_activate(
     derivative: Tensor | None,
 ) -> None:
     """`activate` on first[a] + second[b]: the first hidden layer of an MLP on token pairs."""
-    z = _rows(first, tokens, 0) + _rows(second, tokens, 1)
+    z = rows_of(first, tokens, 0) + rows_of(second, tokens, 1)
     activate(kind, z, bias, scale, out, derivative)
 
 
@@ -135,7 +125,7 @@ def norm(
     if bias is not None:
         z = z + bias_scale * bias.unsqueeze(1)
     if residual is not None:
-        z = z + (residual if tokens is None else _rows(residual, tokens, column))
+        z = z + (residual if tokens is None else rows_of(residual, tokens, column))
     centred = z - z.mean(-1, keepdim=True)
     inverse = torch.rsqrt(centred.square().mean(-1, keepdim=True) + EPSILON)
     normalised = centred * inverse
@@ -226,10 +216,6 @@ def score(
     high.copy_(z.amax(1))
 
 
-def _heads(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1))
-
-
 def attend(
     query: Tensor,
     key0: Tensor,
@@ -248,12 +234,12 @@ def attend(
     w = σ(q · (k0[a] − k1[b]) / √(d/H)) per head, out (R, n, d) = v1[b] + w (v0[a] − v1[b]).
     query: table of the querying position (0: row a, 1: row b). weight: (R, n, H) receives w.
     """
-    q = _heads(_rows(query, tokens, position), heads)
-    k = _heads(_rows(key0, tokens, 0) - _rows(key1, tokens, 1), heads)
-    v0, v1 = _rows(value0, tokens, 0), _rows(value1, tokens, 1)
+    q = split_heads(rows_of(query, tokens, position), heads)
+    k = split_heads(rows_of(key0, tokens, 0) - rows_of(key1, tokens, 1), heads)
+    v0, v1 = rows_of(value0, tokens, 0), rows_of(value1, tokens, 1)
     w = torch.sigmoid((q * k).sum(-1) / math.sqrt(q.shape[-1]))
     weight.copy_(w)
-    out.copy_(v1 + (w.unsqueeze(-1) * _heads(v0 - v1, heads)).flatten(-2))
+    out.copy_(v1 + (w.unsqueeze(-1) * split_heads(v0 - v1, heads)).flatten(-2))
 
 
 def attend_backward(
@@ -275,19 +261,19 @@ def attend_backward(
 ) -> None:
     """Adds the gradients of `attend`'s five tables, (R, p, d) each, from grad (R, n, d)."""
     p = query.shape[1]
-    q = _heads(_rows(query, tokens, position), heads)
-    k = _heads(_rows(key0, tokens, 0) - _rows(key1, tokens, 1), heads)
-    v = _heads(_rows(value0, tokens, 0) - _rows(value1, tokens, 1), heads)
-    g = _heads(grad, heads)
+    q = split_heads(rows_of(query, tokens, position), heads)
+    k = split_heads(rows_of(key0, tokens, 0) - rows_of(key1, tokens, 1), heads)
+    v = split_heads(rows_of(value0, tokens, 0) - rows_of(value1, tokens, 1), heads)
+    g = split_heads(grad, heads)
     w = weight.unsqueeze(-1)
     from_first = (w * g).flatten(-2)
     slope = w * (1 - w) * (g * v).sum(-1, keepdim=True) / math.sqrt(q.shape[-1])
-    value0_grad.add_(_sum_by_token(from_first, tokens, 0, p))
-    value1_grad.add_(_sum_by_token(grad - from_first, tokens, 1, p))
-    query_grad.add_(_sum_by_token((slope * k).flatten(-2), tokens, position, p))
+    value0_grad.add_(sum_by_token(from_first, tokens, 0, p))
+    value1_grad.add_(sum_by_token(grad - from_first, tokens, 1, p))
+    query_grad.add_(sum_by_token((slope * k).flatten(-2), tokens, position, p))
     key = (slope * q).flatten(-2)
-    key0_grad.add_(_sum_by_token(key, tokens, 0, p))
-    key1_grad.sub_(_sum_by_token(key, tokens, 1, p))
+    key0_grad.add_(sum_by_token(key, tokens, 0, p))
+    key1_grad.sub_(sum_by_token(key, tokens, 1, p))
 
 
 def zero(x: Tensor) -> None:
@@ -304,7 +290,8 @@ class _Reference:
     name = "reference"
 
     def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
-        return partial(globals()[kernel], *args)
+        found: Callable[..., None] = {**globals(), **CAUSAL}[kernel]
+        return partial(found, *args)
 
     def fuse(self, calls: Sequence[Callable[[], Any]]) -> list[Callable[[], Any]]:
         return list(calls)

@@ -161,7 +161,8 @@ def measure_fourier_high(moment: Moment) -> Measured:
 def measure_embedding_spectrum(moment: Moment) -> Measured:
     views = moment.model.layout.views(moment.flat)
     embedding = next(v for k, v in views.items() if k.endswith("embedding.weight"))
-    shares = embedding_spectrum(embedding[0].cpu().numpy())
+    residues = embedding[0, : moment.task.p]  # a decoder's vocabulary has ∘ and = too
+    shares = embedding_spectrum(residues.cpu().numpy())
     return Measured({"top5_share": float(np.sort(shares)[-5:].sum())}, shares)
 
 

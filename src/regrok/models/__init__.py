@@ -18,6 +18,7 @@ __all__ = ["MODELS", "Layout", "Model", "Workspace", "build"]
 MODELS = {
     "transformer": "regrok.models.transformer:Transformer",
     "mlp": "regrok.models.mlp:MLP",
+    "decoder": "regrok.models.decoder:Decoder",
 }
 """The class of each network."""
 

@@ -99,6 +99,14 @@ class StackedModel:
         """Inputs and labels -> `loss` buffer (R, 1) and every gradient in `g`."""
         raise NotImplementedError
 
+    def head_bias(self, named: dict[str, Tensor], workspace: Workspace, role: str) -> Tensor:
+        """(R, C): the head's bias among the parameters, or its gradient among theirs; zeros, or what nobody reads,
+        of a head that has none. role: "value" or "gradient"."""
+        found = named.get("head.bias")
+        if found is None:
+            return workspace.buffer(f"absent head.bias, {role}", self.classes)
+        return found
+
     def record_loss(
         self,
         program: Program,
@@ -111,7 +119,9 @@ class StackedModel:
         labels = workspace.buffer("labels", workspace.batch, dtype=torch.int64)
         weights = workspace.buffer("weights", workspace.batch) if workspace.weighted else None
         loss = workspace.buffer("loss", 1)
-        program.add("cross_entropy", logits, θ["head.bias"], labels, weights, loss, g["head.bias"])
+        bias = self.head_bias(θ, workspace, "value")
+        bias_grad = self.head_bias(g, workspace, "gradient")
+        program.add("cross_entropy", logits, bias, labels, weights, loss, bias_grad)
 
     # What `regrok.models.Model` promises.
 
@@ -191,7 +201,8 @@ class StackedModel:
         def record() -> Program:
             program, θ = Program(self.kernels, self.products), self.layout.views(flat)
             logits = self.record_logits(program, θ, workspace, train=False)
-            program.add("score", logits, θ["head.bias"], targets, *scores)
+            bias = self.head_bias(θ, workspace, "value")
+            program.add("score", logits, bias, targets, *scores)
             return program
 
         self.inputs(workspace).copy_(inputs)
@@ -249,7 +260,7 @@ class StackedModel:
         def chunk() -> Program:
             program = Program(self.kernels, self.products)
             logits = self.record_logits(program, θ, workspace, train=False)
-            program.add("add_bias", logits, θ["head.bias"])
+            program.add("add_bias", logits, self.head_bias(θ, workspace, "value"))
             return program
 
         self._shared(flat, workspace.whole)

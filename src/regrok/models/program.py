@@ -82,8 +82,12 @@ class Workspace:
         self._narrowed: dict[int, Workspace] = {}
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
 
-    def buffer(self, name: str, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
+    def buffer(
+        self, name: str, *shape: int, dtype: torch.dtype | None = None, fixed: int = 0
+    ) -> Tensor:
         """(R, *shape) zeros the first time, the same tensor afterwards.
+
+        fixed: how many of its rows are there whatever the batch, beside those of the examples.
 
         Rows of a matrix start on 64 bytes (the last dimension is a view of a padded one), as MKL's
         speed, and its bits, depend on alignment.
@@ -93,8 +97,8 @@ class Workspace:
             padded = self._padded(shape, kind)
             if name not in self._memory:
                 # What has a row for each example must do for the largest batch, here or elsewhere.
-                times, rest = divmod(shape[0], self.batch)
-                most = shape if rest else (times * self.whole.batch, *shape[1:])
+                times, rest = divmod(shape[0] - fixed, self.batch)
+                most = shape if rest else (fixed + times * self.whole.batch, *shape[1:])
                 size = math.prod(self._padded(most, kind))
                 self._memory[name] = torch.zeros(size, dtype=kind, device=self.device)
             full = self._memory[name][: math.prod(padded)].view(padded)

@@ -19,6 +19,7 @@ from regrok.study.sizes import mirrored
 if TYPE_CHECKING:
     import pandas as pd
 
+    from regrok.study.model import Decoder
     from regrok.study.run import Run
 
 TYPICAL_RATE = 1e11
@@ -44,6 +45,7 @@ def macs_per_example(run: Run) -> tuple[float, float]:
     Where the input is a pair of tokens, what depends on one token is computed on the table of p
     rows: keys, values and queries of both positions for the transformer, the first layer of an MLP.
     The transformer carries on with the last token alone, or with both where they are averaged.
+    A decoder has rows that all examples share too: see `decoder_macs`.
     """
     task, model = run.task, run.model
     classes = task.p if task.name == "modular" else 2
@@ -51,12 +53,38 @@ def macs_per_example(run: Run) -> tuple[float, float]:
         d, tokens = model.d_model, 2 if model.readout == "mean" else 1
         per_token = d * d + 2 * d * model.ffn
         return tokens * (per_token + 4 * d) + d * classes, 2 * classes * 3 * d * d
+    if model.name == "decoder":
+        return decoder_macs(model, classes)
     w = model.width
     layer = 2 * w * w if model.residual else w * w
     hidden = (model.depth - 1) * layer + w * classes
     if model.input == "vector":
         return hidden + (task.n * w if task.name != "modular" else 0), 0
     return hidden, classes * layer * (2 if model.input == "concat" else 1)
+
+
+def decoder_macs(model: Decoder, p: int) -> tuple[float, float]:
+    """Multiply-adds of a causal decoder on a ∘ b = or a b =, of p tokens and classes: per example, and of shared rows.
+
+    b and = have a row an example behind every layer, a and ∘ one of p rows; before the first layer all have such, or a
+    single one. The last layer makes keys and values of all, and takes the last position further.
+    """
+    d = model.d_model
+    shared, length = (2, 4) if model.operator else (1, 3)
+    through = d * d + 2 * d * model.ffn  # output projection and feed-forward block
+    examples, fixed = d * p, 0
+    for layer in range(model.layers):
+        last = layer + 1 == model.layers
+        carried = 1 if last else 2
+        examples += carried * (through + 2 * length * d)
+        if layer == 0:
+            fixed += (2 * p + length - 2) * (2 if last else 3) * d * d
+        else:
+            examples += (4 + carried) * d * d
+            fixed += shared * p * (2 if last else 3) * d * d
+        if not last:
+            fixed += shared * p * through
+    return examples, fixed
 
 
 def flops_per_step(run: Run) -> float:

@@ -57,4 +57,39 @@ class MLP(Strict):
     """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
 
 
-Model = Annotated[Transformer | MLP, Field(discriminator="name")]
+class Decoder(Strict):
+    """Causal decoder layers on the tokens a ∘ b =, whose last position is read for the answer."""
+
+    name: Literal["decoder"]
+    """decoder: a causal transformer on the sequence a ∘ b =."""
+    layers: Annotated[int, Field(ge=1, le=8), Unit("layer")]
+    """Decoder layers, 1 to 8."""
+    norm: Literal["post", "pre", "none"]
+    """LayerNorm after each residual sum, before each block and before the head, or nowhere."""
+    d_model: Annotated[int, Field(ge=1, le=4096)]
+    """Width of the residual stream; a multiple of heads."""
+    heads: Count
+    """Number of attention heads."""
+    ffn: Annotated[int, Field(ge=1, le=16384)]
+    """Width of the feed-forward layers."""
+    activation: Literal["relu", "gelu"]
+    """Activation of the feed-forward layers."""
+    biases: bool
+    """Whether the linear maps have biases; LayerNorm keeps its own."""
+    operator: bool
+    """true: four tokens a ∘ b = (2201.02177); false: three tokens a b =."""
+    positions: Literal["learned", "sinusoidal"]
+    """Position embeddings: trained, or fixed sines and cosines of the position."""
+    tied: bool
+    """true: the logits are products with the token embeddings; false: a linear head of its own."""
+    init_scale: Annotated[Positive, Role.FREE]
+    """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Decoder":
+        if self.d_model % self.heads:
+            raise ValueError(f"d_model = {self.d_model} is not a multiple of heads = {self.heads}")
+        return self
+
+
+Model = Annotated[Transformer | MLP | Decoder, Field(discriminator="name")]

@@ -167,9 +167,9 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         tokens = self.task.name == "modular"
-        if self.model.name == "transformer" and not tokens:
+        if self.model.name != "mlp" and not tokens:
             raise ValueError(
-                f"model.name = 'transformer' reads token pairs; task {self.task.name} needs 'mlp'"
+                f"model.name = '{self.model.name}' reads token pairs; task {self.task.name} needs 'mlp'"
             )
         if self.model.name == "mlp" and (self.model.input == "vector") == tokens:
             needed = "'sum' or 'concat'" if tokens else "'vector'"

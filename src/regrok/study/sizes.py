@@ -72,7 +72,8 @@ def least_bytes(settings: Settings) -> int:
         squares = model.depth * (2 if model.residual else 1) - (0 if model.residual else 1)
         weights = squares * model.width**2
     else:
-        weights = 4 * model.d_model**2 + 2 * model.d_model * model.ffn
+        layers = model.layers if model.name == "decoder" else 1
+        weights = layers * (4 * model.d_model**2 + 2 * model.d_model * model.ffn)
     averages = 2 if optimiser.name != "sgd" else int(optimiser.momentum > 0)
     info = task_info(task)
     numbers = (info.width or 0) * (info.train_size + info.validation_size)

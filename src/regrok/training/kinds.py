@@ -53,6 +53,20 @@ TRANSFORMER: Values = {
     "activation": "relu",
     "init_scale": 1.0,
 }
+DECODER: Values = {
+    "name": "decoder",
+    "layers": 2,
+    "d_model": 32,
+    "heads": 4,
+    "ffn": 64,
+    "activation": "relu",
+    "norm": "post",
+    "biases": False,
+    "operator": True,
+    "positions": "sinusoidal",
+    "tied": False,
+    "init_scale": 1.0,
+}
 MLP: Values = {
     "name": "mlp",
     "input": "concat",
@@ -151,6 +165,8 @@ def _with(values: Values, **changes: Any) -> Values:
 
 SUM = _with(MLP, input="sum", depth=2)
 BLOCKS = _with(MLP, input="sum", depth=2, residual=True)
+PRE = _with(DECODER, norm="pre", positions="learned", biases=True)
+BARE = _with(DECODER, layers=1, norm="none", positions="learned", operator=False)
 
 KINDS = (
     # Tasks
@@ -175,6 +191,12 @@ KINDS = (
     ),
     _kind("transformer, a table an operand", model=_with(TRANSFORMER, embeddings="separate")),
     _kind("transformer, large start", model=_with(TRANSFORMER, init_scale=2.0), **FULL),
+    # Decoders
+    _kind("decoder, post", model=DECODER, measure=TOKENS),
+    _kind("decoder, pre, biases", model=_with(PRE, layers=1, activation="gelu"), measure=TOKENS),
+    _kind("decoder, pre, tied", model=_with(PRE, tied=True, init_scale=0.5), replacement=False),
+    _kind("decoder, no norm, no operator", model=BARE, measure=TOKENS, **FULL),
+    _kind("decoder, bfloat16", model=DECODER, products="bfloat16"),
     # Perceptrons
     *(
         _kind(f"mlp, {activation}", model=_with(MLP, activation=activation), measure=TOKENS)
@@ -222,6 +244,7 @@ KINDS = (
             ("transformer", TRANSFORMER, ADAMW, {"products": "bfloat16"}),
             ("transformer, pre, mean", _with(TRANSFORMER, norm="pre", readout="mean"), ADAM, {}),
             ("mlp, epochs", SUM, _with(ADAMW, clip_norm=0.1), {"replacement": False}),
+            ("decoder", _with(PRE, layers=3), ADAMW, {"measure": TOKENS}),
         )
     ),
 )

@@ -58,6 +58,11 @@ def _model(runs: pd.DataFrame) -> str:
                 f"{_words(sorted(chosen.norm.dropna().unique()))}-norm transformer, width "
                 f"{latex.listing(chosen.d_model)}, {latex.listing(chosen.heads)} heads"
             )
+        elif model == "decoder":
+            parts.append(
+                f"causal decoder of {latex.listing(chosen.layers)} layers, width {latex.listing(chosen.d_model)}, "
+                f"{latex.listing(chosen.heads)} heads"
+            )
         else:
             parts.append(
                 f"MLP of depth {latex.listing(chosen.depth)} and width {latex.listing(chosen.width)}"
