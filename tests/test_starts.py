@@ -320,6 +320,7 @@ for run in json.loads(sys.argv[2]):
 """
 
 
+@pytest.mark.long
 def test_a_chain_killed_in_either_run_ends_in_the_same_bits(tmp_path: Path) -> None:
     """SIGKILL while the parent trains, and again while the child does; then the same command to the end."""
     child = subset_of(tiny(1, steps=200), 30, optimiser="kept")
