@@ -19,7 +19,7 @@ from regrok.study.run import Run
 from regrok.tables import cells
 
 LOGGING = {
-    *("max_steps", "memorise_steps", "log_every", "curve_every", "tail_steps", "products"),
+    *("max_steps", "memorise_steps", "log_every", "curve_every", "tail_steps", "stop", "products"),
 }
 """The settings that do not make another training of a run: only logging, cutting off and rounding."""
 
@@ -121,6 +121,7 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "log_every": (point(), point(protocol={"log_every": 50, "curve_every": 100})),
     "curve_every": (point(), point(protocol={"curve_every": 100})),
     "tail_steps": (point(), point(protocol={"tail_steps": 0})),
+    "stop": (point(), point(protocol={"stop": "budget"})),
     "products": (point(), point(protocol={"products": "bfloat16"})),
 }
 """Column → two runs that differ in the setting it shows, and as little else as the types allow."""
@@ -147,7 +148,7 @@ def test_every_field_of_the_types_is_a_column_or_unseen() -> None:
         for each in classes
         for name in marked(each, Role.UNSEEN)
     }
-    assert unseen == {"measure", "measure_every"}
+    assert unseen == {"measure", "measure_every", "keep"}
     assert len({column.name for column in SETTINGS}) == len(SETTINGS)
     assert all(column.meaning for column in SETTINGS)
 
@@ -214,7 +215,10 @@ def test_a_cohort_may_mix_what_today_it_may() -> None:
             *("beta1", "beta2", "eps", "clip_norm"),
         },
         "model": {"init_scale"},
-        "protocol": {"max_steps", "memorise_steps", "tail_steps", "measure", "measure_every"},
+        "protocol": {
+            *("max_steps", "memorise_steps", "tail_steps", "stop"),
+            *("measure", "measure_every", "keep"),
+        },
     } == FREE
 
 

@@ -39,11 +39,13 @@ OTHERS: dict[str, list[Any]] = {
     "protocol.log_every": [50, 100],
     "protocol.curve_every": [100],
     "protocol.tail_steps": [0],
+    "protocol.stop": ["budget"],
     "protocol.products": ["bfloat16"],
 }
 UNSEEN: dict[str, list[Any]] = {
     "protocol.measure": [("logit_max",), ("fourier_low", "norm_groups")],
     "protocol.measure_every": [25, 500],
+    "protocol.keep": [("end",), ("T_grok", 25)],
     "optimiser.momentum": [0.9],  # AdamW has none
 }
 

@@ -265,7 +265,9 @@ def choices(kind: Any, at: str = "") -> set[tuple[str, Any]]:
         return {(at, value) for value in get_args(kind)}
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         for name, field in kind.model_fields.items():
-            found |= choices(field.annotation, f"{at}.{name}".lstrip("."))
+            inner = f"{at}.{name}".lstrip(".")
+            if inner != "start.run":  # a run again
+                found |= choices(field.annotation, inner)
     elif kind is bool:
         return {(at, True), (at, False)}
     else:

@@ -1,10 +1,12 @@
 # From the plan to runs.parquet and curves.parquet.
 #
 # Finished runs go to the run store. No source file is an input of training: its roster names the code, by what that
-# code says, and is rewritten when a run could come out with other bits.
+# code says, and is rewritten when a run could come out with other bits. A job whose runs start from others comes after
+# those that train these.
 rule train:
     input:
         roster=f"{R}/plan/{{job}}.json",
+        parents=lambda wildcards: graph.parents(wildcards.job),
     output:
         f"{R}/trained/{{job}}.json",
     log:

@@ -10,6 +10,7 @@ from regrok.study.written import written_config
 from regrok.training.generations import trained_by
 from regrok.training.loop import train_cohort
 from regrok.training.progress import Lines
+from regrok.training.starts import unfinished
 
 if told():
     warnings.filterwarnings("ignore", message="training runs on torch's own operations")
@@ -20,7 +21,7 @@ with job(snakemake.log[0]):
     require_device(trainer.device)
     first = next(iter(cohorts.values()))[0]
     store = RunStore(STORE, trained_by(first.task.name, first.model.name))
-    missing = [run for runs in cohorts.values() for run in runs if not store.finished(run)]
+    missing = unfinished([run for runs in cohorts.values() for run in runs], store)
     progress = Lines(total=len(missing))
     for cohort, runs in cohorts.items():
         train_cohort(

@@ -66,7 +66,7 @@ class Graph:
 
     @property
     def jobs(self) -> list[str]:
-        """The training jobs."""
+        """The training jobs; those of which others need the runs come first."""
         return [] if self.config.source == "released" else list(self.plan.jobs)
 
     def code(self, job: Job) -> TrainedBy:
@@ -89,6 +89,10 @@ class Graph:
 
     def roster(self, job: str) -> Path:
         return self.results / "plan" / f"{job}.json"
+
+    def parents(self, job: str) -> list[str]:
+        """What the jobs leave that train what this job's runs start from."""
+        return [str(self._trained(name)) for name in self.plan.before(job)]
 
     def missing(self, job: str) -> list[str]:
         """Runs of the job that the store has under no fingerprint that is equal to the present code's."""
@@ -189,12 +193,13 @@ class Graph:
         return self.results / "trained" / f"{job}.json"
 
     def _take_from_store(self, job: str) -> None:
-        """Count the job as done where the store has all of its runs, measured as they are asked for."""
+        """Count the job as done where the store has all its runs, measured as they are asked for, and their states."""
+        from regrok.runs.states import lacks
         from regrok.runs.store import RunStore  # reads parquet, which few builds need here
 
         planned = self.plan.jobs[job]
         store = RunStore(STORE, self.code(planned))
-        if all(store.finished(run) for run in planned.runs):
+        if all(store.finished(run) and not lacks(store, run) for run in planned.runs):
             write_trained(self._trained(job), self.roster(job), planned.runs, store)
 
     def _trained_code(self, job: str) -> Any:

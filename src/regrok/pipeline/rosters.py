@@ -43,9 +43,14 @@ def as_asked(run: Run) -> dict[str, Any]:
     """A run as its roster has it: plain values, without what nothing of it rests on.
 
     How often a run is measured says nothing where nothing is measured; every point stands for it, which any run can
-    have.
+    have. What a later version added is left out where it is null, so that a roster from before still says the same.
     """
     asked = run.model_dump(mode="json")
+    for key in ("stop", "keep"):
+        if asked["protocol"][key] is None:
+            del asked["protocol"][key]
+    if asked["start"] is None:
+        del asked["start"]
     protocol = asked["protocol"]
     if not protocol["measure"]:
         protocol["measure_every"] = protocol["log_every"]

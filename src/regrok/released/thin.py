@@ -6,15 +6,19 @@ import numpy as np
 import pandas as pd
 
 from regrok.measures.events import THRESHOLDS
+from regrok.runs.columns import LOSSES
 
 POINTS = 1000
 """A run with at most this many logged points keeps all of them."""
 
 EVENTS = [
-    f"{event}_{suffix}{kind}"
-    for event in ("T_mem", "T_grok")
-    for suffix in THRESHOLDS
-    for kind in ("", "_previous", "_sustained", "_sustained_previous")
+    *LOSSES,
+    *(
+        f"{event}_{suffix}{kind}"
+        for event in ("T_mem", "T_grok")
+        for suffix in THRESHOLDS
+        for kind in ("", "_previous", "_sustained", "_sustained_previous")
+    ),
 ]
 """Columns of runs.parquet that name a logged step."""
 
@@ -30,7 +34,8 @@ def rule(points: int = POINTS) -> str:
     return (
         f"A run with at most {points:,} logged points keeps all of them. A longer one keeps every k-th, k the smallest "
         f"number that leaves at most {points:,}; and besides those its first and last point, every point that "
-        "runs.parquet names (T_mem and T_grok at each threshold, the evaluation before, the lasting crossing), and "
+        "runs.parquet names (T_mem and T_grok at each threshold, the evaluation before, the lasting crossing; where "
+        "generalisation was lost and regained), and "
         "every point at which more than loss, accuracy and V was measured."
     )
 

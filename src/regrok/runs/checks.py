@@ -14,9 +14,9 @@ import pandas as pd
 import pandera.pandas as pa
 
 from regrok.errors import RegrokError
-from regrok.measures.events import OUTCOMES, THRESHOLDS
+from regrok.measures.events import NOT_STARTED, OUTCOMES, THRESHOLDS
 from regrok.runs.arithmetic import kinds
-from regrok.runs.columns import CROSSINGS
+from regrok.runs.columns import CROSSINGS, LOSSES
 from regrok.runs.frames import Frames
 from regrok.study.words import INCONCLUSIVE, NO_SUCH_RUN, OUT_OF_SCOPE
 
@@ -32,9 +32,9 @@ def _times() -> dict[str, pa.Column]:
             NOT_NEGATIVE,
             nullable=True,
             coerce=True,
-            required=not name.endswith("_sustained_previous"),
+            required=not (name.endswith("_sustained_previous") or name in LOSSES),
         )
-        for name in (*CROSSINGS, "T_mem", "T_grok")
+        for name in (*CROSSINGS, *LOSSES, "T_mem", "T_grok")
     }
 
 
@@ -44,7 +44,7 @@ RUNS = pa.DataFrameSchema(
         "cell": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{10}$")),
         "cohort": pa.Column(str),
         "seed": pa.Column(int, NOT_NEGATIVE),
-        "outcome": pa.Column(str, pa.Check.isin(OUTCOMES)),
+        "outcome": pa.Column(str, pa.Check.isin((*OUTCOMES, NOT_STARTED))),
         "steps": pa.Column(int, NOT_NEGATIVE),
         "max_steps": pa.Column(int, pa.Check.ge(1)),
         "train_size": pa.Column(int, pa.Check.ge(1)),
@@ -55,6 +55,9 @@ RUNS = pa.DataFrameSchema(
         "delay": pa.Column(float, nullable=True, coerce=True),
         "train_accuracy_max": pa.Column(float, SHARE, nullable=True),
         "validation_accuracy_max": pa.Column(float, SHARE, nullable=True),
+        "validation_accuracy_late": pa.Column(
+            float, SHARE, nullable=True, coerce=True, required=False
+        ),
         "V_0": pa.Column(float, NOT_NEGATIVE, nullable=True),
         "wall_seconds": pa.Column(float, NOT_NEGATIVE),
         **_times(),
@@ -183,6 +186,9 @@ def claims(
             problems.append(
                 f"claim {entry['id']}: judged without a run of {', '.join(entry['experiments'])}"
             )
+    # A run that others start from is used by them; one that could not be started, by nothing.
+    used |= set(frames.runs.get("start_run", pd.Series(dtype=object)).dropna())
+    used |= set(frames.runs.loc[frames.runs["outcome"] == NOT_STARTED, "run_id"])
     unused = set(frames.runs["run_id"]) - used
     problems += [f"run {id_}: read by no fit" for id_ in sorted(unused)]
     return problems

@@ -18,11 +18,20 @@ NAMES: dict[str, Entry] = {
     "condition": ("", "runs that differ in seed, logging, budget and precision alone share it: 10 hexadecimal digits"),
     "cohort": ("", "the runs that were trained side by side; it changes no number"),
     "seed": ("", "seed of initialisation, split (unless split_seed is given) and batch order"),
+    "start_run": ("", "the run from whose state this one began; empty for one with an initialisation of its own"),
+    "start_at": ("", "the moment of that run: end, T_grok, or one of its steps"),
+    "start_optimiser": ("", "kept or fresh: whether the optimiser's averages and step counts went on"),
+    "start_examples": ("", "seen: the first train_size of that run's training set; own: the task's"),
+    "start_validation": ("", "of seen examples: left_out (all others) or unseen (that run's validation set)"),
 }  # fmt: skip
 """What names a run."""
 
 RESULTS: dict[str, Entry] = {
-    "outcome": ("", "grokked, memorised only, never memorised, collapsed or diverged"),
+    "outcome": (
+        "",
+        ("grokked, memorised only, never memorised, collapsed or diverged; or not started, where the run was to start "
+        "from a moment of another one at which that never was"),
+    ),
     "T_mem": ("step", "first logged step with train accuracy ≥ .99; empty when there is none"),
     "T_grok": ("step", "first logged step with validation accuracy ≥ .99; empty when there is none"),
     "delay": ("step", "T_grok − T_mem; empty when either is"),
@@ -40,6 +49,23 @@ RESULTS: dict[str, Entry] = {
     "validation_accuracy_max": ("", "largest validation accuracy that was logged"),
     "train_loss_final": ("nat", "mean cross-entropy on training examples at the last evaluation"),
     "validation_loss_final": ("nat", "mean cross-entropy on validation examples at the last evaluation"),
+    "T_lost": (
+        "step",
+        ("first evaluation after T_grok of the first stretch of evaluations with validation accuracy < .90 that lasts "
+        "1,000 steps or more; empty when there is none. This column and the four after it are absent from frames that "
+        "were released before them"),
+    ),
+    "T_lost_previous": ("step", "the evaluation before T_lost; the loss lies between the two"),
+    "T_regained": (
+        "step",
+        ("first evaluation after T_lost of the first stretch with validation accuracy ≥ .90 that lasts 1,000 steps or "
+        "more; empty when there is none"),
+    ),
+    "T_regained_previous": ("step", "the evaluation before T_regained; the recovery lies between the two"),
+    "validation_accuracy_late": (
+        "",
+        ("median validation accuracy over the last tenth of max_steps; empty for a run that ended before max_steps"),
+    ),
     "wall_seconds": ("s", "the run's share of the time of the job that trained it"),
     "device": ("", "what trained it: processor with native or reference kernels, or the GPU's name"),
     "processor": ("", "name of the processor or GPU that trained it; empty for runs from before it was kept"),
@@ -110,3 +136,6 @@ CROSSINGS: tuple[str, ...] = tuple(
     name for column in RESULTS if "<threshold>" in column for name in spelt_out(column)
 )
 """The columns that name a logged step at which a threshold was crossed, or the one before."""
+
+LOSSES: tuple[str, ...] = ("T_lost", "T_lost_previous", "T_regained", "T_regained_previous")
+"""The columns that name a logged step at which generalisation was lost or regained, or the one before."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from regrok.errors import RegrokError
 from regrok.files import read_parquet
+from regrok.measures.events import NOT_STARTED
 from regrok.study.words import FRAMES
 
 NAMES = FRAMES
@@ -30,10 +31,13 @@ class Frames:
     def of(self, *experiments: str) -> Frames:
         """The part that the named experiments use; their runs gain the columns `experiment` and `arm`.
 
-        A run that serves two of them has a row for each.
+        A run that serves two of them has a row for each. One that was not started is left out.
         """
         members = self.experiments[self.experiments["experiment"].isin(experiments)]
         runs = members.drop(columns="cell").merge(self.runs, on="run_id", how="inner")
+        if (absent := runs["outcome"] == NOT_STARTED).any():
+            members = members[~members["run_id"].isin(runs.loc[absent, "run_id"])]
+            runs = runs[~absent]
         ids = set(runs["run_id"])
         return Frames(
             runs=runs.reset_index(drop=True),
@@ -41,6 +45,16 @@ class Frames:
             experiments=members.reset_index(drop=True),
             spectra=self.spectra[self.spectra["run_id"].isin(ids)].reset_index(drop=True),
         )
+
+
+def started(frames: Frames) -> Frames:
+    """The frames without the runs that were not started: a cell of such runs alone is none, for whatever reads it."""
+    runs = frames.runs
+    absent = set(runs.loc[runs["outcome"] == NOT_STARTED, "run_id"]) if "outcome" in runs else set()
+    if not absent:
+        return frames
+    parts = {name: getattr(frames, name) for name in NAMES}
+    return Frames(**{name: part[~part["run_id"].isin(absent)] for name, part in parts.items()})
 
 
 def load(folder: Path | str) -> Frames:

@@ -16,11 +16,11 @@ import pandas as pd
 
 from regrok.errors import RegrokError
 from regrok.files import write_parquet
-from regrok.measures.events import unless_exploded
+from regrok.measures.events import NOT_STARTED, unless_exploded
 from regrok.runs.rows import run_row
 from regrok.runs.store import RunStore, StoredRun, columns_of
 from regrok.study.run import Run
-from regrok.study.sizes import task_info
+from regrok.study.sizes import run_info
 
 SPECTRA_COLUMNS = ["run_id", "step", "kind", "index", "power"]
 
@@ -41,12 +41,14 @@ def row(stored: StoredRun, run: Run | None = None, cohort: str | None = None) ->
     made = run_row(
         run,
         stored.curve,
-        task_info(run.task),
+        run_info(run),
         facts["parameters"],
         facts["collapsed"],
         facts["diverged"],
     )
     made["outcome"] = unless_exploded(made["outcome"], made["V_0"], made["V_final"])
+    if facts.get("not_started"):
+        made["outcome"] = NOT_STARTED
     made["cohort"] = cohort or facts["cohort"]
     made |= {name: facts[name] for name in ("wall_seconds", "device", "trainer")}
     return made | {name: facts.get(name) for name in ("processor", "arithmetic")}

@@ -20,7 +20,20 @@ def settings_columns(run: Run) -> dict[str, Any]:
         "cell": run.cell,
         "condition": run.condition,
         "seed": run.seed,
+        **start_columns(run),
         **{column.name: column.of(run) for column in SETTINGS if column.field},
+    }
+
+
+def start_columns(run: Run) -> dict[str, Any]:
+    """What the run starts from, all words; None each for a run with an initialisation of its own."""
+    start = run.start
+    return {
+        "start_run": None if start is None else start.run.run_id,
+        "start_at": None if start is None else str(start.at),
+        "start_optimiser": None if start is None else start.optimiser,
+        "start_examples": None if start is None else start.examples,
+        "start_validation": None if start is None else start.validation,
     }
 
 
@@ -37,9 +50,13 @@ def _last(values: pd.Series) -> float:
 
 
 def result_columns(
-    curve: pd.DataFrame, parameters: int, collapsed: bool = False, diverged: bool = False
+    curve: pd.DataFrame,
+    parameters: int,
+    collapsed: bool = False,
+    diverged: bool = False,
+    budget: float = math.inf,
 ) -> dict[str, Any]:
-    """Events, outcome and norms from the curve alone.
+    """Events, outcome and norms from the curve alone. budget: steps, for what is taken over the last part of them.
 
     RMS is sqrt(V / number of parameters), paper B's norm; V is paper A's.
     """
@@ -48,6 +65,7 @@ def result_columns(
     columns: dict[str, Any] = dict(
         events.event_columns(steps, train.to_numpy(), validation.to_numpy())
     )
+    columns |= events.loss_columns(steps, validation.to_numpy(), budget)
     columns["outcome"] = events.outcome(
         memorised=not math.isnan(columns["T_mem"]),
         grokked=not math.isnan(columns["T_grok"]),
@@ -85,5 +103,5 @@ def run_row(
         "train_size": info.train_size,
         "validation_size": info.validation_size,
         "parameters": parameters,
-        **result_columns(curve, parameters, collapsed, diverged),
+        **result_columns(curve, parameters, collapsed, diverged, run.protocol.max_steps),
     }

@@ -2,6 +2,7 @@
 
     results/store/<fingerprint>/<run_id>.parquet          a finished run: its curve; settings and facts as metadata
     results/store/<fingerprint>/<run_id>.checkpoint       where an unfinished run stood
+    results/store/<fingerprint>/<run_id>.<when>.state.npz  what another run starts from (`regrok.runs.states`)
     results/store/<fingerprint>/<name>.damaged-1          a file that could not be read, set aside
 
 The fingerprint is that of the code that trained the run (`regrok.training.fingerprint`). Runs are written under the
@@ -40,8 +41,9 @@ SPECTRA_KEY = b"regrok.spectra"
 FACTS = ("parameters", "collapsed", "diverged", "cohort", "wall_seconds", "device", "trainer")
 """What a row of runs.parquet needs beside settings and curve."""
 
-LATER_FACTS = ("processor", "arithmetic", "points")
-"""What is kept besides, where the run was stored after these were: what computed it, logged points of its curve."""
+LATER_FACTS = ("processor", "arithmetic", "points", "not_started")
+"""What is kept besides, where the run was stored after these were: what computed it, logged points of its curve. And,
+of a run alone that starts from another: that it could not, since that one never was at the moment asked for."""
 
 
 @dataclass(frozen=True)

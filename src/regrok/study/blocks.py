@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from regrok.study.base import Count, Seed, Strict
 from regrok.study.changes import Change
+from regrok.study.start import Origin
 from regrok.study.words import Scale
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -48,6 +49,8 @@ class Arm(Strict):
     """Grid axes of this arm alone, added to the experiment's; the same key replaces it."""
     seeds: Seeds | None = None
     """Seeds of this arm alone."""
+    start: Origin | None = None
+    """What this arm's runs start from; a null that is written out: their own initialisation."""
 
 
 class AtScale(Strict):
@@ -63,6 +66,8 @@ class AtScale(Strict):
     """Another grid."""
     seeds: Seeds | None = None
     """Other seeds."""
+    start: Origin | None = None
+    """Another start; a null that is written out: the runs' own initialisation."""
 
 
 class Experiment(Strict):
@@ -86,6 +91,8 @@ class Experiment(Strict):
     """Dotted key → values; the cells are all their combinations."""
     seeds: Seeds
     """One run of every cell per seed."""
+    start: Origin | None = None
+    """The runs from whose state these begin; null: from their own initialisation."""
     scales: dict[Scale, AtScale]
     """The scales at which it runs; one that is not listed does not run it."""
 

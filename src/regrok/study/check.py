@@ -7,7 +7,7 @@ from regrok.errors import RegrokError
 from regrok.study.blocks import Config, Experiment
 from regrok.study.changes import known_keys
 from regrok.study.estimands import unestimated_evidence
-from regrok.study.expand import Cell, cells, settings_block
+from regrok.study.expand import Cell, cells, family, settings_block
 from regrok.study.messages import nearest
 from regrok.study.options import option_problems, unread
 from regrok.study.sizes import least_bytes
@@ -37,6 +37,7 @@ def _names(config: Config) -> Iterator[str]:
             yield from refers(f"settings.{name}.like", "settings block", block.like)
     for name, experiment in config.experiments.items():
         yield from _experiment(f"experiments.{name}", experiment, refers)
+        yield from _starts(config, name)
     for name in config.only:
         yield from _reference(config.experiments)("only", "experiment", name)
         if name in config.experiments and not config.runs_here(name):
@@ -60,20 +61,43 @@ def _reference(known: Any) -> Reference:
     return refers
 
 
+def _starts(config: Config, name: str) -> Iterator[str]:
+    """Starts from no experiment of the same study, or by keys that no run has."""
+    own = config.study_of(name)
+    known = [each for each in config.experiments if config.study_of(each) == own]
+    for where, part in _parts(f"experiments.{name}", config.experiments[name]):
+        if part.start is not None:
+            path = f"{where}.start"
+            yield from _reference(known)(
+                f"{path}.experiment", "experiment of the study", part.start.experiment
+            )
+            for key, given in (("cell", part.start.cell), ("same", part.start.same)):
+                for each in given:
+                    yield from _reference(known_keys())(f"{path}.{key}", "key", each)
+
+
+def _parts(path: str, experiment: Experiment) -> Iterator[tuple[str, Any]]:
+    """The experiment, what its scales do differently, and the arms of each of these, with their dotted keys."""
+    parts: list[tuple[str, Any]] = [(path, experiment)]
+    parts += [(f"{path}.scales.{scale}", at) for scale, at in experiment.scales.items()]
+    for where, part in parts:
+        yield where, part
+    for where, part in parts:
+        yield from ((f"{where}.arms.{arm.name}", arm) for arm in part.arms or ())
+
+
 def _experiment(path: str, experiment: Experiment, refers: Reference) -> Iterator[str]:
     yield from refers(f"{path}.settings", "settings block", experiment.settings)
     if not experiment.scales:
         yield f"{path}.scales = {{}}: no scale runs it; list at least one of {', '.join(SCALES)}."
-    parts: list[tuple[str, Any]] = [(path, experiment)]
     for scale, at in experiment.scales.items():
-        parts.append((f"{path}.scales.{scale}", at))
         if at.settings is not None:
             yield from refers(f"{path}.scales.{scale}.settings", "settings block", at.settings)
-    for where, part in list(parts):
-        names = [arm.name for arm in part.arms or ()]
+    parts = list(_parts(path, experiment))
+    for where, part in parts:
+        names = [arm.name for arm in getattr(part, "arms", None) or ()]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"{where}.arms: the name '{name}' is given twice; each arm needs its own."
-        parts += [(f"{where}.arms.{arm.name}", arm) for arm in part.arms or ()]
     for where, part in parts:
         for seed in sorted({s for s in part.seeds or () if part.seeds.count(s) > 1}):
             yield f"{where}.seeds: the seed {seed} is given twice; seeds must differ."
@@ -97,10 +121,13 @@ def _cells(config: Config) -> Iterator[str]:
     for name, experiment in config.experiments.items():
         alone = config.model_copy(update={"experiments": {name: experiment}})
         for scale in experiment.scales:
+            parents = family(config, scale)
             try:
                 for cell in cells(alone, scale):
                     if scale == config.scale:
                         _refuse_too_large(cell, config)
+                    for seed in cell.seeds if cell.start is not None else ():
+                        parents.run(cell, seed)
             except RegrokError as error:
                 for line in str(error).splitlines():
                     complaint = line.partition(": ")[2]

@@ -120,11 +120,13 @@ def prior_steps(run: Run) -> int:
     (2603.13331, README; 1,182/λ + 884 steps), scaled by 1e-3/η, then the tail. SGD with λ ≥ 1: V
     falls as exp(−2ηλt/(1 − momentum)) in A's S8; a collapse shows once it has fallen 10⁵-fold.
     Parity with about A's 25,000 samples: its S10 (at most 320 steps), then the tail. Any other run
-    may not grok, or nobody has measured when: the whole budget.
+    may not grok, or nobody has measured when: the whole budget, as for one that stops there.
     """
     optimiser, tail = run.optimiser, run.protocol.tail_steps
     decay, rate = optimiser.weight_decay, optimiser.learning_rate
     steps = float(run.protocol.max_steps)
+    if run.protocol.stop == "budget":
+        return run.protocol.max_steps
     if run.task.name == "modular" and optimiser.name == "adamw" and 0.01 < decay <= 1:
         steps = (1182 / decay + 884) * 1e-3 / rate + tail
     elif optimiser.name == "sgd" and decay >= 1:

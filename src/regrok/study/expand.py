@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from regrok.errors import RegrokError
-from regrok.study.blocks import Arm, Config
+from regrok.study.blocks import Arm, AtScale, Config, Experiment
 from regrok.study.changes import Partial, apply
 from regrok.study.messages import explain
 from regrok.study.run import Settings
+from regrok.study.start import Family, Origin
 from regrok.study.words import Scale
 
 
@@ -22,6 +23,8 @@ class Cell(NamedTuple):
     """Name of the arm; empty where the experiment has none."""
     settings: Settings
     seeds: list[int]
+    start: Origin | None = None
+    """Where its runs begin, if not with an initialisation of their own."""
 
 
 def settings_block(config: Config, name: str) -> Partial:
@@ -39,8 +42,15 @@ def settings_block(config: Config, name: str) -> Partial:
     return settings
 
 
-def cells(config: Config, scale: Scale) -> Iterator[Cell]:
+def family(config: Config, scale: Scale) -> Family:
+    """What finds the parents of the configuration's runs, also in experiments that this build leaves out."""
+    return Family(lambda: cells(config, scale, everything=True))
+
+
+def cells(config: Config, scale: Scale, everything: bool = False) -> Iterator[Cell]:
     """Every cell of every experiment that runs at `scale`, in the order of the file.
+
+    everything: also of experiments that this build leaves out (`only`).
 
     The settings block comes first, then the experiment's change, the scale's, the arm's and the
     grid's; each has the last word on the keys that it lists.
@@ -51,7 +61,9 @@ def cells(config: Config, scale: Scale) -> Iterator[Cell]:
     """
     for name, experiment in config.experiments.items():
         at = experiment.scales.get(scale)
-        if at is None or (scale == config.scale and not config.runs_here(name)):
+        if at is None:
+            continue
+        if scale == config.scale and not (everything or config.runs_here(name)):
             continue
         block = at.settings or experiment.settings
         start = settings_block(config, block)
@@ -68,7 +80,14 @@ def cells(config: Config, scale: Scale) -> Iterator[Cell]:
                 where += f", arm '{arm.name}'" if arm.name != "-" else ""
                 where += "".join(f", {key} = {value!r}" for key, value in values.items())
                 settings = complete(apply(bare, _nested(values)), where)
-                yield Cell(name, arm.name if arm.name != "-" else "", settings, seeds)
+                called = arm.name if arm.name != "-" else ""
+                yield Cell(name, called, settings, seeds, _origin(experiment, at, arm))
+
+
+def _origin(*parts: Experiment | AtScale | Arm) -> Origin | None:
+    """The last start that is written out, if that is not null."""
+    written = [part.start for part in parts if "start" in part.model_fields_set]
+    return written[-1] if written else None
 
 
 def _nested(values: dict[str, Any]) -> Partial:

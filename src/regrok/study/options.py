@@ -79,12 +79,24 @@ def unread(config: Config, scale: Scale) -> Iterator[str]:
     A configuration without fits makes nothing of its runs, and is not complained of.
     """
     named = {experiment for fit in config.fits.values() for experiment in fit.experiments}
+    named |= started_from(config)
     for name, experiment in config.experiments.items():
         if config.fits and scale in experiment.scales and name not in named:
             yield (
                 f"experiments.{name}: runs at scale {scale}, and no fit reads its runs; "
                 "list it under the experiments of a fit."
             )
+
+
+def started_from(config: Config) -> set[str]:
+    """The experiments from which runs of others start."""
+    found: set[str] = set()
+    for experiment in config.experiments.values():
+        scales = list(experiment.scales.values())
+        arms = [*(experiment.arms or ()), *(arm for at in scales for arm in at.arms or ())]
+        starts = [experiment.start, *(part.start for part in scales), *(arm.start for arm in arms)]
+        found |= {start.experiment for start in starts if start is not None}
+    return found
 
 
 def modules(folder: str) -> list[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
 from regrok.study import cost
 from regrok.study.columns import FREE
-from regrok.study.expand import cells
+from regrok.study.expand import cells, family
 from regrok.study.run import Run, digest
 from regrok.study.words import SCALES
 
@@ -44,8 +45,14 @@ class Job:
     """
 
     name: str
-    """`modular-p97-transformer-0`: what is trained, and the part."""
+    """`modular-p97-transformer-0`: what is trained, and the part. `modular-p97-transformer-start1-0`: the same of
+    runs that start from others, whose own start from none."""
     cohorts: tuple[Cohort, ...]
+
+    @property
+    def generation(self) -> int:
+        """That of all its runs: how many runs must be trained one after the other before one of them."""
+        return self.cohorts[0].runs[0].generation
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -57,11 +64,23 @@ class Plan:
     """What one configuration trains."""
 
     runs: dict[str, Run]
-    """run_id → run; `protocol.measure` is the union over the experiments that share the run."""
+    """run_id → run; `protocol.measure` is the union over the experiments that share the run, and `protocol.keep` over
+    the runs that start from it."""
     cohorts: dict[str, Cohort]
     jobs: dict[str, Job]
+    """Those whose runs others start from come first."""
     membership: list[dict[str, str]] = field(repr=False)
-    """One row per experiment and run: experiment, arm, run_id, cell."""
+    """One row per experiment and run: experiment, arm, run_id, cell. A run from which others start, of an experiment
+    that this build leaves out, has none."""
+
+    def before(self, job: str) -> list[str]:
+        """The jobs that train what this job's runs start from."""
+        starts = [run.start for run in self.jobs[job].runs if run.start is not None]
+        return sorted({self._job_of[start.run.run_id] for start in starts})
+
+    @cached_property
+    def _job_of(self) -> dict[str, str]:
+        return {run.run_id: name for name, job in self.jobs.items() for run in job.runs}
 
     @property
     def experiments(self) -> pd.DataFrame:
@@ -79,14 +98,24 @@ def make_plan(config: Config) -> Plan:
     """
     runs: dict[str, Run] = {}
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for experiment, arm, settings, seeds in cells(config, config.scale):
-        for seed in seeds:
-            run = Run.model_construct(**dict(settings), seed=seed)
-            runs[run.run_id] = _shared(runs.get(run.run_id), run)
-            row = {"experiment": experiment, "arm": arm, "run_id": run.run_id, "cell": run.cell}
-            rows[experiment, arm, run.run_id] = row
+    parents = family(config, config.scale)
+    for cell in cells(config, config.scale):
+        for seed in cell.seeds:
+            run = parents.run(cell, seed)
+            for each in _with_parents(run):
+                runs[each.run_id] = _shared(runs.get(each.run_id), each)
+            row = {"experiment": cell.experiment, "arm": cell.arm}
+            row |= {"run_id": run.run_id, "cell": run.cell}
+            rows[cell.experiment, cell.arm, run.run_id] = row
     cohorts = _cohorts(runs.values(), config.trainer.cohort_parts)
     return Plan(runs, cohorts, _jobs(cohorts.values()), list(rows.values()))
+
+
+def _with_parents(run: Run) -> Iterator[Run]:
+    """The run and all that it starts from, each of these keeping what the next one begins with."""
+    yield run
+    if run.start is not None:
+        yield from _with_parents(run.start.parent)
 
 
 def refuse_empty(plan: Plan, config: Config) -> None:
@@ -110,14 +139,27 @@ def _shared(first: Run | None, second: Run) -> Run:
     if one.measure and other.measure:
         every = math.gcd(one.measure_every, other.measure_every)
     measure = tuple(sorted({*one.measure, *other.measure}))
-    protocol = one.model_copy(update={"measure": measure, "measure_every": every})
+    protocol = one.keeping(other.keep or ()).model_copy(
+        update={"measure": measure, "measure_every": every}
+    )
     return first.model_copy(update={"protocol": protocol})
 
 
 def signature(run: Run) -> str:
     """6 hexadecimal digits, shared by the runs that may be trained side by side."""
-    common = run.model_dump(mode="json", exclude_none=True, exclude={"seed": True, **FREE})
-    return digest(common, 6)
+    common = run.model_dump(
+        mode="json", exclude_none=True, exclude={"seed": True, "start": True, **FREE}
+    )
+    return digest(common | _drawn(run), 6)
+
+
+def _drawn(run: Run) -> dict[str, Any]:
+    """What else decides the sizes of the run's sets: the tasks of those whose examples it goes on with."""
+    if run.start is None or run.start.examples == "own":
+        return {}
+    parent = run.start.run
+    seen = {"task": parent.task.model_dump(mode="json", exclude_none=True), **_drawn(parent)}
+    return {"seen": seen, "validation": run.start.validation}
 
 
 def cohort_name(run: Run, parts: int) -> str:
@@ -129,14 +171,21 @@ def cohort_name(run: Run, parts: int) -> str:
     """
     task = run.task
     what = task.operation if task.name == "modular" else task.name
+    kind = f"{what}-{_size(run)}-{run.model.name}-{run.optimiser.name}{_begun(run)}"
     part = (run.seed + int(run.cell, 16)) % parts
-    return f"{what}-{_size(run)}-{run.model.name}-{run.optimiser.name}-{signature(run)}-{part}"
+    return f"{kind}-{signature(run)}-{part}"
 
 
 def job_name(cohort: Cohort) -> str:
     """The job that trains the cohort; it follows from the cohort alone, so that another cohort moves none."""
     run = cohort.runs[0]
-    return f"{run.task.name}-{_size(run)}-{run.model.name}-{cohort.part}"
+    return f"{run.task.name}-{_size(run)}-{run.model.name}{_begun(run)}-{cohort.part}"
+
+
+def _begun(run: Run) -> str:
+    """What says in a name that runs start from others. All runs of a job are of one generation, so no job waits for
+    itself."""
+    return f"-start{run.generation}" if run.generation else ""
 
 
 def _size(run: Run) -> str:
@@ -154,7 +203,8 @@ def _jobs(cohorts: Iterable[Cohort]) -> dict[str, Job]:
     members: dict[str, list[Cohort]] = {}
     for cohort in cohorts:
         members.setdefault(job_name(cohort), []).append(cohort)
-    return {name: Job(name, tuple(members[name])) for name in sorted(members)}
+    made = [Job(name, tuple(members[name])) for name in sorted(members)]
+    return {job.name: job for job in sorted(made, key=lambda job: job.generation)}
 
 
 def _tail(name: str) -> tuple[str, int]:
@@ -188,7 +238,7 @@ def plan_frame(
     for cohort in plan.cohorts.values():
         job = job_name(cohort)
         for run in cohort.runs:
-            mine = served[run.run_id]
+            mine = served.get(run.run_id, [])
             steps = past.steps(run)
             per_step = past.seconds_per_step(cohort.name, run, rate)
             rows.append(
@@ -214,9 +264,9 @@ def plan_frame(
 
 def _flat(run: Run) -> dict[str, Any]:
     """`task.p`, `optimiser.weight_decay` … of one run."""
-    nested = run.model_dump(exclude={"seed"})
+    nested = run.model_dump(exclude={"seed", "start"})
     return {
-        f"{block}.{key}": ", ".join(value) if isinstance(value, tuple) else value
+        f"{block}.{key}": ", ".join(map(str, value)) if isinstance(value, tuple) else value
         for block, keys in nested.items()
         for key, value in keys.items()
     }

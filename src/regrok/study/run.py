@@ -7,6 +7,7 @@ version can add such a field without renaming every finished run.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -33,6 +34,9 @@ Observable = Literal[
 
 BLOCKS = ("task", "model", "optimiser", "protocol")
 """The blocks of a run's settings."""
+
+Point = Literal["end", "T_grok"] | SomeSteps
+"""A moment of a run: its last step, the step of its T_grok, or a given logged step after the first."""
 
 TOKENS_ONLY = ("fourier_low", "fourier_high", "embedding_spectrum")
 """Observables that are spectra over residues."""
@@ -106,10 +110,14 @@ class Protocol(Strict):
     """Steps between full evaluations, a multiple of log_every."""
     tail_steps: Annotated[Steps, Unit("step"), Role.FREE, Role.LOGGING]
     """Steps trained on after T_grok, a multiple of log_every."""
+    stop: Annotated[Literal["budget"] | None, Role.FREE, Role.LOGGING] = None
+    """budget: a run that groks trains on until max_steps, as one must that begins grokked; null: until tail_steps."""
     measure: Annotated[tuple[Observable, ...], Field(strict=False), Role.FREE, Role.UNSEEN]
     """Observables beyond loss, accuracy and V; they do not change the run."""
     measure_every: Annotated[SomeSteps, Unit("step"), Role.FREE, Role.UNSEEN]
     """Steps between measurements, a multiple of log_every."""
+    keep: Annotated[tuple[Point, ...] | None, Field(strict=False), Role.FREE, Role.UNSEEN] = None
+    """Moments of which weights and optimiser are kept in the run store; null: those that other runs start from."""
     products: Annotated[Literal["float32", "bfloat16"], Role.LOGGING]
     """Precision of the matrix products."""
 
@@ -124,7 +132,28 @@ class Protocol(Strict):
             )
         if len(set(self.measure)) < len(self.measure):
             raise ValueError(f"measure = {list(self.measure)} names an observable twice")
+        for point in self.keep or ():
+            if problem := self.unreached(point):
+                raise ValueError(f"keep = {list(self.keep or ())}: {problem}")
         return self
+
+    def keeping(self, points: Iterable[Point]) -> "Protocol":
+        """The protocol with these moments among those that it keeps, in one order however they came together."""
+        every = {*(self.keep or ()), *points}
+        kept = tuple(sorted(every, key=lambda point: (isinstance(point, str), point)))
+        return self.model_copy(update={"keep": kept or None})
+
+    def unreached(self, point: Point) -> str | None:
+        """Why no run of this protocol can be at `point` when it is logged; None where one can."""
+        if not isinstance(point, int):
+            return None
+        if point > self.max_steps:
+            return f"step {point} is beyond max_steps = {self.max_steps}"
+        if point % self.log_every:
+            return (
+                f"step {point} is not logged: it is not a multiple of log_every = {self.log_every}"
+            )
+        return None
 
     def _between_logs(self, key: str) -> str:
         steps, every = getattr(self, key), self.log_every
@@ -203,7 +232,12 @@ class Settings(Strict):
 
     def identity(self) -> dict[str, Any]:
         """All that can change a run's numbers, as plain JSON values without nulls: no setting of Role.UNSEEN."""
-        return self.model_dump(mode="json", exclude_none=True, exclude=self._bearing(Role.UNSEEN))
+        return self._plain(Role.UNSEEN)
+
+    def _plain(self, *roles: Role) -> dict[str, Any]:
+        """As plain values without nulls, without what a run starts from and without settings of these roles."""
+        left_out: dict[str, Any] = {"start": True, **self._bearing(*roles)}
+        return self.model_dump(mode="json", exclude_none=True, exclude=left_out)
 
     def _bearing(self, *roles: Role) -> dict[str, set[str]]:
         """Block → its fields that bear one of the roles."""
@@ -213,23 +247,61 @@ class Settings(Strict):
         }
 
 
+class Start(Strict):
+    """Another run's state, from which a run begins in place of an initialisation of its own."""
+
+    run: "Run"
+    """The run that is trained first."""
+    at: Point
+    """When: at the parent's end, at its T_grok, or at one of its logged steps."""
+    optimiser: Literal["kept", "fresh"]
+    """kept: the optimiser's averages and its count of steps go on, so bias correction and warm-up are not repeated,
+    and so does the count of the batch stream; fresh: all begin at 0."""
+    examples: Literal["seen", "own"]
+    """seen: the first train_size of the parent's own shuffled training set; own: the task's, drawn by the seed."""
+    validation: Literal["left_out", "unseen"] | None = None
+    """Of seen examples: left_out validates on all that it does not train on, also what the parent trained on;
+    unseen on the parent's validation set alone. Null with own examples."""
+    seed: Seed | None = None
+    """Seed of the parent where all runs of a cell start from one; null: the run's own."""
+
+    @property
+    def parent(self) -> "Run":
+        """The run that is trained first, keeping what this start takes of it."""
+        return self.run.model_copy(update={"protocol": self.run.protocol.keeping((self.at,))})
+
+    def named(self, **parent: str) -> dict[str, Any]:
+        """What the start adds to an identity: itself, with its parent by a name."""
+        return parent | self.model_dump(mode="json", exclude_none=True, exclude={"run": True})
+
+
 class Run(Settings):
     """One training."""
 
     seed: Seed
     """Seed of the run's three streams: initialisation, split, batch order."""
+    start: Start | None = None
+    """What the run begins from; null: its own initialisation."""
 
     @property
     def run_id(self) -> str:
         """12 hexadecimal digits: a hash of what can change the run's numbers, and only that."""
         return digest(self.identity(), 12)
 
+    def identity(self) -> dict[str, Any]:
+        """As of settings, with the seed, and the parent by its run_id."""
+        begun = {} if self.start is None else {"start": self.start.named(run=self.start.run.run_id)}
+        return self._plain(Role.UNSEEN) | begun
+
     @property
     def cell(self) -> str:
-        """10 hexadecimal digits, shared by the runs that differ in seed alone."""
-        identity = self.identity()
+        """10 hexadecimal digits, shared by the runs that differ in seed alone (and whose parents do)."""
+        identity = self.identity() | self._cell_of_parent()
         del identity["seed"]
         return digest(identity, 10)
+
+    def _cell_of_parent(self) -> dict[str, Any]:
+        return {} if self.start is None else {"start": self.start.named(cell=self.start.run.cell)}
 
     @property
     def condition(self) -> str:
@@ -237,8 +309,14 @@ class Run(Settings):
 
         Two runs of one condition and one seed repeat the same training, logged, cut off or rounded in another way.
         """
-        left_out = self._bearing(Role.UNSEEN, Role.LOGGING)
-        settings = self.model_dump(
-            mode="json", exclude_none=True, exclude={"seed": True, **left_out}
-        )
+        settings = self._plain(Role.UNSEEN, Role.LOGGING) | self._cell_of_parent()
+        del settings["seed"]
         return digest(settings, 10)
+
+    @property
+    def generation(self) -> int:
+        """0 for a run with an initialisation of its own, 1 for one that starts from such a run, and so on."""
+        return 0 if self.start is None else 1 + self.start.run.generation
+
+
+Start.model_rebuild()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from regrok.errors import RegrokError
@@ -39,6 +39,22 @@ def task_info(task: Task) -> TaskInfo:
     if task.name not in SIZES:
         raise RegrokError(f"task.name = '{task.name}' has no sizes in regrok.study.sizes")
     return SIZES[task.name](task)
+
+
+def run_info(run: Run) -> TaskInfo:
+    """The sizes of a run's data: its task's, but for what it validates on where it trains on what its parent saw."""
+    info, start = task_info(run.task), run.start
+    if start is None or start.examples == "own":
+        return info
+    parent = run_info(start.run)
+    left_out = parent.train_size - info.train_size if start.validation == "left_out" else 0
+    return replace(info, validation_size=parent.validation_size + left_out)
+
+
+def source(run: Run) -> Run:
+    """The run whose task and seed draw the run's examples: itself, or the ancestor that has seen them first."""
+    start = run.start
+    return run if start is None or start.examples == "own" else source(start.run)
 
 
 def residues(task: Modular) -> TaskInfo:
@@ -86,7 +102,7 @@ def mirrored(run: Run) -> bool:
     The network must add its embeddings and see the full batch; the split and the labels must be
     those of every seed, so that runs side by side keep one shape.
     """
-    model, task = run.model, run.task
+    model, task = run.model, source(run).task
     symmetric = model.name == "mlp" and model.input == "sum"
     one_split = task.name == "modular" and task.split_seed is not None and task.labels == "true"
     return symmetric and one_split and run.protocol.batch == "full"

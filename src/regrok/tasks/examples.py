@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from regrok.tasks import make_data
+from regrok.tasks.seen import data_of
 
 if TYPE_CHECKING:
     from regrok.study.run import Run
@@ -31,7 +31,7 @@ class Examples(NamedTuple):
 
 def examples(run: Run, *, merged: bool, dtype: torch.dtype) -> dict[str, Examples]:
     """The sets `train` and `validation` of a run; counts, and inputs that are vectors, in `dtype`."""
-    data = make_data(run.task, run.seed)
+    data = data_of(run)
     sets = {
         "train": (data.train_inputs, data.train_labels),
         "validation": (data.validation_inputs, data.validation_labels),

@@ -116,6 +116,12 @@ PROTOCOL: Values = {
     "products": "float32",
 }
 FULL: Values = {"batch": "full", "replacement": False}
+START: Values = {
+    "at": "end",
+    "optimiser": "kept",
+    "examples": "own",
+    "settings": {"task": MODULAR},
+}
 TOKENS = ["norm_groups", "logit_max", "fourier_low", "fourier_high", "embedding_spectrum"]
 
 
@@ -128,6 +134,8 @@ class Kind:
     model: Values
     optimiser: Values
     protocol: Values
+    start: Values | None = None
+    """What each run starts from, but for the run itself: one like it, and of its seed, with other `settings`."""
     way: str = "trained"
     """trained: by `train_cohort`. resumed: ended half-way and trained on from its checkpoint. reference: without the
     native kernels, as where there is no compiler. stacked: the two seeds in each call, as on a GPU."""
@@ -145,7 +153,12 @@ class Kind:
             "optimiser": self.optimiser,
             "protocol": self.protocol,
         }
-        return [deepcopy({**parts, "seed": seed}) for seed in SEEDS]
+        runs = [{**parts, "seed": seed} for seed in SEEDS]
+        if self.start is not None:
+            begun, change = dict(self.start), self.start["settings"]
+            del begun["settings"]
+            runs = [{**run, "start": {**begun, "run": {**run, **change}}} for run in runs]
+        return deepcopy(runs)
 
 
 def _kind(
@@ -154,9 +167,10 @@ def _kind(
     model: Values = MLP,
     optimiser: Values = ADAMW,
     way: str = "trained",
+    start: Values | None = None,
     **protocol: Any,
 ) -> Kind:
-    return Kind(name, task, model, optimiser, {**PROTOCOL, **protocol}, way)
+    return Kind(name, task, model, optimiser, {**PROTOCOL, **protocol}, start, way)
 
 
 def _with(values: Values, **changes: Any) -> Values:
@@ -234,6 +248,26 @@ KINDS = (
     _kind("gives up", _with(MODULAR, labels="random"), memorise_steps=40),
     _kind("resumed", way="resumed", measure=TOKENS),
     _kind("transformer, resumed", model=TRANSFORMER, way="resumed"),
+    _kind("stops by its budget", PARITY, VECTORS, max_steps=400, stop="budget"),
+    _kind("keeps states", PARITY, VECTORS, max_steps=400, keep=[20, "T_grok", "end"]),
+    # Starts
+    _kind("starts, all kept", start=_with(START, settings={})),
+    _kind("starts anew, resumed", way="resumed", start=_with(START, optimiser="fresh", at=50)),
+    _kind(
+        "transformer, on what was seen",
+        _with(MODULAR, train_fraction=None, train_count=40),
+        TRANSFORMER,
+        start=_with(START, examples="seen", validation="left_out"),
+    ),
+    _kind(
+        "from T_grok, on what was seen",
+        _with(PARITY, train_count=300),
+        VECTORS,
+        start={
+            **_with(START, at="T_grok", examples="seen", validation="unseen"),
+            "settings": {"task": PARITY, "protocol": {**PROTOCOL, "max_steps": 400}},
+        },
+    ),
     # Without the native kernels, and as on a GPU
     *(
         _kind(f"{name}, {way}", model=model, optimiser=optimiser, way=way, **protocol)

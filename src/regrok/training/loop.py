@@ -27,6 +27,7 @@ from regrok.measures import events
 from regrok.measures.observables import Moment, cadence, measure, squared_norm
 from regrok.runs.store import RunStore, StoredRun
 from regrok.study.run import Run
+from regrok.training import starts
 from regrok.training.evaluate import Evaluation
 from regrok.training.progress import Silent
 from regrok.training.slots import Engine, slots_within
@@ -58,7 +59,7 @@ class Slot:
     def end(self) -> int:
         """The last step this run will take, as far as is known now."""
         protocol = self.run.protocol
-        if self.grokked_at is None:
+        if self.grokked_at is None or protocol.stop == "budget":
             patience = None if self.memorised else protocol.memorise_steps
             return min(protocol.max_steps, patience or protocol.max_steps)
         return min(protocol.max_steps, self.grokked_at + protocol.tail_steps)
@@ -121,6 +122,7 @@ class Trainer:
             self.steps_taken += len(self.occupied) * self.engine.protocol.log_every
             self._log(list(self.occupied))
             for slot in list(self.occupied):
+                self._keep(slot)
                 if self._ended(slot):
                     self._finish(slot)
             if time.monotonic() - saved > self.checkpoint_seconds:
@@ -142,7 +144,10 @@ class Trainer:
 
     def _start(self, slot: int, run: Run) -> None:
         checkpoint = self.store.read_checkpoint(run, self.arithmetic)
-        self.engine.start(slot, run, checkpoint)
+        if checkpoint is not None and starts.missed(run, self.store, checkpoint):
+            checkpoint = None
+        first = starts.first_state(run, self.store) if checkpoint is None else None
+        self.engine.start(slot, run, checkpoint, first)
         state = Slot(run)
         if checkpoint is not None:
             for name, value in checkpoint["slot"].items():
@@ -150,12 +155,13 @@ class Trainer:
         self.occupied[slot] = state
         if checkpoint is None:
             self._log([slot])
+            self._keep(slot)
 
     def _log(self, slots: list[int]) -> None:
         """Append one point to the curve of each slot; decide what it proves."""
         engine = self.engine
         began = time.perf_counter()
-        steps = {slot: int(engine.steps[slot]) for slot in slots}
+        steps = {slot: engine.taken(slot) for slot in slots}
         full = {slot: self._full(self.occupied[slot], steps[slot]) for slot in slots}
         squared = squared_norm(engine.flat)
         finite = torch.isfinite(squared) & torch.isfinite(engine.loss).cpu()
@@ -242,9 +248,17 @@ class Trainer:
 
     def _ended(self, slot: int) -> bool:
         state = self.occupied[slot]
-        return state.diverged or state.collapsed or int(self.engine.steps[slot]) >= state.end
+        return state.diverged or state.collapsed or self.engine.taken(slot) >= state.end
+
+    def _keep(self, slot: int, last: bool = False) -> None:
+        """Store what other runs start from, where this is such a moment."""
+        state, step = self.occupied[slot], self.engine.taken(slot)
+        points = starts.moments(state.run, step, state.grokked_at, last)
+        if points:
+            starts.keep(state.run, self.store, points, step, self.engine.checkpoint(slot))
 
     def _finish(self, slot: int) -> None:
+        self._keep(slot, last=True)
         state = self.occupied.pop(slot)
         state.seconds += self.engine.seconds[slot]
         self.engine.clear(slot)
@@ -290,18 +304,22 @@ def stored_run(state: Slot, cohort: str, engine: Engine, store: RunStore) -> Sto
 
 
 def train_cohort(cohort: str, runs: Iterable[Run], store: RunStore, **options: Any) -> int:
-    """Train those of the runs that the store lacks; returns how many that were.
+    """Train those of the runs that the store lacks, and what they start from; returns how many of the runs that were.
 
     Options: slots, memory_gib (on a GPU, lowers slots to what fits), device, checkpoint_seconds, progress.
     Single-threaded by decision: with more threads the floating-point path would depend on the reader's core count.
     """
     torch.set_num_threads(1)
-    missing = [store.to_train(run) for run in runs if not store.finished(run)]
-    if missing:
+    missing = [store.to_train(run) for run in starts.unfinished(runs, store)]
+    alone = {**options, "progress": None}
+    ready = starts.startable(
+        missing, store, cohort, lambda parent: train_cohort(parent.run_id, [parent], store, **alone)
+    )
+    if ready:
         # SGD with decay drives weights into denormals, which a core multiplies far slower than zeros.
         torch.set_flush_denormal(True)
         try:
-            Trainer(cohort, missing, store, **options).train()
+            Trainer(cohort, ready, store, **options).train()
         finally:
             torch.set_flush_denormal(False)
     return len(missing)

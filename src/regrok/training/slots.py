@@ -20,9 +20,10 @@ from torch import Tensor
 from regrok import kernels
 from regrok.kernels.arithmetic import Arithmetic, arithmetic
 from regrok.models import build
+from regrok.runs.states import State
 from regrok.study.run import Run
-from regrok.study.sizes import mirrored
-from regrok.tasks import streams, task_info
+from regrok.study.sizes import mirrored, run_info
+from regrok.tasks import streams
 from regrok.tasks.examples import Examples, examples
 from regrok.training import optim
 from regrok.training.evaluate import Evaluation, allowed_wrong, evaluate
@@ -61,7 +62,7 @@ class Engine:
             raise ValueError(f"{slots} slots cannot be advanced in groups of {self.group}")
         self.dtype = dtype
         self.protocol = representative.protocol
-        self.info = task_info(representative.task)
+        self.info = run_info(representative)
         products = representative.protocol.products
         self.model = build(
             representative.model,
@@ -94,6 +95,7 @@ class Engine:
         self.keys = torch.zeros(slots, dtype=torch.int64, device=self.device)
         self.loss = torch.zeros(slots, dtype=dtype, device=self.device)
         self.seconds = [0.0] * slots
+        self.begun = [0] * slots
         self.runs: list[Run | None] = [None] * slots
 
         self.sets = {
@@ -137,8 +139,17 @@ class Engine:
 
     # Slots -------------------------------------------------------------------------------------------
 
-    def start(self, slot: int, run: Run, checkpoint: dict[str, Any] | None = None) -> None:
-        """Put a run into a slot: initialised from its own stream, or as its checkpoint left it."""
+    def start(
+        self,
+        slot: int,
+        run: Run,
+        checkpoint: dict[str, Any] | None = None,
+        first: State | None = None,
+    ) -> None:
+        """Put a run into a slot: initialised from its own stream, or as its checkpoint or `first`, its parent, left it.
+
+        With the optimiser kept, `steps` goes on from the parent's, and `begun` holds where.
+        """
         for name, one in examples(run, merged=self.merges, dtype=self.dtype).items():
             for stacked, values in zip(self.sets[name], one, strict=True):
                 stacked[slot] = values
@@ -146,18 +157,26 @@ class Engine:
         for name in HYPER:
             value = getattr(run.optimiser, name)
             self.hyper[name][slot] = float("inf") if value is None else float(value)
-        if checkpoint is None:
+        self.begun[slot] = 0
+        if checkpoint is not None:
+            self.flat[slot] = checkpoint["flat"]
+            self.steps[slot] = checkpoint["step"]
+            self.begun[slot] = checkpoint["begun"]
+            for name, tensor in self.state.items():
+                tensor[slot] = checkpoint["state"][name]
+        elif first is not None and run.start is not None:
+            kept = run.start.optimiser == "kept"
+            self.flat[slot] = torch.from_numpy(first.weights)
+            self.steps[slot] = self.begun[slot] = first.clock if kept else 0
+            for name, tensor in self.state.items():
+                tensor[slot] = torch.from_numpy(first.averages[name]) if kept else 0
+        else:
             # The slots may differ in init_scale, so the run's own model draws its parameters.
             own = build(run.model, self.info, self.dtype, "cpu")
             self.flat[slot] = own.init(streams.generator(run.seed, "init"))
             self.steps[slot] = 0
             for tensor in self.state.values():
                 tensor[slot] = 0
-        else:
-            self.flat[slot] = checkpoint["flat"]
-            self.steps[slot] = checkpoint["step"]
-            for name, tensor in self.state.items():
-                tensor[slot] = checkpoint["state"][name]
         self.loss[slot] = 0
         self.seconds[slot] = 0.0
         self.runs[slot] = run
@@ -172,9 +191,14 @@ class Engine:
         """Everything that the slot's future depends on."""
         return {
             "step": int(self.steps[slot]),
+            "begun": self.begun[slot],
             "flat": self.flat[slot].cpu().clone(),
             "state": {name: tensor[slot].cpu().clone() for name, tensor in self.state.items()},
         }
+
+    def taken(self, slot: int) -> int:
+        """Steps that the run in a slot has taken itself."""
+        return int(self.steps[slot]) - self.begun[slot]
 
     # Steps -------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ REGISTRIES = ("TASKS", "SIZES", "MODELS", "OBSERVABLES")
 """Dictionaries of which a run uses the entries of its own task, model or observable, and no others."""
 
 BORDERS = (
-    *("errors", "files", "runs.store", "training.progress"),
+    *("errors", "files", "runs.states", "runs.store", "training.progress"),
     *("kernels.arithmetic", "kernels.library"),
 )
 """Modules that word, write or show what was computed and compute nothing: the walk names what it takes there and stops.
