@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrok.processor import processor
-from regrok.study.sizes import mirrored
+from regrok.study.sizes import mirrored, task_info
+from regrok.tasks.operations import OPERATIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,18 +46,18 @@ def macs_per_example(run: Run) -> tuple[float, float]:
     rows: keys, values and queries of both positions for the transformer, the first layer of an MLP.
     The transformer carries on with the last token alone, or with both where they are averaged.
     """
-    task, model = run.task, run.model
-    classes = task.p if task.name == "modular" else 2
+    model, info = run.model, task_info(run.task)
+    rows = info.tokens or 0
     if model.name == "transformer":
         d, tokens = model.d_model, 2 if model.readout == "mean" else 1
         per_token = d * d + 2 * d * model.ffn
-        return tokens * (per_token + 4 * d) + d * classes, 2 * classes * 3 * d * d
+        return tokens * (per_token + 4 * d) + d * info.classes, 2 * rows * 3 * d * d
     w = model.width
     layer = 2 * w * w if model.residual else w * w
-    hidden = (model.depth - 1) * layer + w * classes
+    hidden = (model.depth - 1) * layer + w * info.classes
     if model.input == "vector":
-        return hidden + (task.n * w if task.name != "modular" else 0), 0
-    return hidden, classes * layer * (2 if model.input == "concat" else 1)
+        return hidden + (info.width or 0) * w, 0
+    return hidden, rows * layer * (2 if model.input == "concat" else 1)
 
 
 def flops_per_step(run: Run) -> float:
@@ -67,14 +68,24 @@ def flops_per_step(run: Run) -> float:
     evaluation. An example that a batch holds more than once is computed once (on a CPU).
     """
     per_example, fixed = macs_per_example(run)
-    # A pair meets its mirror image in a set with the probability of the set's share; one of both is kept.
     train, validation = run.task.train_size, run.task.validation_size
-    saved = train / (train + validation) / 2 if mirrored(run) else 0.0
+    saved = _merged_share(run)
     forward = _examples_a_step(run) * (1 - saved) * per_example + fixed
     everything = (train + validation) * (1 - saved) * per_example + fixed
     protocol = run.protocol
     evaluations = 1 / protocol.curve_every + 0.1 / protocol.log_every
     return 2 * (3 * forward + everything * evaluations)
+
+
+def _merged_share(run: Run) -> float:
+    """Expected share of the examples that are mirror images of others, of which one is trained on."""
+    task = run.task
+    if not mirrored(run) or task.name != "modular":
+        return 0.0
+    if not (task.ordered and OPERATIONS[task.operation].symmetric):
+        return 0.0
+    # A pair meets its mirror image in a set with the probability of the set's share, or always; one of both is kept.
+    return 0.5 if task.split == "unordered" else task.train_size / task.pairs / 2
 
 
 def _examples_a_step(run: Run) -> float:
