@@ -18,7 +18,7 @@ from configurations import ROOT
 from regrok.files import read_parquet
 
 PAGE = ROOT / "docs" / "add-your-own.md"
-ADDED = {"small_modulus": 4, "majority": 2, "signs": 2}
+ADDED = {"small_modulus": 4, "carry": 2, "majority": 2, "signs": 2}
 """Experiments that the page adds, and their runs."""
 
 
@@ -103,6 +103,7 @@ def test_what_the_page_adds_is_trained_and_in_the_runs(followed):
     assert members.groupby("experiment").size().to_dict() == ADDED
     for name, column, value in (
         ("small_modulus", "p", 23),
+        ("carry", "operation", "carry"),
         ("majority", "task", "majority"),
         ("signs", "optimiser", "signum"),
     ):

@@ -94,3 +94,16 @@ def test_the_words_are_those_that_a_job_will_keep(trained):
     kept = RunStore(STORE, trained.code(job)).arithmetic_of(job.runs[0])
     assert kept == speed.arithmetic("cpu")
     assert speed.arithmetic("cuda") == ""
+
+
+def test_classes_that_no_pair_trains_are_said_before_any_job(trained):
+    """A fraction so small that some result has no training pair: it could be learned by no run."""
+    assert "untrained" not in announce.announce(graph(every=25), 2)
+    study = small_study(steps=50, seeds=1)
+    task = study["settings"]["small"]["task"]
+    task["train_fraction"], protocol = 0.15, study["settings"]["small"]["protocol"]
+    protocol["batch"] = 10
+    told = announce.announce(Graph(checked(study)), 2)
+    assert (
+        f"\n  untrained  add at p = {task['p']}, " in told and "no training pair of class" in told
+    )

@@ -17,6 +17,7 @@ from regrok.study.base import Role, marked
 from regrok.study.columns import CLASSES, DECIDING, FREE, NAMING, SETTINGS, merged
 from regrok.study.run import Run
 from regrok.tables import cells
+from regrok.tasks.operations import OPERATIONS
 
 LOGGING = {
     *("max_steps", "memorise_steps", "log_every", "curve_every", "tail_steps", "stop", "products"),
@@ -68,6 +69,8 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "p": (point(), point(task={"p": 53})),
     "zero": (multiply(zero="include"), multiply(zero="exclude")),
     "ordered": (point(), point(task={"ordered": False})),
+    "split": (point(), point(task={"split": "unordered"})),
+    "outliers": (point(), point(task={"outliers": 10})),
     "train_fraction": (point(), point(task={"train_fraction": 0.4})),
     "train_count": (
         point(task={"train_fraction": None, "train_count": 3000}),
@@ -225,7 +228,8 @@ def test_a_cohort_may_mix_what_today_it_may() -> None:
 def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> None:
     # The order is that of records in the released fits, and of the strata of their bootstraps.
     assert (
-        *("task", "operation", "p", "zero", "ordered", "n", "k", "noise", "labels", "train_size"),
+        *("task", "operation", "p", "zero", "ordered", "split", "n", "k", "noise", "labels"),
+        *("outliers", "train_size"),
         *("split_seed", "model", "norm", "readout", "d_model", "heads", "ffn"),
         *("input", "depth", "width", "activation", "residual", "init_scale"),
         *(
@@ -274,8 +278,9 @@ def test_every_column_of_a_row_is_explained() -> None:
 
 def test_a_meaning_names_the_classes_it_is_true_of_and_the_words_that_are_allowed() -> None:
     meaning = {column.name: column.meaning for column in SETTINGS}
-    assert meaning["operation"].startswith("modular: ∘.")
-    assert meaning["operation"].endswith("(add, subtract, multiply, divide or xor)")
+    assert meaning["operation"].startswith("modular: ∘, an entry")
+    *others, last = OPERATIONS
+    assert meaning["operation"].endswith(f"({', '.join(others)} or {last})")
     assert meaning["init_scale"].startswith("Factor on PyTorch's default")
     assert (
         meaning["readout"] == "transformer: The logits read the last token, or the mean of the two"
@@ -283,6 +288,10 @@ def test_a_meaning_names_the_classes_it_is_true_of_and_the_words_that_are_allowe
     assert (
         meaning["validation_count"] == "sparse_parity, xor_clusters: Number of validation samples"
     )
+
+
+def test_a_setting_of_words_holds_words_where_it_may_be_null() -> None:
+    assert {"operation", "split"} <= {column.name for column in SETTINGS if column.words}
 
 
 def test_orders_that_contradict_one_another_cannot_be_merged() -> None:

@@ -237,7 +237,7 @@ HARMFUL = {
     "a header's header": ("kernels/elementary.h", "1.44269504f", "1.44269505f", EVERY),
     "a compiler's flag": ("kernels/native.py", '"-O3"', '"-Ofast"', EVERY),
     "a reference kernel": ("kernels/reference.py", "x.add_(bias.unsqueeze(1))", "x.add_(2 * bias.unsqueeze(1))", EVERY),
-    "a task": ("tasks/modular.py", "return (a - b) % p", "return (b - a) % p", MODULAR),
+    "a task": ("tasks/operations.py", "(a - b) % p, r", "(b - a) % p, r", MODULAR),
     "a model": ("models/transformer.py", "self.heads = int(self.spec.heads)", "self.heads = 1", {("modular", "transformer")}),
     "another model": ("models/mlp.py", "BLOCK_SCALE = 0.5", "BLOCK_SCALE = 1.0", EVERY - {("modular", "transformer")}),
     "the rounding of train_size": ("study/task.py", "round((self.train_fraction or 0) * self.pairs)", "int((self.train_fraction or 0) * self.pairs)", MODULAR),

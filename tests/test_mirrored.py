@@ -84,6 +84,7 @@ def test_merged_training_is_plain_training_on_all_pairs(residual, stacked):
         {"task": {"split_seed": None}},
         {"model": {"input": "concat"}},
         {"task": {"labels": "random"}},
+        {"task": {"outliers": 5}},
         {"protocol": {"batch": 8, "replacement": True}},
     ],
     ids=str,
@@ -93,6 +94,27 @@ def test_what_cannot_be_merged_is_not(changes):
     made = Engine(run(**changes), 1)
     assert not made.merges
     assert made.sets["train"].labels.shape[1] == made.info.train_size
+
+
+def test_where_mirror_images_stay_together_all_are_merged():
+    made = Engine(run(task={"split": "unordered"}), 1)
+    made.start(0, run(task={"split": "unordered"}))
+    (rows,) = made.sets["train"].labels.shape[1:]
+    own_image = int(
+        (made.sets["train"].inputs[0, :, 0] == made.sets["train"].inputs[0, :, 1]).sum()
+    )
+    assert made.merges and 2 * rows - own_image == made.info.train_size
+
+
+def test_of_an_operation_that_does_not_commute_equal_results_are_merged_and_no_others():
+    data = make_data(run(task={"operation": "a3_ab2_b", "train_fraction": 0.9}).task, 0)
+    labels = dict(
+        zip(map(tuple, data.train_inputs.tolist()), data.train_labels.tolist(), strict=True)
+    )
+    equal = sum(a < b and labels.get((b, a)) == c for (a, b), c in labels.items())
+    merged = merge(data.train_inputs, data.train_labels)
+    assert len(merged.labels) == len(data.train_labels) - equal
+    assert 0 < equal < len(labels) / 4
 
 
 def test_a_proof_that_stops_early_counts_pairs():

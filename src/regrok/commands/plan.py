@@ -35,6 +35,7 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from regrok.pipeline.speed import history, machine_speed
     from regrok.study.plan import make_plan, plan_frame, refuse_empty
+    from regrok.study.untrained import untrained
 
     config = chosen_config(arguments)
     plan = make_plan(config)
@@ -52,6 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
         print()
     else:
         show(frame, wanted, config, cores, str(speed))
+        for sentence in untrained(plan.runs[run_id] for run_id in frame["run_id"]):
+            print(f"untrained: {sentence}.")
 
 
 def _experiments(config: Config, plan: Plan, asked: list[str] | None) -> list[str]:

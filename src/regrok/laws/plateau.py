@@ -19,6 +19,7 @@ from regrok.laws.parts.absence import where_it_memorised
 from regrok.laws.parts.selection import curve_of, grouped, plain
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
+from regrok.tasks.operations import SYMMETRIC
 
 DEFAULTS: dict[str, Any] = {"groups": {}}
 REFERS: dict[str, Any] = {"groups": "groups"}
@@ -44,12 +45,15 @@ def plateau(run: dict[str, Any], curve: pd.DataFrame | None) -> float:
 def mirrored(run: dict[str, Any]) -> float:
     """Expected share of the held-out ordered pairs whose mirror image is trained; NaN where the order is read.
 
-    Of m² ordered pairs of m residues, n are trained at random. A pair of two residues has its mirror image among them
-    with probability n / (m² − 1); one in m pairs is its own image.
+    NaN as well where a result depends on the order, and where the split keeps mirror images together, so that no
+    held-out pair has a trained one. Of m² ordered pairs of m residues, n are trained at random. A pair of two residues
+    has its mirror image among them with probability n / (m² − 1); one in m pairs is its own image.
     """
     n, pairs = run["train_size"], run["train_size"] + run["validation_size"]
     m = math.isqrt(int(pairs)) if pd.notna(pairs) else 0
     if run["input"] != "sum" or m < 2 or m * m != pairs:
+        return math.nan
+    if run.get("split") == "unordered" or run.get("operation", "add") not in SYMMETRIC:
         return math.nan
     return float((1 - 1 / m) * n / (pairs - 1))
 

@@ -15,6 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regrok.errors import RegrokError
+from regrok.study.run import TOKENS_ONLY
+from regrok.tasks.operations import OPERATIONS
+
 DOMINANT_SHARE_OF_PEAK = 0.01
 """Paper A: during training a frequency is dominant when its power exceeds 1 % of the peak's."""
 
@@ -140,7 +144,18 @@ def measure_norm_groups(moment: Moment) -> Measured:
     return Measured({name: float(value[0]) for name, value in squared.items()})
 
 
+def refuse_other_elements(task: Any) -> None:
+    """Raise RegrokError where the tokens of a task are no residues: no frequency belongs to them."""
+    elements = OPERATIONS[task.operation].elements
+    if elements != "residues":
+        raise RegrokError(
+            f"task.operation = '{task.operation}' is on {elements}, and a spectrum is over residues; "
+            f"leave {', '.join(TOKENS_ONLY)} out of protocol.measure"
+        )
+
+
 def measure_fourier(name: str, moment: Moment) -> Measured:
+    refuse_other_elements(moment.task)
     p = moment.task.p
     if "logits" not in moment.shared:
         moment.shared["logits"] = logit_table(moment.model, moment.flat, p).numpy()
@@ -159,6 +174,7 @@ def measure_fourier_high(moment: Moment) -> Measured:
 
 
 def measure_embedding_spectrum(moment: Moment) -> Measured:
+    refuse_other_elements(moment.task)
     views = moment.model.layout.views(moment.flat)
     embedding = next(v for k, v in views.items() if k.endswith("embedding.weight"))
     residues = embedding[0, : moment.task.p]  # a decoder's vocabulary has ∘ and = too

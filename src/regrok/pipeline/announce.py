@@ -37,6 +37,7 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
     """
     from regrok.study.cost import makespan
     from regrok.study.plan import plan_frame
+    from regrok.study.untrained import untrained
 
     if graph.config.source == "released":
         return f"Regrok: {graph.config.scale} scale from the released runs in {RELEASED}/; nothing is trained."
@@ -64,6 +65,7 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
     why = kernels_problem() if device == "cpu" else ""
     if why:
         os.environ[TOLD] = why  # for the jobs
+    due_runs = [run for run_id, run in graph.plan.runs.items() if run_id not in stored]
     others = sum(kind != now for kind in stored.values()) if now else 0
     expected = makespan(due.groupby("job")["expected_seconds"].sum(), workers)
     worst = makespan(due.groupby("job")["worst_seconds"].sum(), workers)
@@ -81,6 +83,7 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
             if others
             else ""
         )
+        + "".join(f"\n  untrained  {each}" for each in untrained(due_runs))
     )
 
 

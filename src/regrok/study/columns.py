@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -46,7 +47,7 @@ class Column:
     def words(self) -> bool:
         """Whether its values are words; those of a setting that is one of several words are."""
         fields = [each.model_fields.get(self.field) for each in CLASSES[self.block]]
-        kinds = [get_origin(field.annotation) is Literal for field in fields if field is not None]
+        kinds = [_is_of_words(field.annotation) for field in fields if field is not None]
         return bool(kinds) and all(kinds)
 
     def of(self, run: Run) -> Any:
@@ -56,6 +57,13 @@ class Column:
         if self.name == "full_batch":
             return run.protocol.batch == "full"
         return getattr(getattr(run, self.block), self.field, None)
+
+
+def _is_of_words(annotation: Any) -> bool:
+    """Whether a setting is one of several words, or null."""
+    if get_origin(annotation) in (Union, UnionType):
+        return all(_is_of_words(each) for each in get_args(annotation) if each is not NoneType)
+    return get_origin(annotation) is Literal
 
 
 COUNTED = (

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrok.processor import processor
-from regrok.study.sizes import mirrored
+from regrok.study.sizes import mirrored, task_info
+from regrok.tasks.operations import OPERATIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,24 +48,24 @@ def macs_per_example(run: Run) -> tuple[float, float]:
     The transformer carries on with the last token alone, or with both where they are averaged.
     A decoder has rows that all examples share too: see `decoder_macs`.
     """
-    task, model = run.task, run.model
-    classes = task.p if task.name == "modular" else 2
+    model, info = run.model, task_info(run.task)
+    rows = info.tokens or 0
     if model.name == "transformer":
         d, tokens = model.d_model, 2 if model.readout == "mean" else 1
         per_token = d * d + 2 * d * model.ffn
-        return tokens * (per_token + 4 * d) + d * classes, 2 * classes * 3 * d * d
+        return tokens * (per_token + 4 * d) + d * info.classes, 2 * rows * 3 * d * d
     if model.name == "decoder":
-        return decoder_macs(model, classes)
+        return decoder_macs(model, rows, info.classes)
     w = model.width
     layer = 2 * w * w if model.residual else w * w
-    hidden = (model.depth - 1) * layer + w * classes
+    hidden = (model.depth - 1) * layer + w * info.classes
     if model.input == "vector":
-        return hidden + (task.n * w if task.name != "modular" else 0), 0
-    return hidden, classes * layer * (2 if model.input == "concat" else 1)
+        return hidden + (info.width or 0) * w, 0
+    return hidden, rows * layer * (2 if model.input == "concat" else 1)
 
 
-def decoder_macs(model: Decoder, p: int) -> tuple[float, float]:
-    """Multiply-adds of a causal decoder on a ∘ b = or a b =, of p tokens and classes: per example, and of shared rows.
+def decoder_macs(model: Decoder, p: int, classes: int) -> tuple[float, float]:
+    """Multiply-adds of a causal decoder on a ∘ b = or a b =, of p tokens: per example, and of the rows that all share.
 
     b and = have a row an example behind every layer, a and ∘ one of p rows; before the first layer all have such, or a
     single one. The last layer makes keys and values of all, and takes the last position further.
@@ -72,7 +73,7 @@ def decoder_macs(model: Decoder, p: int) -> tuple[float, float]:
     d = model.d_model
     shared, length = (2, 4) if model.operator else (1, 3)
     through = d * d + 2 * d * model.ffn  # output projection and feed-forward block
-    examples, fixed = d * p, 0
+    examples, fixed = d * classes, 0
     for layer in range(model.layers):
         last = layer + 1 == model.layers
         carried = 1 if last else 2
@@ -95,14 +96,24 @@ def flops_per_step(run: Run) -> float:
     evaluation. An example that a batch holds more than once is computed once (on a CPU).
     """
     per_example, fixed = macs_per_example(run)
-    # A pair meets its mirror image in a set with the probability of the set's share; one of both is kept.
     train, validation = run.task.train_size, run.task.validation_size
-    saved = train / (train + validation) / 2 if mirrored(run) else 0.0
+    saved = _merged_share(run)
     forward = _examples_a_step(run) * (1 - saved) * per_example + fixed
     everything = (train + validation) * (1 - saved) * per_example + fixed
     protocol = run.protocol
     evaluations = 1 / protocol.curve_every + 0.1 / protocol.log_every
     return 2 * (3 * forward + everything * evaluations)
+
+
+def _merged_share(run: Run) -> float:
+    """Expected share of the examples that are mirror images of others, of which one is trained on."""
+    task = run.task
+    if not mirrored(run) or task.name != "modular":
+        return 0.0
+    if not (task.ordered and OPERATIONS[task.operation].symmetric):
+        return 0.0
+    # A pair meets its mirror image in a set with the probability of the set's share, or always; one of both is kept.
+    return 0.5 if task.split == "unordered" else task.train_size / task.pairs / 2
 
 
 def _examples_a_step(run: Run) -> float:

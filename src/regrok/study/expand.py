@@ -10,9 +10,10 @@ from regrok.errors import RegrokError
 from regrok.study.blocks import Arm, AtScale, Config, Experiment
 from regrok.study.changes import Partial, apply
 from regrok.study.messages import explain
-from regrok.study.run import Settings
+from regrok.study.run import TOKENS_ONLY, Settings
 from regrok.study.start import Family, Origin
 from regrok.study.words import Scale
+from regrok.tasks.operations import OPERATIONS
 
 
 class Cell(NamedTuple):
@@ -109,7 +110,8 @@ def complete(settings: Partial, where: str) -> Settings:
     except ValidationError as error:
         lines = explain(error, Settings, settings)
         raise RegrokError("\n".join(f"{where}: {line}" for line in lines)) from None
-    if lines := [*(f"protocol: {each}." for each in found.protocol.overstepped()), *_seen(found)]:
+    ends = (f"protocol: {each}." for each in found.protocol.overstepped())
+    if lines := [*ends, *_seen(found), *_spectral(found)]:
         raise RegrokError("\n".join(f"{where}: {line}" for line in lines))
     return found
 
@@ -125,4 +127,16 @@ def _seen(settings: Settings) -> Iterator[str]:
         yield (
             f"task: {task.train_count} training samples of n = {task.n} bits leave {task.unseen:.1g} of the "
             f"2^{task.n} inputs to validate on; lower train_count or raise n."
+        )
+
+
+def _spectral(settings: Settings) -> Iterator[str]:
+    """Spectra over residues that are asked of a task whose tokens stand for something else."""
+    task = settings.task
+    if task.name != "modular" or OPERATIONS[task.operation].elements == "residues":
+        return
+    if asked := [name for name in settings.protocol.measure if name in TOKENS_ONLY]:
+        yield (
+            f"protocol.measure = {asked}: these are spectra over residues, and {task.operation} is on "
+            f"{OPERATIONS[task.operation].elements}; leave them out."
         )

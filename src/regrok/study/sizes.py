@@ -20,7 +20,7 @@ class TaskInfo:
     kind: str
     """`pairs`: two tokens (a, b); `vectors`: a real vector."""
     tokens: int | None
-    """Vocabulary p of a pair task."""
+    """Vocabulary p of a pair task: what each operand may be."""
     width: int | None
     """Input dimension n of a vector task."""
     classes: int
@@ -57,10 +57,10 @@ def source(run: Run) -> Run:
     return run if start is None or start.examples == "own" else source(start.run)
 
 
-def residues(task: Modular) -> TaskInfo:
-    """Pairs of residues modulo p, and p classes."""
+def pairs(task: Modular) -> TaskInfo:
+    """Pairs of p elements; p classes, or as many as the operation says."""
     sizes = task.train_size, task.validation_size
-    return TaskInfo("pairs", task.p, None, task.p, *sizes)
+    return TaskInfo("pairs", task.p, None, task.classes, *sizes)
 
 
 def two_classes(task: SparseParity | XorClusters) -> TaskInfo:
@@ -70,7 +70,7 @@ def two_classes(task: SparseParity | XorClusters) -> TaskInfo:
 
 
 SIZES: dict[str, Callable[..., TaskInfo]] = {
-    "modular": residues,
+    "modular": pairs,
     "sparse_parity": two_classes,
     "xor_clusters": two_classes,
 }
@@ -100,9 +100,11 @@ def mirrored(run: Run) -> bool:
     """Whether (a, b) and (b, a) are trained on as one example that counts twice.
 
     The network must add its embeddings and see the full batch; the split and the labels must be
-    those of every seed, so that runs side by side keep one shape.
+    those of every seed, so that runs side by side keep one shape. Outliers are drawn by the seed.
     """
     model, task = run.model, source(run).task
     symmetric = model.name == "mlp" and model.input == "sum"
-    one_split = task.name == "modular" and task.split_seed is not None and task.labels == "true"
+    if task.name != "modular" or task.outliers:
+        return False
+    one_split = task.split_seed is not None and task.labels == "true"
     return symmetric and one_split and run.protocol.batch == "full"

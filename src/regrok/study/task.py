@@ -1,11 +1,17 @@
 """Tasks: what is learned, and how many examples there are."""
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from regrok.study.base import Count, Role, Seed, Share, Strict, Unit
+from regrok.tasks.operations import OPERATIONS, SYMMETRIC
+
+if TYPE_CHECKING:
+    OperationName = str
+else:  # A type checker wants the words spelt out; here they follow from the table.
+    OperationName = Literal[tuple(OPERATIONS)]
 
 Labels = Annotated[
     Literal["true", "random"],
@@ -15,25 +21,29 @@ Labels = Annotated[
 """An unquoted `true` is a boolean to YAML, and is meant here as the word."""
 
 
-def is_prime(number: int) -> bool:
-    """Whether `number` is prime, by trial division (a modulus has a few digits)."""
-    return number > 1 and all(number % d for d in range(2, int(number**0.5) + 1))
+Outliers = Annotated[
+    Annotated[int, Field(ge=0, lt=2**31)] | None,
+    BeforeValidator(lambda given: None if type(given) is int and given == 0 else given),
+]
+"""None of them is no setting of its own: 0 is null, so that such a run is the run without the setting."""
 
 
 class Modular(Strict):
-    """(a ∘ b) mod p over the pairs of residues; the pairs are shared out by a seed."""
+    """a ∘ b over the pairs of p elements, most often residues; the pairs are shared out by a seed."""
 
     name: Literal["modular"]
-    """modular: (a ∘ b) mod p."""
-    operation: Literal["add", "subtract", "multiply", "divide", "xor"]
-    """∘. Division is a·b⁻¹, b ≠ 0; xor is bitwise, on p = a power of two."""
+    """modular: a ∘ b mod p, or on another set of p elements."""
+    operation: OperationName
+    """∘, an entry of regrok.tasks.operations. Division is a·b⁻¹, b ≠ 0; xor is bitwise, on p = a power of two."""
     p: Annotated[int, Field(ge=2, le=1024)]
-    """Modulus; a prime for multiply and divide, a power of two for xor."""
+    """Modulus; a prime for what divides or multiplies, a power of two for xor, n! for permutations."""
     zero: Literal["include", "exclude"]
     """Whether pairs with a zero operand stay; only multiply and divide may exclude them (b = 0 is
     never divided by)."""
     ordered: bool
     """true: all ordered pairs (a, b); false: only a ≤ b, for a commutative operation."""
+    split: Literal["unordered"] | None = None
+    """unordered: (a, b) and (b, a) train both or neither, for a commutative operation; null: each on its own."""
     train_fraction: Annotated[Share | None, Role.UNNAMED] = None
     """Share of the pairs to train on, in (0, 1); null when train_count is given."""
     train_count: Annotated[Count | None, Unit("example"), Role.UNNAMED] = None
@@ -42,19 +52,13 @@ class Modular(Strict):
     """Which pairs train: one split for all runs, or null for a split that changes with the run's seed."""
     labels: Labels
     """true: the operation's; random: drawn uniformly from a stream of their own."""
+    outliers: Annotated[Outliers, Unit("example")] = None
+    """Training pairs whose label is drawn uniformly from a stream of its own; null: none."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Modular":
-        if self.operation in ("multiply", "divide") and not is_prime(self.p):
-            raise ValueError(f"p = {self.p} is not prime, and {self.operation} needs a prime p")
-        if self.operation == "xor" and self.p & (self.p - 1):
-            raise ValueError(f"p = {self.p} is not a power of two, and xor needs one")
-        if self.zero == "exclude" and self.operation not in ("multiply", "divide"):
-            raise ValueError(
-                f"zero = 'exclude' is for multiply and divide; {self.operation} needs 'include'"
-            )
-        if not self.ordered and self.operation in ("subtract", "divide"):
-            raise ValueError(f"ordered = false needs a commutative operation, not {self.operation}")
+        self._refuse_operation()
+        self._refuse_mirrors()
         if (self.train_fraction is None) == (self.train_count is None):
             given = "neither" if self.train_count is None else "both"
             raise ValueError(
@@ -65,14 +69,56 @@ class Modular(Strict):
                 f"train_count or train_fraction leaves {self.train_size} of {self.pairs} pairs to "
                 "train on; both the training and the validation set need at least one"
             )
+        if self.outliers is not None and self.labels == "random":
+            raise ValueError(
+                "outliers with labels = 'random': there every label is drawn; use null"
+            )
+        if (self.outliers or 0) > self.train_size:
+            raise ValueError(
+                f"outliers = {self.outliers} is more than the {self.train_size} training pairs"
+            )
         return self
+
+    def _refuse_operation(self) -> None:
+        """Raise ValueError where the operation does not exist for these operands."""
+        operation = OPERATIONS[self.operation]
+        if not operation.sizes.fits(self.p):
+            raise ValueError(
+                f"p = {self.p} is not {operation.sizes.being}, and {self.operation} needs "
+                f"{operation.sizes.needed}"
+            )
+        if self.zero == "exclude" and not operation.zero_may_go:
+            raise ValueError(
+                f"zero = 'exclude' is for multiply and divide; {self.operation} needs 'include'"
+            )
+
+    def _refuse_mirrors(self) -> None:
+        """Raise ValueError where (a, b) and (b, a) are to be one, and are two."""
+        if not self.ordered and not OPERATIONS[self.operation].symmetric:
+            raise ValueError(f"ordered = false needs a commutative operation, not {self.operation}")
+        if self.split is not None and not OPERATIONS[self.operation].symmetric:
+            raise ValueError(
+                f"split = 'unordered' keeps (a, b) and (b, a) together because their results are equal, "
+                f"and those of {self.operation} are not; set it to null, or take one of "
+                f"{', '.join(SYMMETRIC)}"
+            )
+        if self.split is not None and not self.ordered:
+            raise ValueError(
+                "split = 'unordered' with ordered = false: there is no (b, a) to keep (a, b) with; "
+                "set one of them to the other value, null or true"
+            )
 
     @property
     def pairs(self) -> int:
         """How many pairs there are, training and validation together."""
         a = self.p - 1 if self.zero == "exclude" else self.p
-        b = self.p - 1 if self.zero == "exclude" or self.operation == "divide" else self.p
+        b = self.p - 1 if self.zero == "exclude" or OPERATIONS[self.operation].divides else self.p
         return a * b if self.ordered else a * (a + 1) // 2
+
+    @property
+    def classes(self) -> int:
+        """How many results the operation may have."""
+        return OPERATIONS[self.operation].classes or self.p
 
     @property
     def train_size(self) -> int:

@@ -10,6 +10,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from regrok.tasks.operations import OPERATIONS
+
 Values = dict[str, Any]
 
 SEEDS = (0, 1)
@@ -182,12 +184,24 @@ BLOCKS = _with(MLP, input="sum", depth=2, residual=True)
 PRE = _with(DECODER, norm="pre", positions="learned", biases=True)
 BARE = _with(DECODER, layers=1, norm="none", positions="learned", operator=False)
 
+FIRST = ("add", "subtract", "multiply", "divide", "xor")
+"""Operations whose kinds have names of their own; every other one's is its name."""
+
 KINDS = (
     # Tasks
     _kind("subtraction", _with(MODULAR, operation="subtract")),
     _kind("multiplication", _with(MODULAR, operation="multiply", zero="exclude")),
     _kind("division", _with(MODULAR, operation="divide")),
     _kind("xor", _with(MODULAR, operation="xor", p=16)),
+    *(
+        _kind(
+            name, _with(MODULAR, operation=name, p=next(filter(each.sizes.fits, range(11, 1025))))
+        )
+        for name, each in OPERATIONS.items()
+        if name not in FIRST
+    ),
+    _kind("mirror images on one side", _with(MODULAR, split="unordered")),
+    _kind("outliers", _with(MODULAR, outliers=9)),
     _kind("unordered pairs", _with(MODULAR, ordered=False, train_fraction=None, train_count=40)),
     _kind("one split", _with(MODULAR, split_seed=7)),
     _kind("random labels", _with(MODULAR, labels="random"), optimiser=_with(ADAMW, weight_decay=0)),

@@ -5,14 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from regrok import latex
+from regrok.tasks.operations import OPERATIONS
 
-OPERATIONS = {
-    "add": "$(a+b) \\bmod p$",
-    "subtract": "$(a-b) \\bmod p$",
-    "multiply": "$(a\\cdot b) \\bmod p$",
-    "divide": "$(a/b) \\bmod p$",
-    "xor": "bitwise xor",
-}
 OPTIMISERS = {"adamw": "AdamW", "adam": r"Adam with L\textsubscript{2}", "sgd": "SGD"}
 
 
@@ -37,7 +31,10 @@ def _words(parts: list[str]) -> str:
 def _task(task: str, runs: pd.DataFrame) -> str:
     if task == "modular":
         operations = _words(
-            [OPERATIONS.get(o, latex.escape(o)) for o in sorted(runs.operation.dropna().unique())]
+            [
+                OPERATIONS[o].tex if o in OPERATIONS else latex.escape(o)
+                for o in sorted(runs.operation.dropna().unique())
+            ]
         )
         share = runs.train_size / (runs.train_size + runs.validation_size)
         return (
