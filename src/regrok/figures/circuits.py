@@ -101,8 +101,8 @@ def caption(made, name: str, told, headings) -> str:
     return (
         rf"\textbf{{Two circuits that compete.}} Loss (above) and strength of each circuit (below) against time in a "
         rf"gradient flow with {constants}, for the whole model and for variants ({arms}). "
-        rf"Triangles, coloured as the lines: the right output becomes more probable than {latex.exact(told['level'])} on training and on "
-        rf"test data; dotted: chance, $\log q$. {ends}"
+        rf"Triangles, coloured as the lines: the right output becomes more probable than {latex.exact(told['level'])} "
+        rf"on training and on test data; dotted: chance, $\log q$. {ends}"
         r"Each line is one solution of a differential equation; no run enters this figure."
     )
 
