@@ -146,7 +146,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_fits(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:
-    """Fit name → content of its JSON file. Raises RegrokError naming a file that cannot be read."""
+    """Name of a fit or computation → content of its JSON file. Raises RegrokError naming a file that cannot be read."""
     fits = {}
     for path in map(Path, paths):
         try:

@@ -1,4 +1,4 @@
-# From the frames to the fits and the ledger.
+# From the frames to the fits and the ledger, and what is computed without a run.
 rule fit:
     input:
         **FRAMES,
@@ -18,9 +18,35 @@ rule fit:
         "../scripts/fit.py"
 
 
+rule computation:
+    input:
+        code=lambda wildcards: graph.sources(
+            "compute",
+            f"computations/{graph.config.computations[wildcards.computation].compute}.py",
+        ),
+    output:
+        f"{R}/computations/{{computation}}.json",
+    log:
+        f"{R}/logs/computation/{{computation}}.log",
+    benchmark:
+        f"{R}/benchmarks/computation/{{computation}}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        compute=lambda wildcards: graph.config.computations[
+            wildcards.computation
+        ].compute,
+        options=lambda wildcards: graph.config.computations[wildcards.computation].at(
+            graph.config.scale
+        ),
+    script:
+        "../scripts/compute.py"
+
+
 rule ledger:
     input:
         fits=graph.fits(),
+        computations=graph.computations(),
         claims=graph.claims_files,
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
@@ -45,6 +71,7 @@ rule check:
     input:
         **FRAMES,
         fits=graph.fits(),
+        computations=graph.computations(),
         ledger=f"{R}/ledger.json",
         code=lambda _: graph.sources("check"),
     output:

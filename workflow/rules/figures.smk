@@ -3,6 +3,9 @@ rule figure:
     input:
         **FRAMES,
         fits=lambda wildcards: graph.fits(block("figures", wildcards.figure)["fits"]),
+        computations=lambda wildcards: graph.computations(
+            block("figures", wildcards.figure)["computations"]
+        ),
         code=lambda wildcards: graph.sources(
             "figure", f"figures/{graph.config.figures[wildcards.figure].draw}.py"
         ),
@@ -53,6 +56,7 @@ rule numbers:
     input:
         **FRAMES,
         fits=graph.fits(),
+        computations=graph.computations(),
         ledger=f"{R}/ledger.json",
         published=graph.published_files,
         claims=graph.claims_files,

@@ -13,7 +13,8 @@ from regrok.runs.checks import check
 with job(snakemake.log[0]):
     results = Path(snakemake.output[0]).parent
     ledger = json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8"))
-    found = check(frames.load(results), read_fits(snakemake.input.fits), ledger["claims"])
+    made = read_fits([*snakemake.input.fits, *snakemake.input.computations])
+    found = check(frames.load(results), made, ledger["claims"])
     if told := mixed(found["arithmetic"]):
         print(f"regrok: {told}", file=sys.stderr)
     write_json(found, snakemake.output[0])

@@ -18,6 +18,6 @@ with job(snakemake.log[0]):
         # Checked when the configuration was read.
         SimpleNamespace(**snakemake.params.block),
         frames.load(Path(snakemake.input.runs).parent),
-        read_fits(snakemake.input.fits),
+        read_fits([*snakemake.input.fits, *snakemake.input.computations]),
         *snakemake.output,
     )

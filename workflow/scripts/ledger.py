@@ -13,5 +13,5 @@ with job(snakemake.log[0]):
     results = Path(snakemake.output[0]).parent
     config = written_config(results)
     claims = load_claims(config)
-    fits = read_fits(snakemake.input.fits)
+    fits = read_fits([*snakemake.input.fits, *snakemake.input.computations])
     write_json(ledger(claims, fits, frames.load(results), config.scale), snakemake.output[0])

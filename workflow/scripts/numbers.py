@@ -14,7 +14,7 @@ with job(snakemake.log[0]):
     results = Path(snakemake.input.runs).parent
     config = written_config(results)
     write_numbers(
-        read_fits(snakemake.input.fits),
+        read_fits([*snakemake.input.fits, *snakemake.input.computations]),
         json.loads(Path(snakemake.input.ledger).read_text(encoding="utf-8")),
         config,
         frames.load(results),

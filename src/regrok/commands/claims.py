@@ -26,7 +26,7 @@ STYLES = {
 }
 UNJUDGED = "not judged yet"
 
-COPIED = ("fit", "figure", "command")
+COPIED = ("fit", "computation", "figure", "command")
 """Rows that a reader copies: each on one line, whatever the terminal's width."""
 
 
@@ -188,7 +188,12 @@ def show_claim(
     from regrok.study.written import results_folder
 
     paper = claims.papers[entry["paper"]]
-    figures = [name for name, figure in config.figures.items() if entry["fit"] in figure.fits]
+    figures = [
+        name
+        for name, figure in config.figures.items()
+        if entry["fit"] in {*figure.fits, *figure.computations}
+    ]
+    made = "computation" if entry["fit"] in config.computations else "fit"
     folder = results_folder(config)
     rows = {
         "statement": escape(entry["statement"]),
@@ -201,7 +206,7 @@ def show_claim(
         "measured": escape(" ".join(filter(None, [_measured(entry), entry["unit"]]))),
         "criterion": escape(entry["criterion"]),
         "estimator": escape("; ".join(filter(None, [entry["estimator"], entry["note"]]))),
-        "fit": escape(f"{entry['estimand']} in {folder}/fits/{entry['fit']}.json"),
+        made: escape(f"{entry['estimand']} in {folder}/{made}s/{entry['fit']}.json"),
         "runs": escape(_runs(entry)),
         "figure": ", ".join(f"{folder}/figures/{name}.pdf" for name in figures),
         "other readings": "\n".join(

@@ -1,9 +1,10 @@
 """The paper's figures: one module per kind, each with `draw(shown, fits, options, style)`.
 
-    drawable  → the figures whose first experiment runs at this scale
+    drawable  → the figures whose first experiment runs at this scale, and whose computations are computed there
     regrok.figures.parts.drawing → draws one and writes it
 
-A module gets only the experiments and fits that its entry in a study lists. Add a figure: one file here that
+A module gets only the experiments, fits and computations that its entry in a study lists, the last two together as
+`fits`. Add a figure: one file here that
 defines `draw`, one block in a study's study.yaml, one `\\regrokfigure` in its section.
 """
 
@@ -45,9 +46,13 @@ def source(kind: str) -> Path:
 
 
 def drawable(config: Any) -> list[str]:
-    """Figures that can be drawn at this scale: their first experiment runs, or they need none (simulations)."""
+    """Figures that can be drawn at this scale: their first experiment runs, or they need none (simulations).
+
+    All that they show of computations is computed there.
+    """
     return [
         name
         for name, entry in config.figures.items()
-        if not entry.experiments or config.runs_here(entry.experiments[0])
+        if (not entry.experiments or config.runs_here(entry.experiments[0]))
+        and all(map(config.computes_here, entry.computations))
     ]

@@ -20,7 +20,8 @@ def ledger(
 ) -> dict[str, Any]:
     """Judge all claims.
 
-    fits: what `regrok.laws.run_fit` returned, by name; the one of law `robustness` supplies the other readings.
+    fits: what `regrok.laws.run_fit` and `regrok.computations.run_computation` returned, by name; the fit of law
+    `robustness` supplies the other readings.
     Returns JSON: {"scale", "verdicts" (origin → word → count, of the entries that stand), "corrected" (how many do
     not), "readings" (names of the other readings), "claims": [entries]}.
     An entry has id, paper, arxiv, origin, place, statement, published_value, published_text, estimand, fit, corrected

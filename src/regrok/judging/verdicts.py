@@ -184,10 +184,10 @@ def judge(
 ) -> dict[str, Any]:
     """Judge one claim at one scale.
 
-    estimates: every fit's estimates by <fit>.<key>; ran: experiments that have runs at this scale; estimand: instead
-    of the claim's own (an alternative estimator). Returns {"verdict", "reason", "criterion", "value", "low", "high",
-    "level", "n", "unit", "estimator", "note"}; out of scope unless all experiments that feed it ran. Raises RegrokError
-    where they did and no fit has the estimand.
+    estimates: those of every fit and computation by <name>.<key>; ran: experiments that have runs at this scale;
+    estimand: instead of the claim's own (an alternative estimator). Returns {"verdict", "reason", "criterion", "value",
+    "low", "high", "level", "n", "unit", "estimator", "note"}; out of scope unless all experiments that feed it ran.
+    Raises RegrokError where they did and nothing has the estimand.
     """
     nothing = dict.fromkeys(("value", "low", "high", "level"), None)
     nothing |= {"n": 0, "unit": "", "estimator": "", "note": ""}

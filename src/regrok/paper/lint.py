@@ -191,7 +191,8 @@ def undefined_keys(
 def _absent(macro: str, key: str, keys: Iterable[str], config: Any) -> bool:
     """Whether the key may be missing from a build that does not show it.
 
-    It is a setting of an experiment that there is, or a result of a fit that there is and this build has nothing of.
+    It is a setting of an experiment that there is, or a result of a fit or computation that there is and this build has
+    nothing of.
     """
     head, _, rest = key.partition(".")
     if macro == "setting":
@@ -201,7 +202,8 @@ def _absent(macro: str, key: str, keys: Iterable[str], config: Any) -> bool:
         }
     if macro not in ("result", "interval", "nruns", "evidence"):
         return False
-    return head in config.fits and not any(other.partition(".")[0] == head for other in keys)
+    made = {*config.fits, *config.computations}
+    return head in made and not any(other.partition(".")[0] == head for other in keys)
 
 
 def _near(key: str, keys: Iterable[str]) -> str:

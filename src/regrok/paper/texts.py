@@ -30,11 +30,15 @@ REFERENCES = "references.bib"
 
 
 def shown_studies(config: Any) -> list[str]:
-    """The chosen studies of which this build runs something, in their order: those with a section."""
+    """The chosen studies of which this build runs or computes something, in their order: those with a section.
+
+    A build of chosen experiments shows the studies of those alone.
+    """
     return [
         name
         for name, study in config.studies.items()
-        if any(config.runs_here(experiment) for experiment in study.experiments)
+        if any(map(config.runs_here, study.experiments))
+        or (not config.only and any(map(config.computes_here, study.computations)))
     ]
 
 

@@ -243,6 +243,12 @@ class Graph:
         chosen = self.config.fits if names is None else names
         return [str(self.results / "fits" / f"{name}.json") for name in chosen]
 
+    def computations(self, names: Iterable[str] | None = None) -> list[str]:
+        """Files of the named computations, or of all: of those that are computed at this scale."""
+        chosen = self.config.computations if names is None else names
+        here = filter(self.config.computes_here, chosen)
+        return [str(self.results / "computations" / f"{name}.json") for name in here]
+
     def repeated(self, name: str) -> list[str]:
         """The fits that a fit of the law `robustness` repeats; none for any other."""
         fit = self.config.fits[name]
@@ -318,6 +324,7 @@ class Graph:
         files: dict[str, Callable[[], list[str]]] = {
             "frames": lambda: list(self.frames.values()),
             "fits": lambda: self.fits(block.fits),
+            "computations": lambda: self.computations(block.computations),
             "ledger": lambda: [str(self.results / "ledger.json")],
             "published": lambda: self._files(published_file),
             "benchmarks": self._timed,

@@ -22,6 +22,7 @@ fits every law and draws every figure again from these runs, without training.
 | `<scale>/experiments.parquet` | which run serves which experiment and arm |
 | `<scale>/spectra.parquet` | power over frequencies, where it was measured |
 | `<scale>/fits/*.json` | each law fitted to these runs, with intervals |
+| `<scale>/computations/*.json` | what was computed without a run, where a study has such |
 | `<scale>/ledger.json` | each published claim with its evidence and verdict |
 | `<scale>/numbers.json`, `tables/*.csv` | what the paper's text and tables say |
 | `<scale>/config.json` | the study as it was built |

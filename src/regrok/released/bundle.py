@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
-from regrok.files import write_atomically
+from regrok.files import read_fits, write_atomically
 from regrok.study.words import FRAMES
 
 if TYPE_CHECKING:
@@ -96,6 +96,15 @@ def refuse_damage(folder: Path | str, only: str = "") -> int:
         more = f"; and {len(problems) - SHOWN} files more" if len(problems) > SHOWN else ""
         raise RegrokError(f"{'; '.join(problems[:SHOWN])}{more}. {RESTORE[0].upper()}{RESTORE[1:]}")
     return sum(name.startswith(only) for name in checksums(folder))
+
+
+def results(part: Path | str) -> dict[str, dict[str, Any]]:
+    """Name → content of every fit, then of every computation, in a scale's folder. Raises as `read_fits`."""
+    return read_fits(
+        path
+        for kind in ("fits", "computations")
+        for path in sorted((Path(part) / kind).glob("*.json"))
+    )
 
 
 def scales(folder: Path | str) -> list[str]:

@@ -34,6 +34,7 @@ DESCRIPTIONS: dict[str, str] = {
     "*spectra.parquet": "Power spectra of logits and embeddings of the runs that measured them",
     "*experiments.parquet": "Which run belongs to which experiment and arm",
     "*fits/*.json": "One law fitted to the runs: estimates with intervals, and the points behind them",
+    "*computations/*.json": "A result that rests on no run: estimates, the points behind them, the code that made them",
     "*fits.json": "Every law fitted to the runs: estimates with intervals",
     "*ledger.json": "Every published claim with its evidence and verdict",
     "*numbers.json": "Every number that the paper's text quotes",

@@ -61,8 +61,8 @@ LEDGER: dict[str, Entry] = {
     "statement": ("", "the claim in our words"),
     "published_value": ("unit", "the printed number; null for a qualitative claim"),
     "published_text": ("", "as printed"),
-    "estimand": ("", "the estimate that decides: fit and key"),
-    "fit": ("", "file in fits/ that holds it"),
+    "estimand": ("", "the estimate that decides: fit or computation, and key"),
+    "fit": ("", "file in fits/ or computations/ that holds it"),
     "verdict": ("", "one of six words; README.md of the project explains them"),
     "reason": ("", "why the predicate says so"),
     "criterion": ("", "the predicate in words"),
@@ -102,11 +102,25 @@ FITS: dict[str, Entry] = {
     "variants": ("", "law robustness: the estimates under other readings of the runs"),
 }
 
+COMPUTATIONS: dict[str, Entry] = {
+    "computation": ("", "name in a study's study.yaml"),
+    "compute": ("", "module of regrok.computations"),
+    "options": ("", "everything that the module was told"),
+    "estimates": (
+        "",
+        "<computation>.<key> → value, low, high (the solver's error), level, n (0), unit, estimator, note; reason",
+    ),
+    "points": ("", "records behind a figure or table"),
+    "code": ("", "hash of the source files that it was computed by"),
+    "processor": ("", "the machine's processor"),
+}
+
 FRAMES = {"runs": RUNS, "curves": CURVES, "experiments": EXPERIMENTS, "spectra": SPECTRA}
 _FILES: dict[str, Mapping[str, Entry]] = {
     **{f"{name}.parquet": entries for name, entries in FRAMES.items()},
     "ledger.json": LEDGER,
     "fits/*.json": FITS,
+    "computations/*.json": COMPUTATIONS,
 }
 
 
@@ -160,7 +174,8 @@ def unexplained(
         f"{name}.parquet": set(_columns(getattr(frames, name))) for name in FRAMES
     }
     held["ledger.json"] = {key for entry in ledger["claims"] for key in entry}
-    held["fits/*.json"] = {key for made in fits.values() for key in made}
+    for kind, mark in (("fits/*.json", "law"), ("computations/*.json", "compute")):
+        held[kind] = {key for made in fits.values() if mark in made for key in made}
     return [
         f"{file}: {column}"
         for file, columns in held.items()

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from regrok.computations import run_computation
 from regrok.errors import RegrokError
 from regrok.files import parquet_bytes, read_fits, write_atomically, write_json
 from regrok.judging.ledger import ledger
@@ -172,6 +173,8 @@ def analyse(
     refit(made, config, published, workers)
     loaded = frame_files.load(made)
     fits = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
+    here = filter(config.computes_here, config.computations)
+    fits |= read_fits(made / "computations" / f"{name}.json" for name in here)
     write_json(ledger(claims, fits, loaded, config.scale), made / "ledger.json")
     judged = json.loads((made / "ledger.json").read_text(encoding="utf-8"))
     check(loaded, fits, judged["claims"])
@@ -204,7 +207,9 @@ def analyse(
 
 
 def refit(made: Path, config: Config, published: Published, workers: int | None = None) -> None:
-    """Write fits/<name>.json for every fit of the configuration, each in a process with one thread.
+    """Write fits/<name>.json for every fit of the configuration, each made in a process with one thread.
+
+    So is computations/<name>.json, for what is computed at the scale.
 
     With more threads a sum is cut elsewhere and its last digits differ; a job of the workflow has one as well.
     """
@@ -216,7 +221,10 @@ def refit(made: Path, config: Config, published: Published, workers: int | None 
             workers or os.cpu_count(), mp_context=get_context("spawn")
         ) as pool:
             given = {name: told(published, config, name) for name in config.fits}
-            for each in [pool.submit(fit_one, made, config, name, given[name]) for name in given]:
+            jobs = [pool.submit(fit_one, made, config, name, given[name]) for name in given]
+            here = filter(config.computes_here, config.computations)
+            jobs += [pool.submit(compute_one, made, config, name) for name in here]
+            for each in jobs:
                 each.result()
     finally:
         for name, value in before.items():
@@ -232,6 +240,13 @@ def fit_one(made: Path, config: Config, name: str, published: dict[str, Any]) ->
     write_json(
         run_fit(name, entry, _frames(made), config.fits, published), made / "fits" / f"{name}.json"
     )
+
+
+def compute_one(made: Path, config: Config, name: str) -> None:
+    """One computation, as the workflow's rule does it."""
+    entry = config.computations[name]
+    found = run_computation(name, entry.compute, entry.at(config.scale))
+    write_json(found, made / "computations" / f"{name}.json")
 
 
 @lru_cache(maxsize=1)

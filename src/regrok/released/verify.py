@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from regrok.computations import MADE_BY
 from regrok.errors import RegrokError
 from regrok.files import read_fits
 from regrok.judging.ledger import ledger
@@ -50,7 +51,7 @@ def verify_scale(folder: Path, scale: str, claims: Claims) -> list[str]:
     """Check one scale's frames, fits and ledger."""
     part = folder / scale
     frames = frame_files.load(part)
-    fits = read_fits(sorted((part / "fits").glob("*.json")))
+    fits = bundle.results(part)
     shipped = read_json(part / "ledger.json")
     record = read_json(part / "provenance.json")
     try:
@@ -68,7 +69,9 @@ def verify_scale(folder: Path, scale: str, claims: Claims) -> list[str]:
         raise RegrokError(f"{folder}/dictionary.csv does not explain {unknown[0]}")
     commits = trainers(frames, record, part)
     judged, later = judge_again(claims, fits, frames, shipped, part)
-    counts = f"{len(frames.runs):,} runs, {len(frames.curves):,} logged points, {len(fits)} fits"
+    computed = sum("compute" in made for made in fits.values())
+    counts = f"{len(frames.runs):,} runs, {len(frames.curves):,} logged points, {len(fits) - computed} fits"
+    counts += f", {computed} computations" if computed else ""
     whose = ", ".join(f"commit {each[:12]}" for each in commits)
     lines = [
         f"{part}: {counts}; schemas and counts hold, every column is in the data dictionary",
@@ -172,6 +175,14 @@ def read_json(path: Path) -> Any:
 # A build from released runs against the bundle ------------------------------------------------------------------
 
 
+def _content(path: Path) -> bytes:
+    """A file's bytes; a computation's without what says by which code and on which machine it was made."""
+    if path.parent.name != "computations":
+        return path.read_bytes()
+    kept = {key: value for key, value in read_json(path).items() if key not in MADE_BY}
+    return json.dumps(kept).encode()
+
+
 def reanalysed(results: Path | str, part: Path | str) -> list[str]:
     """Compare a build's fits, ledger, numbers and tables with the bundle's; lines that say how they agree.
 
@@ -179,8 +190,11 @@ def reanalysed(results: Path | str, part: Path | str) -> list[str]:
     naming the fits' estimates or the claims that differ, or what the build lacks.
     """
     results, part = Path(results), Path(part)
-    shipped = read_fits(sorted((part / "fits").glob("*.json")))
-    again = read_fits(results / "fits" / f"{name}.json" for name in shipped)
+    shipped = bundle.results(part)
+    again = read_fits(
+        results / ("computations" if "compute" in made else "fits") / f"{name}.json"
+        for name, made in shipped.items()
+    )
     problems, estimates = [], 0
     for name, fit in shipped.items():
         for key, theirs in fit["estimates"].items():
@@ -214,6 +228,7 @@ def reanalysed(results: Path | str, part: Path | str) -> list[str]:
         path.relative_to(part)
         for path in [
             *(part / "fits").glob("*.json"),
+            *(part / "computations").glob("*.json"),
             *(part / "tables").glob("*.csv"),
             part / "ledger.json",
             part / "numbers.json",
@@ -222,13 +237,14 @@ def reanalysed(results: Path | str, part: Path | str) -> list[str]:
     differ = sorted(
         str(name)
         for name in compared
-        if not (results / name).exists()
-        or (results / name).read_bytes() != (part / name).read_bytes()
+        if not (results / name).exists() or _content(results / name) != _content(part / name)
     )
     alike = f"{len(compared) - len(differ)} of {len(compared)}"
+    computed = any("compute" in made for made in shipped.values())
+    made = "fits, computations" if computed else "fits"
     lines = [
-        f"{results}: {estimates} estimates of {len(shipped)} fits and {len(released)} claims equal those of {part}",
-        f"{results}: {alike} files (fits, ledger, numbers, tables) are the same to the byte",
+        f"{results}: {estimates} estimates of {len(shipped)} {made} and {len(released)} claims equal those of {part}",
+        f"{results}: {alike} files ({made}, ledger, numbers, tables) are the same to the byte",
     ]
     if differ:
         lines.append(f"{results}: same within rounding only: {', '.join(differ)}")

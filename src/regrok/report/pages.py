@@ -151,13 +151,14 @@ class Writer:
         folder = self.results / "figures"
         caption, description = figure_caption(_read(folder / f"{item.name}.tex"))
         picture = base64.b64encode((folder / f"{item.name}.png").read_bytes()).decode()
-        experiments = self.config.figures[item.name].experiments
+        block = self.config.figures[item.name]
+        experiments = block.experiments
         return {
             "caption": caption,
             "description": tex.plain(description),
             "picture": f"data:image/png;base64,{picture}",
-            "source": f"src/regrok/figures/{drawn_by(self.config.figures[item.name].draw).name}",
-            "claims": self._claims(experiments[0]) if experiments else [],
+            "source": f"src/regrok/figures/{drawn_by(block.draw).name}",
+            "claims": self._claims(experiments[0]) if experiments else self._computed(block),
         }
 
     def _table(self, item: Item) -> dict[str, Any]:
@@ -168,10 +169,17 @@ class Writer:
 
     def _claims(self, experiment: str) -> list[Mapping[str, Any]]:
         """Claims that are judged here and whose first experiment this is, each with the command of this build."""
+        return [c for c in self._judged() if c["experiments"][:1] == [experiment]]
+
+    def _computed(self, block: Any) -> list[Mapping[str, Any]]:
+        """The same of claims that rest on what a figure shows of computations."""
+        return [c for c in self._judged() if c["fit"] in block.computations]
+
+    def _judged(self) -> list[Mapping[str, Any]]:
         return [
             c | {"command": command_in(self.config, c["fit"], c["experiments"])}
             for c in self.ledger["claims"]
-            if c["verdict"] != OUT_OF_SCOPE and stands(c) and c["experiments"][:1] == [experiment]
+            if c["verdict"] != OUT_OF_SCOPE and stands(c)
         ]
 
     def _beside(self, item: Item) -> list[Item]:

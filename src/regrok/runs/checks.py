@@ -172,8 +172,8 @@ def claims(
 ) -> list[str]:
     """No judged claim without runs, no run without use, no verdict without its estimate."""
     problems = []
-    # A fit that lists no experiment reads every run, which says of none that it is needed.
-    used = {run for fit in fits.values() if fit["experiments"] for run in fit["runs"]}
+    # A fit that lists no experiment reads every run, which says of none that it is needed; a computation reads none.
+    used = {run for fit in fits.values() if fit.get("experiments") for run in fit["runs"]}
     for entry in ledger:
         if entry["verdict"] == OUT_OF_SCOPE:
             continue
@@ -199,7 +199,7 @@ def check(
 ) -> dict[str, Any]:
     """All checks. Returns how many things each looked at, and by which kinds of arithmetic the runs were trained.
 
-    Raises RegrokError listing what is wrong.
+    fits: what was fitted, and what was computed, by name. Raises RegrokError listing what is wrong.
     """
     tests: dict[str, Callable[[], list[str]]] = {
         "schemas": lambda: schemas(frames),
@@ -223,7 +223,7 @@ def check(
         "tests": list(tests),
         "runs": len(frames.runs),
         "logged_points": len(frames.curves),
-        "fits": len(fits),
+        "fits": sum("law" in made for made in fits.values()),
         "claims": len(ledger),
         "outcomes": {o: int((frames.runs["outcome"] == o).sum()) for o in OUTCOMES},
         "arithmetic": kinds(frames.runs),

@@ -105,6 +105,28 @@ class Experiment(Strict):
         return self
 
 
+class ComputedAt(Strict):
+    """What a computation does differently at one scale; `{}` computes it as it stands."""
+
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options over the computation's own."""
+
+
+class Computation(Strict):
+    """A result that rests on no run: a model solved, a recursion, a table of ranks."""
+
+    compute: Name
+    """Module of regrok.computations."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What the module's `compute` is told."""
+    scales: dict[Scale, ComputedAt]
+    """The scales at which it is computed."""
+
+    def at(self, scale: Scale) -> dict[str, Any]:
+        """Its options at a scale at which it is computed."""
+        return {**self.options, **self.scales[scale].options}
+
+
 class Fit(Strict):
     """A law fitted to some experiments' runs."""
 
@@ -125,6 +147,8 @@ class Figure(Strict):
     """Experiments whose runs it shows; it is drawn where the first of them runs."""
     fits: list[str] = Field(default_factory=list)
     """Fits that it shows."""
+    computations: list[str] = Field(default_factory=list)
+    """Computations that it shows; it is drawn where all of them are computed."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the module's `draw` is told."""
 
@@ -138,6 +162,8 @@ class Table(Strict):
     """Experiments whose runs it shows; it is built where one of them runs."""
     fits: list[str] = Field(default_factory=list)
     """Fits that it shows."""
+    computations: list[str] = Field(default_factory=list)
+    """Computations that it shows."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the module's `build` is told."""
 
@@ -215,6 +241,8 @@ class StudyFile(Strict):
     """Named settings of a run."""
     experiments: dict[Name, Experiment] = Field(default_factory=dict)
     """What is run."""
+    computations: dict[Name, Computation] = Field(default_factory=dict)
+    """What is computed without a run."""
     fits: dict[Name, Fit] = Field(default_factory=dict)
     """What is fitted."""
     figures: dict[Name, Figure] = Field(default_factory=dict)
@@ -232,6 +260,8 @@ class Study(Strict):
     """What is audited."""
     experiments: list[str] = Field(default_factory=list)
     """Its experiments, in the order of its file."""
+    computations: list[str] = Field(default_factory=list)
+    """Its computations."""
     fits: list[str] = Field(default_factory=list)
     """Its fits."""
     figures: list[str] = Field(default_factory=list)
@@ -264,6 +294,8 @@ class Config(Strict):
     """Named settings of a run."""
     experiments: dict[Name, Experiment]
     """What is run."""
+    computations: dict[Name, Computation] = Field(default_factory=dict)
+    """What is computed without a run."""
     fits: dict[Name, Fit]
     """What is fitted."""
     figures: dict[Name, Figure]
@@ -276,6 +308,11 @@ class Config(Strict):
         known = self.experiments.get(experiment)
         chosen = not self.only or experiment in self.only
         return known is not None and chosen and self.scale in known.scales
+
+    def computes_here(self, computation: str) -> bool:
+        """Whether this build computes it: its scale does. `only`, which chooses what is trained, leaves it in."""
+        known = self.computations.get(computation)
+        return known is not None and self.scale in known.scales
 
     def study_of(self, experiment: str) -> Study | None:
         """The study that the experiment belongs to."""

@@ -6,6 +6,7 @@ from typing import Any
 from regrok.errors import RegrokError
 from regrok.study.blocks import Config, Experiment
 from regrok.study.changes import known_keys
+from regrok.study.computed import computation_problems
 from regrok.study.estimands import unestimated_evidence
 from regrok.study.expand import Cell, cells, family, settings_block
 from regrok.study.messages import nearest
@@ -45,9 +46,11 @@ def _names(config: Config) -> Iterator[str]:
             yield f"only = '{name}': does not run at scale {config.scale}, but at {listed}."
     for section in ("fits", "figures", "tables"):
         for name, block in getattr(config, section).items():
-            for key, known in (("experiments", config.experiments), ("fits", config.fits)):
+            for key in ("experiments", "fits", "computations"):
+                known = getattr(config, key)
                 for each in getattr(block, key, ()):
                     yield from _reference(known)(f"{section}.{name}.{key}", key[:-1], each)
+    yield from computation_problems(config)
 
 
 Reference = Callable[[str, str, str], Iterator[str]]

@@ -26,10 +26,10 @@ from regrok.study.written import results_folder
 from regrok.study.yaml import places, read_yaml
 
 Estimand = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+$")]
-"""<fit>.<key>"""
+"""<fit>.<key>, or <computation>.<key>"""
 ClaimId = Annotated[str, Field(pattern=r"^[A-Z][0-9]+(-[a-z0-9]+)*$")]
 
-COMMAND = "snakemake {folder}/fits/{fit}.json --cores all --config {asked}"
+COMMAND = "snakemake {folder}/{file} --cores all --config {asked}"
 """What brings a claim's evidence."""
 
 
@@ -92,9 +92,9 @@ class Claim(Strict):
     published: Published
     """The printed number."""
     estimand: Estimand
-    """The estimate that decides: fit and key."""
-    experiments: Annotated[list[str], Field(min_length=1)]
-    """Whose runs feed it."""
+    """The estimate that decides: fit or computation, and key."""
+    experiments: list[str]
+    """Whose runs feed it; an empty list for a claim that rests on a computation."""
     predicate: Annotated[dict[Scale, Predicate], Field(min_length=1)]
     """The rule per scale; a scale that is absent is out of scope."""
     direction: Direction | None = None
@@ -135,12 +135,19 @@ class Claim(Strict):
 
     @property
     def fit(self) -> str:
+        """The fit, or the computation, that its estimand is of."""
         return self.estimand.partition(".")[0]
+
+    @property
+    def file(self) -> str:
+        """The fit's file, or the computation's, below the folder of a build."""
+        return f"{'fits' if self.experiments else 'computations'}/{self.fit}.json"
 
     def command_at(self, scale: Scale, experiments: Iterable[str]) -> str:
         """What brings the evidence at a scale: the fit, trained on those of its experiments that run there."""
-        asked = f"scale={scale} {only_words(list(experiments) or self.experiments)}"
-        return COMMAND.format(folder=f"results/{scale}", fit=self.fit, asked=asked)
+        only = list(experiments) or self.experiments
+        asked = f"scale={scale} {only_words(only)}" if only else f"scale={scale}"
+        return COMMAND.format(folder=f"results/{scale}", file=self.file, asked=asked)
 
 
 def asked_words(config: Config, only: Sequence[str] | None = None) -> str:
@@ -159,13 +166,15 @@ def asked_words(config: Config, only: Sequence[str] | None = None) -> str:
 
 
 def command_in(config: Config, fit: str, otherwise: Sequence[str]) -> str:
-    """What brings a fit in this build, which may be one of some studies or from released runs.
+    """What brings a fit or a computation in this build, which may be one of some studies or from released runs.
 
     otherwise: experiments to name where none of those that the fit lists runs here.
     """
-    here = [*filter(config.runs_here, config.fits[fit].experiments)]
-    asked = asked_words(config, here or otherwise)
-    return COMMAND.format(folder=results_folder(config), fit=fit, asked=asked)
+    computed = fit in config.computations
+    here = [] if computed else [*filter(config.runs_here, config.fits[fit].experiments)]
+    asked = asked_words(config, None if computed else here or otherwise)
+    file = f"{'computations' if computed else 'fits'}/{fit}.json"
+    return COMMAND.format(folder=results_folder(config), file=file, asked=asked)
 
 
 def only_words(experiments: Sequence[str]) -> str:
@@ -267,16 +276,25 @@ def _problems(claim: Claim, letter: str, config: Config) -> Iterator[str]:
         if name not in config.experiments:
             near = nearest(name, sorted(config.experiments))
             yield f"{claim.id}: experiments: no such experiment as '{name}'.{near}"
+    if claim.experiments and claim.fit in config.computations:
+        yield f"{claim.id}: experiments: its estimand is of a computation, which rests on no run; give an empty list"
+    if not claim.experiments and claim.fit in config.fits:
+        yield f"{claim.id}: experiments: empty; list those whose runs feed {claim.estimand}"
     named = {"estimand": claim.estimand}
     named |= {f"alternatives.{label}": key for label, key in claim.alternatives.items()}
     if claim.direction is not None:
         named["direction.estimand"] = claim.direction.estimand
     for key, estimand in named.items():
         fit = estimand.partition(".")[0]
-        if fit not in config.fits:
-            yield f"{claim.id}: {key} = '{estimand}': no such fit as '{fit}'.{nearest(fit, sorted(config.fits))}"
-        else:
-            yield from (f"{claim.id}: {key}: {why}" for why in unestimated(config, estimand))
+        if fit not in {*config.fits, *config.computations}:
+            near = nearest(fit, sorted([*config.fits, *config.computations]))
+            what = "fit or computation" if config.computations else "fit"
+            yield f"{claim.id}: {key} = '{estimand}': no such {what} as '{fit}'.{near}"
+            continue
+        yield from (f"{claim.id}: {key}: {why}" for why in unestimated(config, estimand))
+        for scale in claim.predicate if fit in config.computations else ():
+            if scale not in config.computations[fit].scales:
+                yield f"{claim.id}: predicate.{scale}: {fit} is not computed at this scale, so {key} has no value"
 
 
 def _wrong_corrections(claims: list[Claim]) -> Iterator[str]:

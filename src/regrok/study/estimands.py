@@ -1,12 +1,13 @@
-"""What a fit estimates, known before it is fitted: the keys that a claim or a finding may name.
+"""What a fit or a computation estimates, known before it is made: the keys that a claim or a finding may name.
 
-A law says in a literal which keys it returns, beside its `DEFAULTS` and `REFERS` (`regrok.study.options`):
+A law, or a computation's module, says in a literal which keys it returns, beside its `DEFAULTS` and `REFERS`
+(`regrok.study.options`):
 
     ESTIMATES = {"": ["runs", "window_*"], "groups": ["delay_mean"], "ratios": ["comparison:ratios"]}
 
 Under "" are keys of the fit itself; under the name of an option, keys of each thing that the option names, as in
 `mlp.delay_mean`. A `*` stands for what the runs decide (a level, a value), and `comparison:ratios` for what the law
-`comparison` has under `ratios`. A law without the literal may return anything.
+`comparison` has under `ratios`. A module without the literal may return anything.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from regrok.study.blocks import Config, Fit
+from regrok.study.blocks import Computation, Config, Fit
 from regrok.study.messages import nearest
 from regrok.study.options import PACKAGE, literal, modules
 
 
 def unestimated(config: Config, estimand: str) -> Iterator[str]:
-    """What is wrong with `<fit>.<key>` of a fit that the configuration has: its law estimates nothing so called."""
-    fit, _, key = estimand.partition(".")
-    patterns = list(estimates(config.fits[fit]))
+    """What is wrong with `<name>.<key>` of a fit or computation that there is: it estimates nothing so called."""
+    name, _, key = estimand.partition(".")
+    made = config.fits.get(name) or config.computations[name]
+    patterns = list(estimates(made))
     if patterns and not any(fnmatchcase(key, pattern) for pattern in patterns):
-        law = config.fits[fit].law
-        yield f"fits.{fit}, of law {law}, estimates no '{key}'.{nearest(key, patterns)}"
+        what = (
+            f"computations.{name}, by {made.compute},"
+            if isinstance(made, Computation)
+            else f"fits.{name}, of law {made.law},"
+        )
+        yield f"{what} estimates no '{key}'.{nearest(key, patterns)}"
 
 
 def unestimated_evidence(config: Config) -> Iterator[str]:
@@ -36,18 +42,25 @@ def unestimated_evidence(config: Config) -> Iterator[str]:
             evidence = finding.get("evidence") if isinstance(finding, dict) else None
             for j, each in enumerate(evidence if isinstance(evidence, list) else ()):
                 key = str(each.get("key", "")) if isinstance(each, dict) else ""
-                if key.partition(".")[0] in config.fits:
+                if key.partition(".")[0] in {*config.fits, *config.computations}:
                     where = f"tables.{name}.options.findings[{i}].evidence[{j}].key"
                     yield from (f"{where}: {why}" for why in unestimated(config, key))
 
 
-def estimates(fit: Fit) -> Iterator[str]:
-    """Patterns of the keys that a fit returns; none where its law does not say."""
-    said = _said(fit.law)
-    defaults = literal(_source(fit.law), "DEFAULTS") if said else {}
+def estimates(made: Fit | Computation) -> Iterator[str]:
+    """Patterns of the keys that it returns; none where its module does not say."""
+    told = [made.options]
+    if isinstance(made, Computation):
+        folder, module = "computations", made.compute
+        told += [at.options for at in made.scales.values()]
+    else:
+        folder, module = "laws", made.law
+    said = _said(module, folder)
+    defaults = literal(_source(module, folder), "DEFAULTS") if said else {}
     for option, keys in said.items():
         every = [each for key in keys for each in _spelt_out(key)]
-        names = fit.options.get(option, defaults.get(option)) or () if option else ("",)
+        named = (each.get(option, defaults.get(option)) or () for each in told)
+        names = dict.fromkeys(name for each in named for name in each) if option else ("",)
         for name in names:
             yield from (f"{name}.{key}" if name else key for key in every)
 
@@ -57,9 +70,9 @@ def _spelt_out(key: str) -> list[str]:
     return _said(law)[option] if colon else [key]
 
 
-def _said(law: str) -> dict[str, list[str]]:
-    return literal(_source(law), "ESTIMATES") if law in modules("laws") else {}
+def _said(module: str, folder: str = "laws") -> dict[str, list[str]]:
+    return literal(_source(module, folder), "ESTIMATES") if module in modules(folder) else {}
 
 
-def _source(law: str) -> str:
-    return (PACKAGE / "laws" / f"{law}.py").read_text(encoding="utf-8")
+def _source(module: str, folder: str) -> str:
+    return (PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8")

@@ -1,9 +1,9 @@
-"""What a fit, a figure or a table is told, checked before anything is trained.
+"""What a computation, a fit, a figure or a table is told, checked before anything is trained.
 
-A module of laws/, figures/ or tables/ says in literals what it may be told: `DEFAULTS`, option → default, whose type
-a value has too; `REFERS`, option → what its value names; and `NEEDS`, {"options": [those that must be given], "fits":
-[laws, of which one of the block's fits must be]}. They are read from the source text: importing the modules would load
-torch, pandas and matplotlib for a few words.
+A module of computations/, laws/, figures/ or tables/ says in literals what it may be told: `DEFAULTS`, option →
+default, whose type a value has too; `REFERS`, option → what its value names; and `NEEDS`, {"options": [those that must
+be given], "fits": [laws, of which one of the block's fits must be], "computations": [modules, likewise]}. They are read
+from the source text: importing the modules would load torch, pandas and matplotlib for a few words.
 
 `REFERS` knows these words (or lists what is allowed, as a list):
 
@@ -13,6 +13,8 @@ torch, pandas and matplotlib for a few words.
     "quantities"     the same, but none that holds words
     "numbers"        a list of numbers
     "number"         one number
+    "positive"       a number above 0
+    "arms"           name → what it changes of the module's other options
     "limits"         column → a pair [low, high], names or one value (regrok.laws.parts.selection.within)
     "ranges"         name → [low, high]
     "groups"         name → {experiments, arms, within}, all optional (regrok.laws.parts.selection.group)
@@ -32,13 +34,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from regrok.study.blocks import Config, Figure, Fit, Scale, Table
+from regrok.study.blocks import Computation, Config, Figure, Fit, Scale, Table
 from regrok.study.columns import SETTINGS
 from regrok.study.messages import nearest
 
 PACKAGE = Path(__file__).parents[1]
 
-SECTIONS = {"fits": ("law", "laws"), "figures": ("draw", "figures"), "tables": ("build", "tables")}
+SECTIONS = {
+    "computations": ("compute", "computations"),
+    "fits": ("law", "laws"),
+    "figures": ("draw", "figures"),
+    "tables": ("build", "tables"),
+}
 """Section of a configuration → the key that names a module, and the folder of the modules."""
 
 GROUP = ("experiments", "arms", "within")
@@ -46,7 +53,7 @@ FINDING = ("title", "claims", "evidence")
 EVIDENCE = ("key", "words")
 SEARCH = ("search", "report")
 
-Block = Fit | Figure | Table
+Block = Computation | Fit | Figure | Table
 Check = Callable[[str, Any, Block, Config], Iterator[str]]
 """(path of the option, its value, the block that it is in, the configuration) → problems."""
 
@@ -67,10 +74,17 @@ def problems(config: Config) -> Iterator[str]:
                 yield f"{where}: no such module of regrok.{folder}.{nearest(module, known)}"
                 continue
             text = (PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8")
-            yield from _block(
-                path, block, literal(text, "DEFAULTS"), literal(text, "REFERS"), config
-            )
+            defaults, refers = literal(text, "DEFAULTS"), literal(text, "REFERS")
+            for where, part in _told(path, block):
+                yield from _block(f"{where}.options", part, defaults, refers, config)
             yield from _needs(path, block, literal(text, "NEEDS"), config)
+
+
+def _told(path: str, block: Block) -> Iterator[tuple[str, Block]]:
+    """The block, and for each scale of a computation one with the options that are told there."""
+    yield path, block
+    for scale, at in block.scales.items() if isinstance(block, Computation) else ():
+        yield f"{path}.scales.{scale}", block.model_copy(update={"options": at.options})
 
 
 def unread(config: Config, scale: Scale) -> Iterator[str]:
@@ -144,10 +158,9 @@ NAMED = ("run_id", "cell", "condition", "cohort", "outcome", "device", "trainer"
 
 
 def _block(
-    path: str, block: Block, defaults: Mapping[str, Any], refers: Mapping[str, Any], config: Config
+    where: str, block: Block, defaults: Mapping[str, Any], refers: Mapping[str, Any], config: Config
 ) -> Iterator[str]:
     for key, value in block.options.items():
-        where = f"{path}.options"
         if key not in defaults:
             none = "" if defaults else " There is none."
             yield f"{where}: unknown option '{key}'.{nearest(key, defaults)}{none}"
@@ -171,6 +184,9 @@ def _needs(path: str, block: Block, needs: Mapping[str, Any], config: Config) ->
     # A law that there is not is complained of where it stands.
     if laws and not any(law in laws or law not in modules("laws") for law in named):
         yield f"{path}.fits: none of them is of the law {' or '.join(laws)}, which it is made of."
+    wanted, shown = needs.get("computations", ()), getattr(block, "computations", [])
+    if wanted and not any(config.computations[name].compute in wanted for name in shown):
+        yield f"{path}.computations: none of them is computed by {' or '.join(wanted)}, which it is made of."
 
 
 MOST = 1_000_000
@@ -265,6 +281,26 @@ def _one_number(path: str, value: Any, block: Block, config: Config) -> Iterator
         yield f"{path} = {value!r}: should be a number."
 
 
+def _positive(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    if not _number(value) or value <= 0:
+        yield f"{path} = {value!r}: should be a number above 0."
+
+
+def _arms(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from _shaped(path, value, dict, "name → what it changes of the other options")
+    if not isinstance(block, Computation) or not isinstance(value, dict):
+        return
+    text = (PACKAGE / "computations" / f"{block.compute}.py").read_text(encoding="utf-8")
+    option = path.rpartition(".")[2]
+    others = {k: v for k, v in literal(text, "DEFAULTS").items() if k != option}
+    for name, changes in value.items():
+        if not re.fullmatch(r"[A-Za-z]\w*", str(name), re.ASCII) or not isinstance(changes, dict):
+            yield f"{path}.{name} = {changes!r}: should be a name, and options with their values."
+        else:
+            part = block.model_copy(update={"options": changes})
+            yield from _block(f"{path}.{name}", part, others, literal(text, "REFERS"), config)
+
+
 def _limits(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
     yield from _shaped(path, value, dict, "column → [low, high], names or one value")
     known = columns()
@@ -299,7 +335,7 @@ def _group(path: str, value: Any, block: Block, config: Config) -> Iterator[str]
     yield from _keys(path, value, GROUP)
     if not isinstance(value, dict):
         return
-    read = block.experiments or list(config.experiments)
+    read = getattr(block, "experiments", None) or list(config.experiments)
     named = _words(value.get("experiments") or [])
     yield from _names(f"{path}.experiments", "experiment of this block", named, read)
     those = [config.experiments[name] for name in named or read if name in config.experiments]
@@ -347,8 +383,8 @@ def _findings(path: str, value: Any, block: Block, config: Config) -> Iterator[s
             where = f"{path}[{i}].evidence[{j}]"
             yield from _keys(where, each, EVIDENCE, needed=EVIDENCE)
             key = str(each.get("key", "")) if isinstance(each, dict) else ""
-            if key and key.partition(".")[0] not in getattr(block, "fits", ()):
-                known = getattr(block, "fits", ())
+            known = [*getattr(block, "fits", ()), *getattr(block, "computations", ())]
+            if key and key.partition(".")[0] not in known:
                 hint = nearest(key.partition(".")[0], known)
                 yield f"{where}.key = '{key}': its fit is none of this block's.{hint}"
 
@@ -360,6 +396,8 @@ CHECKS: dict[str, Check] = {
     "quantities": _quantities,
     "numbers": _numbers,
     "number": _one_number,
+    "positive": _positive,
+    "arms": _arms,
     "limits": _limits,
     "ranges": _ranges,
     "groups": _groups,
@@ -370,5 +408,5 @@ CHECKS: dict[str, Check] = {
 }
 """The words of `REFERS`."""
 
-SHAPED = ("limits", "ranges", "groups", "searches", "ratios", "findings")
+SHAPED = ("limits", "ranges", "groups", "searches", "ratios", "findings", "arms")
 """Those that say themselves what shape they ask for."""

@@ -119,8 +119,11 @@ def _with_parents(run: Run) -> Iterator[Run]:
 
 
 def refuse_empty(plan: Plan, config: Config) -> None:
-    """Raise RegrokError, naming the scales at which something would run, where the plan has no run."""
-    if plan.runs:
+    """Raise RegrokError, naming the scales at which something would run, where the plan has no run.
+
+    A configuration that computes something may do without.
+    """
+    if plan.runs or any(map(config.computes_here, config.computations)):
         return
     scales = [s for s in SCALES if any(s in each.scales for each in config.experiments.values())]
     where = f"but at {', '.join(scales)}" if scales else "nor at another"

@@ -23,8 +23,11 @@ from regrok.study.overrides import (
 from regrok.study.words import STUDIES
 from regrok.study.yaml import places, read_yaml
 
-SECTIONS = ("settings", "experiments", "fits", "figures", "tables")
+SECTIONS = ("settings", "experiments", "computations", "fits", "figures", "tables")
 """What a study's file holds by name; a name is given once in the whole audit."""
+
+ESTIMATING = {"computations": "fits"}
+"""Sections that share their names with another: an estimand begins with the name of a fit or of a computation."""
 
 STUDYWIDE = (*SECTIONS, "extend")
 """What can be told of the studies' files from outside."""
@@ -159,18 +162,20 @@ def _files(studies: Iterable[str], folder: Path) -> Files:
 
 
 def _refuse_doubles(files: Files) -> None:
-    """Raise RegrokError, with both places, for a name that two files give."""
-    first: dict[tuple[str, str], Path] = {}
+    """Raise RegrokError, with both places, for a name that two files give, or a fit and a computation of any."""
+    first: dict[tuple[str, str], tuple[Path, str]] = {}
     found = []
     for path, data in files.items():
         for section in SECTIONS:
             names = data.get(section)
             for name in names if isinstance(names, dict) else ():
-                other = first.setdefault((section, name), path)
-                if other is not path:
-                    both = places(other, section, name) + places(path, section, name)
+                here, kind = (path, section), ESTIMATING.get(section, section)
+                other = first.setdefault((kind, name), here)
+                if other != here:
+                    both = places(*other, name) + places(*here, name)
+                    also = "" if other[1] == section else f" (a name of {other[1]} too)"
                     found.append(
-                        f"{section}.{name}: given twice, in {' and '.join(both)}; rename one of them."
+                        f"{section}.{name}: given twice{also}, in {' and '.join(both)}; rename one of them."
                     )
     if found:
         raise RegrokError("\n  ".join(["the studies are refused together:", *found[:SHOWN]]))

@@ -68,7 +68,7 @@ class Material:
     frames: Any
     """runs, curves, experiments, spectra."""
     fits: Mapping[str, Mapping[str, Any]]
-    """Fit name → content of its JSON."""
+    """Fit name → content of its JSON; a computation's, where a table reads those, beside them."""
     ledger: Mapping[str, Any]
     """The claims with their verdicts."""
     scope: Scope
@@ -81,7 +81,7 @@ class Material:
     """Scale → ledger of the other released scales."""
 
 
-MATERIAL = tuple(each.name for each in fields(Material) if each.name != "scope")
+MATERIAL = (*(each.name for each in fields(Material) if each.name != "scope"), "computations")
 """What a table may say that it reads."""
 
 
@@ -122,11 +122,13 @@ def reads(kind: str) -> tuple[str, ...]:
 
 
 def buildable(config: Any) -> list[str]:
-    """Tables that have content at this scale: one of their experiments runs, or they need none."""
+    """Tables that have content at this scale: something that they show is run or computed, or they need nothing."""
     return [
         name
         for name, entry in config.tables.items()
-        if not entry.experiments or any(config.runs_here(e) for e in entry.experiments)
+        if not (entry.experiments or entry.computations)
+        or any(map(config.runs_here, entry.experiments))
+        or any(map(config.computes_here, entry.computations))
     ]
 
 

@@ -1,7 +1,8 @@
 """One page for a paper's findings: does each hold, under which settings, and how sure are we.
 
 options: findings, a list of {title, claims, evidence}: claims are ids of claims, evidence a list of
-{key, words} with `<fit>.<key>` of the listed fits. All but titles and words is read from the ledger, fits and runs.
+{key, words} with `<fit>.<key>` of the listed fits, or of the listed computations, which have no runs. All but titles
+and words is read from the ledger, fits, computations and runs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from regrok.study.words import DIRECTION, NO_SUCH_RUN, NOT_REPRODUCED, OUT_OF_SC
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
-READS = ("frames", "fits", "ledger")
+READS = ("frames", "fits", "computations", "ledger")
 DEFAULTS: dict[str, Any] = {"findings": []}
 REFERS: dict[str, Any] = {"findings": "findings"}
 NEEDS: dict[str, Any] = {"options": ["findings"]}
@@ -134,9 +135,14 @@ def _plain(
 def _estimate(
     name: str, key: str, material: Material, runs: pd.DataFrame
 ) -> tuple[Mapping[str, Any], pd.DataFrame]:
-    """The estimate `<fit>.<key>` and the runs of its fit; an estimate of nothing where the fit read no run."""
+    """The estimate `<fit>.<key>` and the runs of its fit; an estimate of nothing where the fit read no run.
+
+    A computation's has no runs.
+    """
     fit = material.fits.get(key.split(".")[0])
-    if fit is not None and not fit["runs"]:
+    if fit is not None and "compute" in fit and key in fit["estimates"]:
+        return fit["estimates"][key], runs.iloc[:0]
+    if fit is not None and not fit.get("runs"):
         return {"value": None, "low": None, "high": None}, runs.iloc[:0]
     if fit is None or key not in fit["estimates"]:
         raise RegrokError(f"tables.{name}: evidence '{key}' is no estimate of the fits at hand")

@@ -22,10 +22,10 @@ def draw(
 ) -> tuple[Figure, str, str]:
     """Draw one figure: (figure, caption in TeX, plain description).
 
-    entry: the figure's block in its study. frames: anything with `runs`, `curves`, `experiments`, `spectra`.
-    fits: fit name → content of its JSON. A panel for which the runs have nothing says so. Raises RegrokError when the
-    figure's first experiment has no runs (a figure without data is left out of the paper, not drawn empty), and for a
-    column that every run has and the frames lack.
+    entry: the figure's block in its study. frames: anything with `runs`, `curves`, `experiments`, `spectra`. fits: name
+    of a fit or computation → content of its JSON. A panel for which the runs have nothing says so. Raises RegrokError
+    when the figure's first experiment has no runs (a figure without data is left out of the paper, not drawn empty),
+    and for a column that every run has and the frames lack.
     """
     kind = module(entry.draw)
     try:
@@ -42,7 +42,7 @@ def draw(
             f"figure {name}: experiment {entry.experiments[0]!r} has no runs here; "
             "`drawable` lists the figures of this scale"
         )
-    chosen = {fit: fits[fit] for fit in entry.fits if fit in fits}
+    chosen = {name: fits[name] for name in (*entry.fits, *entry.computations) if name in fits}
     style = Style()
     with style.context():
         figure, caption, description = kind.draw(shown, chosen, options, style)

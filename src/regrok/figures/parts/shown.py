@@ -106,6 +106,14 @@ def points_of(fits: Mapping[str, Mapping[str, Any]], law: str) -> pd.DataFrame:
     return pd.DataFrame()
 
 
+def computed(fits: Mapping[str, Mapping[str, Any]], module: str) -> tuple[str, Mapping[str, Any]]:
+    """The first of a figure's computations by this module, with its name. Raises RegrokError where there is none."""
+    for name, content in fits.items():
+        if content.get("compute") == module:
+            return name, content
+    raise RegrokError(f"no computation by {module}; list one under the figure's `computations`")
+
+
 def median_run(runs: pd.DataFrame, column: str = "delay") -> pd.Series | None:
     """The run whose `column` is in the middle (the lower of two): typical, and chosen by rule; None without one."""
     known = runs.dropna(subset=[column]).sort_values([column, "run_id"])

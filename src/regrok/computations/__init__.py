@@ -1,0 +1,88 @@
+"""Results that rest on no run: a model solved, a recursion, a table of ranks. One module per computation.
+
+Each module has
+
+    compute(options, seed) -> {"estimates", "points"}
+
+`options` are the block's over the module's `DEFAULTS`; `estimates` maps a key to an Estimate
+(regrok.laws.parts.estimate), `points` is a list of small records that figures and tables show. What the module may be
+told and what it returns it says in literals, as a law does: `DEFAULTS`, `REFERS`, `ESTIMATES` (regrok.study.options,
+regrok.study.estimands). A new computation is a new module here and a block under `computations` in a study.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import pkgutil
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from regrok.errors import RegrokError
+
+
+def computations() -> list[str]:
+    """Names of the modules."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
+
+
+def computation(name: str) -> ModuleType:
+    """The module of a computation. Raises RegrokError with the nearest name for one that is not there."""
+    if name not in computations():
+        near = difflib.get_close_matches(name, computations(), 1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        known = ", ".join(computations())
+        raise RegrokError(
+            f"compute = '{name}': there is no such computation; there are {known}.{hint}"
+        )
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def run_computation(name: str, compute: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Compute one entry of a study's `computations`.
+
+    compute: its module. options: its own at the scale (`regrok.study.blocks.Computation.at`).
+
+    Returns {"computation", "compute", "options" (all of them), "estimates", "points", "code", "processor"} with every
+    estimate's key prefixed by the computation's name. Raises RegrokError for an unknown module or option, and for a
+    value that the module cannot compute with, naming the key.
+    """
+    from regrok.laws.parts.estimate import json_of
+    from regrok.processor import processor
+    from regrok.study.defaults import option
+
+    try:
+        module = computation(compute)
+        settings = option(options, module.DEFAULTS)
+        # A seed of its own, so that adding a computation moves no other.
+        made = module.compute(settings, zlib.crc32(name.encode()))
+    except RegrokError as error:
+        raise RegrokError(f"computations.{name}: {error}") from error
+    return {
+        "computation": name,
+        "compute": compute,
+        "options": settings,
+        "estimates": {f"{name}.{key}": json_of(value) for key, value in made["estimates"].items()},
+        "points": json_of(made["points"]),
+        "code": code(compute),
+        "processor": processor(),
+    }
+
+
+MADE_BY = ("code", "processor")
+"""Keys of a result that say what computed it, and not what came out."""
+
+
+def code(compute: str) -> str:
+    """12 hexadecimal digits of the source that a computation rests on: every file of the package that it reaches."""
+    from regrok.pipeline.sources import PACKAGE, closure
+
+    digest = hashlib.sha256()
+    for path in map(Path, closure(f"computations/{compute}.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()[:12]
