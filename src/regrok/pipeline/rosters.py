@@ -64,6 +64,18 @@ def read_roster(path: str | Path) -> dict[str, list[Any]]:
     }
 
 
+def stored(path: str | Path) -> tuple[dict[str, list[Any]], RunStore]:
+    """The runs of each cohort of a job, and the store that holds them by code equal to the present one."""
+    from regrok.runs.store import RunStore
+    from regrok.training.generations import trained_by
+
+    cohorts = read_roster(path)
+    task, model = (
+        getattr(next(iter(cohorts.values()))[0], block).name for block in ("task", "model")
+    )
+    return cohorts, RunStore(STORE, trained_by(task, model))
+
+
 def write_if_changed(path: Path, text: str) -> bool:
     """Whether the file had to be written; a file that already says this keeps its date."""
     try:

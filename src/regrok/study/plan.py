@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
@@ -87,6 +87,17 @@ def make_plan(config: Config) -> Plan:
             rows[experiment, arm, run.run_id] = row
     cohorts = _cohorts(runs.values(), config.trainer.cohort_parts)
     return Plan(runs, cohorts, _jobs(cohorts.values()), list(rows.values()))
+
+
+def without(plan: Plan, held: Container[str]) -> Plan:
+    """The plan with the runs alone that are not held: these are trained. Who serves which experiment stays whole."""
+    cohorts = {
+        name: replace(cohort, runs=left)
+        for name, cohort in plan.cohorts.items()
+        if (left := tuple(run for run in cohort.runs if run.run_id not in held))
+    }
+    runs = {run_id: run for run_id, run in plan.runs.items() if run_id not in held}
+    return Plan(runs, cohorts, _jobs(cohorts.values()), plan.membership)
 
 
 def refuse_empty(plan: Plan, config: Config) -> None:
