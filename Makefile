@@ -5,7 +5,7 @@ SCALE ?= laptop
 CORES ?= all
 # some of the studies alone, joined by commas: make paper STUDY=norm_delay
 STUDY ?=
-# trained or released instead of what config.yaml says: make paper SOURCE=released
+# trained, released or missing (train what the bundle lacks) instead of what config.yaml says: make paper SOURCE=released
 SOURCE ?=
 # a name for the interpreter, and an index for another build of torch: see README.md
 export PYTHON TORCH_INDEX
@@ -28,7 +28,7 @@ refuse = $(error $(1) is '$($(1))' ($(origin $(1))): give $(2))
 digits = $(subst 9,,$(subst 8,,$(subst 7,,$(subst 6,,$(subst 5,,$(subst 4,,$(subst 3,,$(subst 2,,$(subst 1,,$(1))))))))))
 $(call one,SCALE,smoke laptop paper,$(SCALE),smoke$(comma) laptop or paper)
 ifneq ($(SOURCE),)
-$(call one,SOURCE,trained released,$(SOURCE),trained or released)
+$(call one,SOURCE,trained released missing,$(SOURCE),trained$(comma) released or missing)
 endif
 # `all`, or digits that are not all 0
 ifneq ($(CORES),all)
@@ -41,7 +41,7 @@ endif
 
 # Jobs that Snakemake starts find python, regrok and snakemake on PATH.
 IN_VENV := . scripts/environment; export PATH="$$PWD/.venv/bin:$$PATH";
-RESULTS := results/$(SCALE)$(if $(STUDY),-$(subst $(comma),-,$(STUDY)))$(if $(filter released,$(SOURCE)),-released)
+RESULTS := results/$(SCALE)$(if $(STUDY),-$(subst $(comma),-,$(STUDY)))$(if $(filter released missing,$(SOURCE)),-$(SOURCE))
 CONFIG := scale=$(SCALE) $(if $(STUDY),'studies=[$(STUDY)]') $(if $(SOURCE),source=$(SOURCE))
 SNAKEMAKE := $(IN_VENV) python -m snakemake --cores $(CORES) --config $(CONFIG)
 PYTEST := $(IN_VENV) python -m pytest
@@ -65,8 +65,8 @@ reanalyse: install tex ## fit and draw everything again from the released runs, 
 	@$(SNAKEMAKE) source=released
 	$(IN_VENV) python -m regrok.cli verify --reanalysed $(SCALE)
 
-release: install ## put a finished build into the bundle that ships, results/released
-	@$(IN_VENV) python -m regrok.cli release --scale $(SCALE)
+release: install ## put a finished build into the bundle that ships, results/released (SOURCE=missing: add to it)
+	@$(IN_VENV) python -m regrok.cli release --scale $(SCALE) $(if $(filter missing,$(SOURCE)),--add)
 
 report: install ## Snakemake's self-contained HTML report of a finished build
 	@$(SNAKEMAKE) --report $(RESULTS)/report.html --report-stylesheet src/regrok/report/report.css

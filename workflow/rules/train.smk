@@ -44,6 +44,28 @@ if graph.config.source == "trained":
         script:
             "../scripts/collect.py"
 
+elif graph.config.source == "missing":
+
+    # What the bundle holds as it is, and beside it what it lacked.
+    rule added:
+        input:
+            released=graph.kept_from,
+            trained=expand(f"{R}/trained/{{job}}.json", job=graph.jobs),
+            rosters=expand(f"{R}/plan/{{job}}.json", job=graph.jobs),
+            code=lambda _: graph.sources("added"),
+        output:
+            **FRAMES,
+        log:
+            f"{R}/logs/added.log",
+        benchmark:
+            f"{R}/benchmarks/added.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            experiments=graph.membership,
+        script:
+            "../scripts/added.py"
+
 else:
 
     rule released:

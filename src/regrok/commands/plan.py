@@ -33,13 +33,22 @@ def add_parser(sub: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from regrok.pipeline.graph import RELEASED, Graph
     from regrok.pipeline.speed import history, machine_speed
-    from regrok.study.plan import make_plan, plan_frame, refuse_empty
+    from regrok.study.plan import plan_frame, refuse_empty
     from regrok.study.untrained import untrained
 
     config = chosen_config(arguments)
-    plan = make_plan(config)
-    refuse_empty(plan, config)
+    graph = Graph(config)
+    refuse_empty(graph.plan, config)
+    if config.source == "missing":
+        graph.refuse_lacking()
+    plan = graph.training
+    if not plan.runs:
+        print(
+            f"{RELEASED} holds all {len(graph.held)} runs of the {config.scale} scale as they are asked for"
+        )
+        return
     chosen = _experiments(config, plan, arguments.experiment)
     cores = max(1, arguments.cores)
     speed = machine_speed(min(cores, max(1, len(plan.jobs))))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from regrok.study.written import chosen, joined
+from regrok.study.written import chosen, joined, whence
 
 PLAIN_SCALE = "laptop"
 
@@ -26,8 +26,7 @@ def suffix(config: Any) -> str:
     """
     scale = "" if config.scale == PLAIN_SCALE else f"-{config.scale}"
     only = f"-{joined(config.only)}" if config.only else ""
-    released = "-released" if config.source == "released" else ""
-    return f"{scale}{chosen(config)}{only}{released}"
+    return f"{scale}{chosen(config)}{only}{whence(config)}"
 
 
 def pdf(config: Any) -> str:

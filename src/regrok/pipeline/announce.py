@@ -45,22 +45,26 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
     stored = {run_id: kind for job in graph.jobs for run_id, kind in graph.finished(job).items()}
     due_jobs = {
         name
-        for name, job in graph.plan.jobs.items()
+        for name, job in graph.training.jobs.items()
         if any(run.run_id not in stored for run in job.runs)
     }
     head = (
-        f"Regrok: {graph.config.scale} scale, {len(graph.plan.runs)} runs in {len(graph.plan.jobs)} jobs "
+        f"Regrok: {graph.config.scale} scale, {len(graph.plan.runs)} runs in {len(graph.training.jobs)} jobs "
         f"for {graph.plan.experiments['experiment'].nunique()} experiments"
     )
+    if graph.held:
+        head += f"; {len(graph.held)} of the runs are taken from {RELEASED}/"
+        if not graph.jobs:
+            return f"{head}. Nothing is trained."
     if not due_jobs:
-        return f"{head}. Every run is in the store."
+        return f"{head}. {'The rest' if graph.held else 'Every run'} is in the store."
     workers = max(1, min(cores, len(due_jobs)))
     try:
         speed = machine_speed(1 if elsewhere else workers)
         now = arithmetic(device)
     except RegrokError as error:  # no job will get further than this either
         return f"{head}.\n  to mend    {error}"
-    frame = plan_frame(graph.plan, history(device, speed), speed.rate)
+    frame = plan_frame(graph.training, history(device, speed), speed.rate)
     due = frame[~frame["run_id"].isin(stored)]
     why = kernels_problem() if device == "cpu" else ""
     if why:
@@ -77,6 +81,7 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
         f"({speed}); at most {clock(worst)} if no run groks\n"
         f"  disk       {due['disk_bytes'].sum() / 1e6:,.1f} MB\n"
         f"  watch      a line per job below; details: regrok plan --scale {graph.config.scale}"
+        + (" --set source=missing" if graph.held else "")
         + (f"\n  slow       {SLOW}: {why}" if why else "")
         + (
             f"\n  mixed      {others} of the stored runs were not computed by {now}{MIXED}"

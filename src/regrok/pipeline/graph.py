@@ -34,13 +34,13 @@ from regrok.pipeline.rosters import (
     write_trained,
 )
 from regrok.pipeline.sources import closure
-from regrok.released import bundle
+from regrok.released import added, bundle
 from regrok.runs.trained_by import TrainedBy, present
 from regrok.study.blocks import Config
 from regrok.study.claims import claims_file, load_claims
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.options import words
-from regrok.study.plan import Job, Plan, make_plan, refuse_empty
+from regrok.study.plan import Job, Plan, make_plan, refuse_empty, without
 from regrok.study.published import Published, load_published, published_file, told
 from regrok.study.read import load_config, load_panel
 from regrok.study.words import FRAMES, STUDIES
@@ -64,10 +64,22 @@ class Graph:
 
     # Training ----------------------------------------------------------------------------------------
 
+    @cached_property
+    def held(self) -> set[str]:
+        """The planned runs that are taken from the bundle where only what it lacks is trained; else none."""
+        if self.config.source != "missing":
+            return set()
+        return added.held(RELEASED, self.config.scale, self.plan.runs)
+
+    @cached_property
+    def training(self) -> Plan:
+        """The part of the plan that is trained here."""
+        return without(self.plan, self.held) if self.held else self.plan
+
     @property
     def jobs(self) -> list[str]:
         """The training jobs; those of which others need the runs come first."""
-        return [] if self.config.source == "released" else list(self.plan.jobs)
+        return [] if self.config.source == "released" else list(self.training.jobs)
 
     def code(self, job: Job) -> TrainedBy:
         """The code that trains this job's runs, by its fingerprints."""
@@ -83,7 +95,7 @@ class Graph:
         # From the settings alone, so that every process of a build finds the same order.
         work = {
             name: sum(prior_steps(run) * flops_per_step(run) for run in job.runs)
-            for name, job in self.plan.jobs.items()
+            for name, job in self.training.jobs.items()
         }
         return sorted(work, key=lambda name: (work[name], name))
 
@@ -92,11 +104,11 @@ class Graph:
 
     def parents(self, job: str) -> list[str]:
         """What the jobs leave that train what this job's runs start from."""
-        return [str(self._trained(name)) for name in self.plan.before(job)]
+        return [str(self._trained(name)) for name in self.training.before(job)]
 
     def missing(self, job: str) -> list[str]:
         """Runs of the job that the store has under no fingerprint that is equal to the present code's."""
-        planned = self.plan.jobs[job]
+        planned = self.training.jobs[job]
         code = self.code(planned)
         return [run.run_id for run in planned.runs if not present(STORE, code, run.run_id)]
 
@@ -104,7 +116,7 @@ class Graph:
         """Runs of the job that the store has, measured as they are asked for, with what computed them in words."""
         from regrok.runs.store import RunStore  # reads parquet, which few builds need here
 
-        planned = self.plan.jobs[job]
+        planned = self.training.jobs[job]
         store = RunStore(STORE, self.code(planned))
         known = {run.run_id: store.arithmetic_of(run) for run in planned.runs}
         return {run_id: kind for run_id, kind in known.items() if kind is not None}
@@ -153,9 +165,9 @@ class Graph:
             path = self.roster(name)
             cohorts = {
                 cohort.name: [as_asked(run) for run in cohort.runs]
-                for cohort in self.plan.jobs[name].cohorts
+                for cohort in self.training.jobs[name].cohorts
             }
-            code = self._code_by_name(self.plan.jobs[name])
+            code = self._code_by_name(self.training.jobs[name])
             done = self._built(name) and self._trained_code(name) in (None, code)
             again = repairs(path) + bool(done and self.missing(name))
             roster = {"job": name, "repairs": again, "code": code, "cohorts": cohorts}
@@ -171,7 +183,10 @@ class Graph:
         return {"trainer": code.trainer.name, "observables": observables}
 
     def refuse_lacking(self) -> None:
-        """Raise RegrokError when the build is to come from released runs and the bundle is damaged or lacks some."""
+        """Raise RegrokError when the build takes released runs and the bundle is damaged or lacks what it must have."""
+        if self.config.source == "missing":
+            bundle.refuse_absent(RELEASED, self.config.scale)
+            bundle.refuse_damage(RELEASED, f"{self.config.scale}/")
         if self.config.source == "released":
             bundle.refuse_lacking(RELEASED, self.config.scale, self.plan.membership)
 
@@ -179,6 +194,12 @@ class Graph:
     def membership(self) -> list[tuple[tuple[str, str], ...]]:
         """The plan's rows in a fixed order, as a rule's parameter: a changed plan is a reason to rerun."""
         return sorted(tuple(sorted(row.items())) for row in self.plan.membership)
+
+    @property
+    def kept_from(self) -> list[str]:
+        """The bundle's files that the runs are taken from which are not trained."""
+        part = RELEASED / self.config.scale
+        return [str(part / name) for name in (CONFIG, *bundle.FRAME_FILES)]
 
     @property
     def comparable(self) -> list[str]:
@@ -197,7 +218,7 @@ class Graph:
         from regrok.runs.states import lacks
         from regrok.runs.store import RunStore  # reads parquet, which few builds need here
 
-        planned = self.plan.jobs[job]
+        planned = self.training.jobs[job]
         store = RunStore(STORE, self.code(planned))
         if all(store.finished(run) and not lacks(store, run) for run in planned.runs):
             write_trained(self._trained(job), self.roster(job), planned.runs, store)

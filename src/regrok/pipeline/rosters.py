@@ -6,7 +6,7 @@ Jobs read them without the plan and the workflow.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,22 @@ def read_roster(path: str | Path) -> dict[str, list[Any]]:
         cohort: [Run.model_validate(run, strict=False) for run in runs]
         for cohort, runs in content["cohorts"].items()
     }
+
+
+def stored(path: str | Path, wanted: Container[str]) -> tuple[dict[str, list[Any]], RunStore]:
+    """Those runs of each cohort of a job that are wanted, and the store that holds them.
+
+    A run may be trained only for others to start from it: then no experiment has it, or its frames come from elsewhere.
+    """
+    from regrok.runs.store import RunStore
+    from regrok.training.generations import trained_by
+
+    cohorts = read_roster(path)
+    first = next(iter(cohorts.values()))[0]
+    members = {
+        name: [run for run in runs if run.run_id in wanted] for name, runs in cohorts.items()
+    }
+    return members, RunStore(STORE, trained_by(first.task.name, first.model.name))
 
 
 def write_if_changed(path: Path, text: str) -> bool:

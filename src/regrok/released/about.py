@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from regrok.released import bundle
 
@@ -14,7 +16,7 @@ Written by `regrok release`; do not edit. `make verify` checks every file here i
 fits every law and draws every figure again from these runs, without training.
 
 {scales}
-
+{states}
 | file | what it is |
 |---|---|
 | `<scale>/runs.parquet` | one row per run: settings, outcome, T_mem and T_grok, norms, time, training code |
@@ -46,15 +48,49 @@ def about(folder: Path | str) -> str:
     """The text, with a row for each scale that the bundle holds and the thinning rule of each."""
     lines = ["| scale | runs | hours of training | training code (commit) |", "|---|---|---|---|"]
     rules: dict[str, list[str]] = {}
+    states = ""
     held = bundle.scales(folder)
     for scale in held:
         record = json.loads((Path(folder) / scale / "provenance.json").read_text(encoding="utf-8"))
         commits = ", ".join(dict.fromkeys(part["commit"][:12] for part in record["training"]))
         hours = sum(record["hours"].values())
         lines.append(f"| {scale} | {record['runs']:,} | {hours:.2f} | {commits} |")
+        states += several_states(scale, record)
         rules.setdefault(record["thinning"]["rule"], []).append(scale)
     thinning = "\n\n".join(
         text if len(rules) == 1 else f"{', '.join(scales)}: {text}"
         for text, scales in rules.items()
     )
-    return TEXT.format(scales="\n".join(lines), thinning=thinning, first=held[0])
+    table = "\n".join(lines)
+    return TEXT.format(
+        scales=table,
+        states=states,
+        thinning=thinning,
+        first=held[0],
+    )
+
+
+def several_states(scale: str, record: Mapping[str, Any]) -> str:
+    """A paragraph on a scale whose runs several states of the training code trained; empty for one state."""
+    runs: dict[str, int] = {}
+    for part in record["training"]:
+        runs[part["commit"]] = runs.get(part["commit"], 0) + part["runs"]
+    if len(runs) < 2:
+        return ""
+    counts = ", ".join(f"{n:,} by {commit[:12]}" for commit, n in runs.items())
+    sampled = record.get("sampled", {})
+    partly = [f"{n:,} of those by {commit[:12]}" for commit, n in sampled.items()]
+    logged = (
+        "After T_grok a logged step may evaluate a sample of a set, and every few of them the whole, in "
+        f"{', '.join(partly)}; both sets are evaluated whole at each logged step after it in all other runs."
+        if partly
+        else "All were evaluated whole at each logged step after T_grok."
+    )
+    kept = (
+        " Those that an earlier release held are kept as it had them." if "added" in record else ""
+    )
+    return (
+        f"\nRuns of the {scale} scale come from several states of the training code: {counts}.{kept} The fingerprint "
+        "of a run's own stands in `runs.parquet` (`trainer`), commits and arithmetic in `provenance.json`. "
+        f"{logged}\n"
+    )

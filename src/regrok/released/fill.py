@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from regrok.computations import run_computation
 from regrok.errors import RegrokError
@@ -25,18 +27,20 @@ from regrok.laws import run_fit
 from regrok.paper.numbers import write_numbers
 from regrok.released import bundle
 from regrok.released.about import about
+from regrok.released.added import BUILD, earlier, sampled
 from regrok.released.commits import commit_of
 from regrok.released.crate import write_crate
 from regrok.released.dictionary import dictionary_csv, read_dictionary, unexplained
 from regrok.released.thin import POINTS, rule, thin
 from regrok.runs import frames as frame_files
+from regrok.runs.arithmetic import kinds
 from regrok.runs.checks import check
 from regrok.runs.frames import Frames
 from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
 from regrok.study.plan import make_plan
 from regrok.study.published import Published, load_published, told
-from regrok.study.words import STUDIES
+from regrok.study.words import STUDIES, Source
 from regrok.study.written import written_config
 from regrok.tables import Material, buildable, scope, write_table
 
@@ -59,24 +63,28 @@ def release(
     studies: Path | str = STUDIES,
     points: int = POINTS,
     workers: int | None = None,
+    add: bool = False,
 ) -> Path:
     """Put the finished build in `results` into the bundle, in place of what it had of that scale.
 
-    points: see `thin`. workers: processes that fit, one per core by default. Returns the scale's folder in the bundle.
-    Raises RegrokError, and leaves the bundle as it was, when the build is not finished or not of this configuration,
-    when a run was not trained by committed code, when the results contradict themselves or a column is not in the
-    data dictionary, and when the bundle would be larger than 20 MB.
+    points: see `thin`. workers: processes that fit, one per core by default. add: the build trained only what the
+    bundle lacks (`source: missing`); the runs that it took from there stay as they were released. Returns the scale's
+    folder in the bundle. Raises RegrokError, and leaves the bundle as it was, when the build is not finished or not of
+    this configuration, when a run was not trained by committed code, when the results contradict themselves or a
+    column is not in the data dictionary, and when the bundle would be larger than 20 MB.
     """
     results, folder, studies = Path(results), Path(folder), Path(studies)
     config = written_config(results)
     measured = frame_files.load(results)
-    refuse_unfinished(measured, config, results)
-    record = provenance(measured, results)
+    refuse_unfinished(measured, config, results, "missing" if add else "trained")
+    planned = make_plan(config).runs
+    before = earlier(folder, config.scale, planned, measured, points) if add else None
+    record = provenance(measured, results, before.commits if before else {})
     staging = folder.with_name(f".release-{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         made = staging / config.scale
-        curves = thin(measured.runs, measured.curves, points)
+        curves = thinned_once(measured, points, before.runs if before else ())
         thinned = Frames(measured.runs, curves, measured.experiments, measured.spectra)
         for name in frame_files.NAMES:
             write_atomically(made / f"{name}.parquet", parquet_bytes(getattr(thinned, name)))
@@ -90,6 +98,7 @@ def release(
             },
             "rows": {name: len(getattr(thinned, name)) for name in frame_files.NAMES},
         }
+        record |= before.told(measured) if before else {}
         write_json(record, made / "provenance.json")
         analyse(made, config, studies, folder, workers)
         put_in_place(made, folder)
@@ -98,11 +107,28 @@ def release(
     return folder / config.scale
 
 
-def refuse_unfinished(frames: Frames, config: Config, results: Path) -> None:
-    """Raise RegrokError unless the frames hold exactly the runs that the configuration plans."""
-    if config.source != "trained":
+def thinned_once(frames: Frames, points: int, kept: Container[str]) -> pd.DataFrame:
+    """The curves, thinned unless they are of a kept run, whose curve was when it was released."""
+    old = frames.curves["run_id"].isin(kept)
+    runs = frames.runs[~frames.runs["run_id"].isin(kept)]
+    both = [frames.curves[old], thin(runs, frames.curves[~old], points)]
+    return pd.concat(both).sort_values(["run_id", "step"], ignore_index=True)
+
+
+def refuse_unfinished(
+    frames: Frames, config: Config, results: Path, source: Source = "trained"
+) -> None:
+    """Raise RegrokError unless the frames hold exactly the runs that the configuration plans.
+
+    source: where the build's runs have to come from.
+    """
+    if config.source != source:
         raise RegrokError(
-            f"{results}: only a trained build can be released, not one from released runs"
+            f"{results}: only a trained build can be released, not one from released runs; one that trained what the "
+            "bundle lacks is added to it (--add)"
+            if source == "trained"
+            else f"{results}: only a build that trained what the bundle lacks can be added to it: "
+            + BUILD.format(scale=config.scale)
         )
     keys = ["experiment", "arm", "run_id"]
     planned = {tuple(row[key] for key in keys) for row in make_plan(config).membership}
@@ -118,8 +144,13 @@ def refuse_unfinished(frames: Frames, config: Config, results: Path) -> None:
         )
 
 
-def provenance(frames: Frames, results: Path) -> dict[str, Any]:
-    """Where the runs come from. Raises RegrokError for a run that no committed code trained."""
+def provenance(
+    frames: Frames, results: Path, known: Mapping[tuple[str, str, str], str] | None = None
+) -> dict[str, Any]:
+    """Where the runs come from. Raises RegrokError for a run that no committed code trained.
+
+    known: (task, model, trainer) → commit, of runs that were released before.
+    """
     path = results / "provenance.json"
     try:
         built = json.loads(path.read_text(encoding="utf-8"))
@@ -136,15 +167,21 @@ def provenance(frames: Frames, results: Path) -> dict[str, Any]:
             "task": task,
             "model": model,
             "trainer": trainer,
-            "commit": commit_of(str(trainer), str(task), str(model)),
+            "commit": (known or {}).get((str(task), str(model), str(trainer)))
+            or commit_of(str(trainer), str(task), str(model)),
             "runs": len(rows),
+            "arithmetic": kinds(rows),
         }
         for (task, model, trainer), rows in runs.groupby(["task", "model", "trainer"], sort=True)
     ]
+    named = {(e["task"], e["model"], e["trainer"]): e["commit"] for e in training}
+    of = zip(runs["run_id"], runs["task"], runs["model"], runs["trainer"], strict=True)
+    commits = {run_id: named[task, model, trainer] for run_id, task, model, trainer in of}
     hours = runs.groupby("device", sort=True)["wall_seconds"].sum() / 3600
     machine = ("system", "processor", "cores", "python", "versions")
     return {
         "training": training,
+        "sampled": sampled(frames, commits),
         "build": {key: built.get(key) for key in ("commit", "modified", "built")},
         "machine": {key: built.get(key) for key in machine},
         "hours": {str(device): round(spent, 4) for device, spent in hours.items()},

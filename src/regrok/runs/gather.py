@@ -17,6 +17,7 @@ import pandas as pd
 from regrok.errors import RegrokError
 from regrok.files import write_parquet
 from regrok.measures.events import NOT_STARTED, unless_exploded
+from regrok.runs.frames import Frames
 from regrok.runs.rows import run_row
 from regrok.runs.store import RunStore, StoredRun, columns_of
 from regrok.study.run import Run
@@ -96,6 +97,12 @@ def _parts(cohorts: Mapping[str, Iterable[Run]], store: RunStore) -> Parts:
     return rows, curves, spectra
 
 
+def parts_of(frames: Frames) -> Parts:
+    """Frames taken apart; `tidy` makes them of it again."""
+    curves, spectra = [frames.curves], [frames.spectra]
+    return frames.runs.to_dict("records"), curves, [each for each in spectra if len(each)]
+
+
 def _long(run_id: str, spectra: pd.DataFrame) -> pd.DataFrame:
     """Spectra with a row for each frequency instead of a list in each row."""
     lengths = [len(power) for power in spectra["power"]]
@@ -137,17 +144,23 @@ def write_frames(
     jobs: Iterable[tuple[Mapping[str, Iterable[Run]], RunStore]],
     folder: Path,
     experiments: pd.DataFrame,
+    kept: Frames | None = None,
 ) -> None:
     """Write the four frames of a scale to `folder`.
 
     jobs: the cohorts of each training job, by their names, and the store that holds their runs. experiments: rows of
-    the plan's membership. Raises RegrokError when a run is not there.
+    the plan's membership. kept: runs that come from elsewhere, with their own curves and spectra. Raises RegrokError
+    when a run is not there.
     """
-    every: Parts = ([], [], [])
+    every: Parts = parts_of(kept) if kept is not None else ([], [], [])
     for cohorts, store in jobs:
         for found, new in zip(every, _parts(cohorts, store), strict=True):
             found += new
     for name, frame in zip(("runs", "curves", "spectra"), tidy(*every), strict=True):
         write_parquet(frame, folder / f"{name}.parquet")
-    order = ["experiment", "arm", "cell", "run_id"]
-    write_parquet(experiments.sort_values(order, ignore_index=True), folder / "experiments.parquet")
+    write_parquet(ordered(experiments), folder / "experiments.parquet")
+
+
+def ordered(experiments: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the plan's membership in a fixed order."""
+    return experiments.sort_values(["experiment", "arm", "cell", "run_id"], ignore_index=True)

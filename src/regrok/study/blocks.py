@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from regrok.study.base import Count, Seed, Strict
 from regrok.study.changes import Change
 from regrok.study.start import Origin
-from regrok.study.words import Scale
+from regrok.study.words import Scale, Source
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
@@ -207,8 +207,8 @@ class Panel(Strict):
 
     scale: Scale
     """How much of each grid, how many seeds, which budgets."""
-    source: Literal["trained", "released"]
-    """Where the runs come from: trained here, or the bundle in results/released."""
+    source: Source
+    """Where the runs come from: trained here, the bundle in results/released, or that and the rest trained here."""
     anonymous: bool
     """Whether the paper hides its authors."""
     only: list[Name] = Field(default_factory=list)
@@ -278,8 +278,8 @@ class Config(Strict):
 
     scale: Scale
     """How much of each grid, how many seeds, which budgets."""
-    source: Literal["trained", "released"]
-    """Where the runs come from: trained here, or the bundle in results/released."""
+    source: Source
+    """Where the runs come from: trained here, the bundle in results/released, or that and the rest trained here."""
     anonymous: bool
     """Whether the paper hides its authors."""
     only: list[Name] = Field(default_factory=list)

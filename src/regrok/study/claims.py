@@ -158,8 +158,8 @@ def asked_words(config: Config, only: Sequence[str] | None = None) -> str:
     words = [f"scale={config.scale}"]
     if not config.whole:
         words.append(f"'studies=[{','.join(config.studies)}]'")
-    if config.source == "released":
-        words.append("source=released")
+    if config.source != "trained":
+        words.append(f"source={config.source}")
     if experiments := config.only if only is None else only:
         words.append(only_words(experiments))
     return " ".join(words)

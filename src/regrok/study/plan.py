@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +116,26 @@ def _with_parents(run: Run) -> Iterator[Run]:
     yield run
     if run.start is not None:
         yield from _with_parents(run.start.parent)
+
+
+def without(plan: Plan, held: Container[str]) -> Plan:
+    """The plan with the runs alone that are not held, and what these start from: they are trained.
+
+    Who serves which experiment stays whole.
+    """
+    trained = {
+        each.run_id
+        for run_id, run in plan.runs.items()
+        if run_id not in held
+        for each in _with_parents(run)
+    }
+    cohorts = {
+        name: replace(cohort, runs=left)
+        for name, cohort in plan.cohorts.items()
+        if (left := tuple(run for run in cohort.runs if run.run_id in trained))
+    }
+    runs = {run_id: run for run_id, run in plan.runs.items() if run_id in trained}
+    return Plan(runs, cohorts, _jobs(cohorts.values()), plan.membership)
 
 
 def refuse_empty(plan: Plan, config: Config) -> None:

@@ -11,6 +11,9 @@ STUDIES = "studies"
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = ("smoke", "laptop", "paper")
 
+Source = Literal["trained", "released", "missing"]
+"""Where a build's runs come from; missing: the bundle, and what it lacks is trained."""
+
 REPRODUCED = "reproduced"
 DIRECTION = "reproduced in direction only"
 NOT_REPRODUCED = "not reproduced"

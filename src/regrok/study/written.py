@@ -28,8 +28,12 @@ def folder_of(asked: Config | Panel, whole: bool) -> Path:
     So none overwrites another: results/laptop, results/smoke-norm_delay, results/laptop-released.
     """
     studies = "" if whole else f"-{'-'.join(asked.studies)}"
-    released = "-released" if asked.source == "released" else ""
-    return Path("results") / f"{asked.scale}{studies}{released}"
+    return Path("results") / f"{asked.scale}{studies}{whence(asked)}"
+
+
+def whence(asked: Config | Panel) -> str:
+    """`-` and where the runs of a build come from; empty for one that trains all of them."""
+    return "" if asked.source == "trained" else f"-{asked.source}"
 
 
 def chosen(config: Config) -> str:
