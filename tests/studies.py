@@ -57,6 +57,8 @@ def _fit(name, entry, frames, config, given):
         lighter["fits"] = [name for name in light if name in entry.options["fits"]][:3]
     if entry.law == "spectral":
         lighter["robust_replicates"] = 5
+    if entry.law == "forecast":
+        lighter["refits"] = REPLICATES
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         block = entry.model_copy(update={"options": lighter})

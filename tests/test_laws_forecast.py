@@ -7,9 +7,15 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from planted import exponential_curve, fit, make_run
+import planted
+from planted import exponential_curve, make_run
 from regrok.laws import forecast
 from regrok.laws.parts import huber
+
+
+def fit(rows, curves, refits=20):
+    """The forecast of these runs; of resamples that fit the predictor again there are few where none is asked about."""
+    return planted.fit(forecast, rows, curves, refits=refits)
 
 
 def planted_study(seeds=3, noise=0.0, scale=None):
@@ -40,7 +46,7 @@ def planted_study(seeds=3, noise=0.0, scale=None):
 
 
 def test_an_exact_power_law_is_forecast_exactly():
-    found = fit(forecast, *planted_study())["estimates"]
+    found = fit(*planted_study())["estimates"]
     assert found["mape"].value == pytest.approx(0, abs=1e-8)
     assert found["bias"].value == pytest.approx(1)
     assert found["cells"].value == 12
@@ -48,15 +54,13 @@ def test_an_exact_power_law_is_forecast_exactly():
 
 
 def test_noise_sets_the_error():
-    found = fit(forecast, *planted_study(seeds=6, noise=0.2))["estimates"]["mape"]
+    found = fit(*planted_study(seeds=6, noise=0.2))["estimates"]["mape"]
     assert 0.1 < found.value < 0.3
     assert found.low < found.value < found.high
 
 
 def test_a_held_out_cell_does_not_inform_its_own_forecast():
-    plain, moved = (
-        fit(forecast, *planted_study(noise=0.1, scale=s))["points"] for s in (None, 5.0)
-    )
+    plain, moved = (fit(*planted_study(noise=0.1, scale=s))["points"] for s in (None, 5.0))
     changed = [
         i for i, (a, b) in enumerate(zip(plain, moved, strict=True)) if a["delay"] != b["delay"]
     ]
@@ -70,17 +74,17 @@ def test_a_held_out_cell_does_not_inform_its_own_forecast():
 def test_the_future_of_the_curve_does_not_matter():
     rows, curves = planted_study(noise=0.1)
     late = curves.copy()
-    known = fit(forecast, rows, curves)["points"]
+    known = fit(rows, curves)["points"]
     end = {p["run_id"]: p["known_at"] for p in known}
     late.loc[late["step"] > late["run_id"].map(end), "V"] *= 7
-    again = fit(forecast, rows, late)["points"]
+    again = fit(rows, late)["points"]
     assert [p["forecast"] for p in again] == [p["forecast"] for p in known]
 
 
 def test_the_final_norm_is_not_an_input():
     rows, curves = planted_study(noise=0.1)
     other = [{**row, "V_final": 5.0} for row in rows]
-    before, after = fit(forecast, rows, curves), fit(forecast, other, curves)
+    before, after = fit(rows, curves), fit(other, curves)
     assert [p["forecast"] for p in before["points"]] == [p["forecast"] for p in after["points"]]
     assert before["estimates"]["mape_escape_theory"] != after["estimates"]["mape_escape_theory"]
 
@@ -94,20 +98,20 @@ def test_contraction_is_one_when_weight_decay_acts_alone():
 
 
 def test_the_window_is_shorter_than_the_delay_it_forecasts():
-    found = fit(forecast, *planted_study())["estimates"]["lead"]
+    found = fit(*planted_study())["estimates"]["lead"]
     assert found.value > 0.5
 
 
 def test_too_few_cells_to_hold_one_out_is_a_reason():
     rows, curves = planted_study()
     keep = [r for r in rows if r["learning_rate"] == 1e-3 and r["weight_decay"] == 1.0]
-    found = fit(forecast, keep, curves)["estimates"]["mape"]
+    found = fit(keep, curves)["estimates"]["mape"]
     assert found.value is None
     assert "too few cells" in found.reason
 
 
 def test_an_interval_that_refits_knows_that_other_cells_make_another_predictor():
-    found = fit(forecast, *planted_study(seeds=3, noise=0.2), refits=300)["estimates"]
+    found = fit(*planted_study(seeds=3, noise=0.2), refits=300)["estimates"]
     once, again = found["mape"], found["mape_refitted"]
     assert again.value == pytest.approx(once.value, rel=1e-5)
     assert again.low < again.value < again.high
@@ -123,7 +127,7 @@ def test_a_lever_that_one_cell_alone_moves_is_not_forecast():
         for r in rows
         if r["weight_decay"] == 1.0 or (r["learning_rate"], r["init_scale"]) == (1e-3, 1.0)
     ]
-    found = fit(forecast, keep, curves, refits=50)["estimates"]["mape_refitted"]
+    found = fit(keep, curves, refits=50)["estimates"]["mape_refitted"]
     assert found.value is None
     assert "does not tell its coefficients apart" in found.reason
 
@@ -131,7 +135,7 @@ def test_a_lever_that_one_cell_alone_moves_is_not_forecast():
 def test_too_few_cells_to_refit_is_a_reason():
     rows, curves = planted_study()
     keep = [r for r in rows if r["learning_rate"] == 1e-3 and r["weight_decay"] == 1.0]
-    assert "too few cells" in fit(forecast, keep, curves)["estimates"]["mape_refitted"].reason
+    assert "too few cells" in fit(keep, curves)["estimates"]["mape_refitted"].reason
 
 
 def test_resamples_at_once_are_the_estimator_of_one():
