@@ -54,6 +54,7 @@ rule numbers:
         **FRAMES,
         fits=graph.fits(),
         ledger=f"{R}/ledger.json",
+        elsewhere=graph.elsewhere,
         published=graph.published_files,
         claims=graph.claims_files,
         code=lambda _: graph.sources("numbers"),

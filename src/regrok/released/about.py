@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from regrok.judging.leading import leading
+from regrok.judging.ledger import stands
 from regrok.released import bundle
+from regrok.study.words import ORIGINS, SCALES, VERDICTS
 
 TEXT = """\
 # Released runs
@@ -14,6 +17,11 @@ Written by `regrok release`; do not edit. `make verify` checks every file here i
 fits every law and draws every figure again from these runs, without training.
 
 {scales}
+
+A claim's verdict is that of the largest scale that judged it. Claims have three origins (printed in a paper, against
+the runs that its authors released, ours), which are counted apart:
+
+{verdicts}
 
 | file | what it is |
 |---|---|
@@ -56,4 +64,32 @@ def about(folder: Path | str) -> str:
         text if len(rules) == 1 else f"{', '.join(scales)}: {text}"
         for text, scales in rules.items()
     )
-    return TEXT.format(scales="\n".join(lines), thinning=thinning, first=held[0])
+    return TEXT.format(
+        scales="\n".join(lines),
+        verdicts=verdicts(folder),
+        thinning=thinning,
+        first=held[0],
+    )
+
+
+def verdicts(folder: Path | str) -> str:
+    """The leading verdicts of the bundle's ledgers as a table: a row per origin and scale that leads."""
+    ledgers = bundle.ledgers(
+        Path(folder) / scale / "ledger.json" for scale in bundle.scales(folder)
+    )
+    # The newest statement of the claims is that of the ledger that holds most of them.
+    own = max(ledgers.values(), key=lambda made: len(made["claims"]))
+    others = {scale: made for scale, made in ledgers.items() if made is not own}
+    firsts = leading(own, others)
+    lines = [
+        f"| claims | scale | {' | '.join(VERDICTS[:-1])} |",
+        "|---|---|" + "---|" * len(VERDICTS[:-1]),
+    ]
+    for origin in ORIGINS:
+        asked = [c["id"] for c in own["claims"] if c["origin"] == origin and stands(c)]
+        for scale in reversed(SCALES):
+            found = [firsts[c].verdict for c in asked if firsts[c].scale == scale]
+            shown = [found.count(verdict) for verdict in VERDICTS[:-1]]
+            if any(shown):
+                lines.append(f"| {origin} | {scale} | {' | '.join(map(str, shown))} |")
+    return "\n".join(lines)

@@ -165,7 +165,7 @@ def analyse(
 ) -> None:
     """Fit, judge and tabulate from the frames in `made`, as a build does, and check what came out.
 
-    studies: the folder of the studies. folder: the bundle, whose other scales one of the tables shows.
+    studies: the folder of the studies. folder: the bundle, whose other scales lead where they are larger.
     """
     claims = load_claims(config, studies)
     published = load_published(config, studies, claims)
@@ -180,6 +180,7 @@ def analyse(
             f"not in the data dictionary: {', '.join(unknown[:5])}; explain it in "
             "src/regrok/released/dictionary.py, then release again"
         )
+    elsewhere = bundle.ledgers(bundle.other_ledgers(folder, config.scale))
     scrap = made.with_name("tex")
     write_numbers(
         fits,
@@ -189,6 +190,7 @@ def analyse(
         published.constants,
         scrap / "numbers.tex",
         made / "numbers.json",
+        elsewhere,
     )
     material = Material(
         frames=loaded,
@@ -196,7 +198,7 @@ def analyse(
         ledger=judged,
         scope=scope(config),
         published=published,
-        elsewhere=bundle.ledgers(bundle.other_ledgers(folder, config.scale)),
+        elsewhere=elsewhere,
     )
     for name in buildable(config):
         entry = config.tables[name]
