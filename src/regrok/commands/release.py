@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     from regrok.released import bundle
     from regrok.released.again import config_again, release_again
     from regrok.released.fill import release
+    from regrok.released.follow import follow
     from regrok.released.thin import POINTS
 
     points = POINTS if arguments.points is None else arguments.points
@@ -57,9 +58,15 @@ def run(arguments: argparse.Namespace) -> None:
         made = release_again(config, STUDIES, arguments.bundle, arguments.cores)
     else:
         made = release(results, arguments.bundle, points=points, workers=arguments.cores)
+    behind = follow(arguments.bundle, arguments.scale, STUDIES)
     names = bundle.files(arguments.bundle)
     size = sum((arguments.bundle / name).stat().st_size for name in names)
     print(
         f"{made}: released from {results}; {arguments.bundle} has {len(names)} files, {size / 1e6:.1f} MB"
     )
+    for scale, why in behind.items():
+        print(
+            f"The {scale} scale's numbers and tables do not name the new verdicts yet ({why}); bring them up to date "
+            f"with: regrok release --again --scale {scale}"
+        )
     print("Check it with: regrok verify")
