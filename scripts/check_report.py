@@ -100,7 +100,7 @@ class Reader:
         self.wait("#rulegraph canvas, #rulegraph svg")
         for row in self.driver.find_elements(By.CSS_SELECTOR, ".front table.ledger tbody tr"):
             cells = row.find_elements(By.TAG_NAME, "td")
-            if len(cells) == 7:
+            if len(cells) == 8:
                 self.found.claims[cells[0].text] = cells[5].text
         self.picture("first page")
 

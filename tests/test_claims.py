@@ -173,7 +173,9 @@ def called(capsys, *arguments):
 
 
 def test_the_table_lists_all_and_says_what_is_not_judged(capsys, ledger_path, claims):
-    status, printed = called(capsys, "--ledger", str(ledger_path))
+    # Without a bundle the build's own verdicts are all there are.
+    given = ("--ledger", str(ledger_path), "--bundle", str(ledger_path.parent))
+    status, printed = called(capsys, *given)
     assert status == 0
     assert all(claim.id in printed.out for claim in claims.claims)
     assert "reproduced" in printed.out
@@ -181,9 +183,7 @@ def test_the_table_lists_all_and_says_what_is_not_judged(capsys, ledger_path, cl
     for origin in ("printed", "released", "ours"):
         mine = [c for c in claims.claims if c.origin == origin and c.corrected is None]
         judged = [c for c in mine if c.id == "A3"]
-        assert (
-            f"laptop, {origin}: {len(mine)} claims; {len(mine) - len(judged)} not judged" in words
-        )
+        assert f"{origin}: {len(mine)} claims; {len(mine) - len(judged)} not judged" in words
     assert "snakemake" in printed.err
 
 
@@ -200,6 +200,78 @@ def test_one_claim_shows_its_evidence(capsys, ledger_path):
         "threshold .90",
     ):
         assert part in text, part
+
+
+@pytest.fixture
+def bundle_path(tmp_path, ledger_path):
+    """A bundle of a laptop and a paper ledger of A3: reproduced in direction only, and not reproduced."""
+    made = json.loads(ledger_path.read_text(encoding="utf-8"))
+    for scale, verdict, value in (
+        ("laptop", "reproduced in direction only", 0.9),
+        ("paper", "not reproduced", 0.5),
+    ):
+        changed = made["claims"][0] | {
+            "verdict": verdict,
+            "value": value,
+            "criterion": f"as {scale} asks",
+        }
+        folder = tmp_path / "released" / scale
+        folder.mkdir(parents=True)
+        (folder / "runs.parquet").touch()
+        (folder / "ledger.json").write_text(
+            json.dumps(made | {"scale": scale, "claims": [changed]}), encoding="utf-8"
+        )
+    return tmp_path / "released"
+
+
+def test_one_claim_shows_interval_against_rule_at_every_scale_and_which_leads(
+    capsys, ledger_path, bundle_path
+):
+    given = ("--ledger", str(ledger_path), "--bundle", str(bundle_path))
+    _, printed = called(capsys, "A3-population", *given)
+    assert "paper" not in printed.out.partition("command")[0]  # which neither ledger has
+    status, printed = called(capsys, "A3", *given)
+    text = " ".join(printed.out.split())
+    assert status == 0
+    assert "verdict not reproduced, at the paper scale, the largest that judged it" in text
+    assert "paper (released) 0.5 [0.955, 0.98]; asked: as paper asks; not reproduced" in text
+    assert "laptop (this build) 0.971 [0.955, 0.98]; asked: " in text
+    assert "laptop (released)" not in text  # this build has judged that scale itself
+    _, printed = called(capsys, *given)
+    row = printed.out[printed.out.index("\nA3 ") :].partition("\nA3-")[0]
+    assert "paper*" in row and "laptop: reproduced" in " ".join(row.split())
+
+
+def test_json_has_every_scale_the_leading_one_first(capsys, ledger_path, bundle_path):
+    given = ("--ledger", str(ledger_path), "--bundle", str(bundle_path))
+    _, printed = called(capsys, "A3", "--format", "json", *given)
+    (entry,) = json.loads(printed.out)
+    assert entry["verdict"] == "reproduced"
+    assert [(s["scale"], s["released"], s["verdict"]) for s in entry["scales"]] == [
+        ("paper", True, "not reproduced"),
+        ("laptop", False, "reproduced"),
+    ]
+
+
+def test_before_a_build_the_released_verdict_of_its_scale_is_shown_as_released(
+    capsys, tmp_path, bundle_path
+):
+    (bundle_path / "paper/runs.parquet").unlink()  # so that the bundle is of the laptop scale alone
+    given = ("--ledger", str(tmp_path / "absent.json"), "--bundle", str(bundle_path))
+    status, printed = called(capsys, "A3", *given)
+    text = " ".join(printed.out.split())
+    assert status == 0
+    assert "laptop (released) 0.9 [" in text
+    assert "this build" not in text
+    assert "absent.json does not exist yet" in " ".join(printed.err.split())
+
+
+def test_a_released_ledger_that_is_none_is_named(capsys, ledger_path, bundle_path):
+    (bundle_path / "paper/ledger.json").write_text("{}", encoding="utf-8")
+    given = ("--ledger", str(ledger_path), "--bundle", str(bundle_path))
+    status, printed = called(capsys, *given)
+    assert status == 2
+    assert "paper/ledger.json: not a ledger" in printed.err
 
 
 def test_json_is_json(capsys, ledger_path):

@@ -29,7 +29,7 @@ def test_the_answer_follows_from_the_verdicts(verdicts, answer):
     assert holds(verdicts) == answer
 
 
-def study(findings, verdict=DIRECTION):
+def study(findings, verdict=DIRECTION, elsewhere=None):
     runs = pd.DataFrame(
         {
             "run_id": list("abc"),
@@ -52,7 +52,10 @@ def study(findings, verdict=DIRECTION):
         **found,
     }
     fit = {"runs": ["a", "b"], "estimates": {"act.ratio": {**found, "value": 3.5, "high": 9.0}}}
-    material = Material(SimpleNamespace(runs=runs), {"act": fit}, {"claims": [claim]}, None)
+    ledger = {"scale": "laptop", "claims": [claim]}
+    material = Material(
+        SimpleNamespace(runs=runs), {"act": fit}, ledger, None, elsewhere=elsewhere or {}
+    )
     return build("findings", SimpleNamespace(options={"findings": findings}), material)
 
 
@@ -74,6 +77,24 @@ def test_a_finding_shows_its_claims_its_evidence_its_regime_and_what_is_censored
     assert (claim["published"], claim["value"], claim["censored"]) == ("4.32×", 4.0, 1)
     assert (evidence["key"], evidence["value"], evidence["runs"]) == ("act.ratio", 3.5, 2)
     assert made.frame.answer.tolist() == ["holds", "holds"]
+
+
+def test_a_finding_counts_its_claims_with_the_verdict_of_the_largest_scale():
+    entry = {"id": "B4", "statement": "GELU groks faster.", "published_text": "4.32×", "n": 9}
+    entry |= {
+        "value": 1.0,
+        "low": 0.9,
+        "high": 1.1,
+        "run_ids": ["a", "z"],
+        "verdict": NOT_REPRODUCED,
+    }
+    made = study([FINDING], elsewhere={"paper": {"scale": "paper", "claims": [entry]}})
+    assert r"\textbf{does not hold}" in made.tex
+    claim = made.frame.iloc[0]
+    assert (claim.verdict, claim.value) == ("not reproduced (paper scale)", 1.0)
+    # Runs of another build are not counted as this one's, even where an id is the same.
+    assert claim.runs == 0
+    assert "$p={}$31" in made.tex
 
 
 @pytest.mark.parametrize(

@@ -109,11 +109,12 @@ def two_figures(tmp_path):
     return made, results(made, tmp_path)
 
 
-def pages(made, folder, ledger=None):
+def pages(made, folder, ledger=None, elsewhere=None):
     """Path → content of every page, and the first page."""
     front = folder / "report" / "front.rst"
     ledger = ledger or made.ledger
-    write_pages(made.config, folder, ledger, made.frames.runs, made.frames.experiments, front)
+    frames = made.frames
+    write_pages(made.config, folder, ledger, frames.runs, frames.experiments, front, elsewhere)
     listed = items(made.config, folder)
     return {
         item.name: Path(item.page).read_text(encoding="utf-8") for item in listed
@@ -152,6 +153,42 @@ def test_first_page_shows_every_judged_claim_with_the_ledger_s_own_verdict(two_f
         re.findall(r"<td><b>([\w-]+)</b></td>.*?class=\"chip \w+\">([\w ]+)<", front, re.S)
     )
     assert all(rows[c["id"]] != again[c["id"]] for c in judged)
+
+
+def test_pages_show_the_largest_scale_that_judged_a_claim_and_say_that_it_is_released(two_figures):
+    made, folder = two_figures
+    mine = next(
+        c
+        for c in made.ledger["claims"]
+        if c["verdict"] != OUT_OF_SCOPE and "S2" in c["experiments"][:1]
+    )
+    absent = next(
+        c for c in made.ledger["claims"] if c["verdict"] == OUT_OF_SCOPE and not c["experiments"]
+    )
+    assert mine["corrected"] is None and absent["corrected"] is None
+    known = {
+        "value": 7.25,
+        "low": 7.0,
+        "high": 7.5,
+        "n": 77,
+        "survives": True,
+        "verdict": NOT_REPRODUCED,
+    }
+    ledger = copy.deepcopy(made.ledger)
+    next(c for c in ledger["claims"] if c["id"] == mine["id"])["verdict"] = REPRODUCED
+    paper = {"scale": "paper", "claims": [mine | known, absent | known]}
+    found, front = pages(made, folder, ledger, {"paper": paper})
+    rows = dict(re.findall(r"<tr>\s*<td><b>([\w-]+)</b></td>(.*?)</tr>", front, re.S))
+    for claim in (mine, absent):
+        cells = re.findall(r"<td.*?>(.*?)</td>", rows[claim["id"]], re.S)
+        assert cells[2:4] == ["7.25 [7.00, 7.50]", "77"]
+        assert f">{NOT_REPRODUCED}<" in cells[4]
+        assert cells[5].startswith("paper")
+    assert f"smoke: {REPRODUCED}" in rows[mine["id"]]
+    assert "Judged at another scale alone" in front
+    page = " ".join(found["S2"].split())
+    assert "paper scale, released; it leads" in page
+    assert f"smoke scale, this build</dt> <dd>{REPRODUCED}" in page
 
 
 def test_commands_build_what_the_page_shows(two_figures):

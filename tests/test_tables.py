@@ -129,6 +129,36 @@ def test_the_ledger_table_shows_every_judged_claim_once():
     assert len(built(made, "claims").frame) == len(made.ledger["claims"])
 
 
+def test_the_ledger_table_shows_the_largest_scale_and_the_others_beside():
+    made = study("laptop")
+    stand = [c for c in made.ledger["claims"] if c["corrected"] is None]
+    judged, same = [c for c in stand if c["verdict"] != OUT_OF_SCOPE][:2]
+    outside = next(c for c in stand if c["verdict"] == OUT_OF_SCOPE)
+    known = {"value": 7.25, "low": 7.0, "high": 7.5, "n": 77}
+    entries = [
+        judged | known | {"verdict": "not reproduced", "simultaneous": "inconclusive"},
+        same | known,
+        outside | known | {"verdict": "reproduced"},
+    ]
+    given = replace(material(made), elsewhere={"paper": {"scale": "paper", "claims": entries}})
+    entry = made.config.tables["claims"]
+    table = tables.module("claims").build("claims", entry, given)
+    rows = {line.partition(" & ")[0]: line for line in table.tex.splitlines() if " & " in line}
+    shown = [rows[c["id"]].split(" & ")[3:] for c in (judged, same, outside)]
+    assert all(row[:3] == ["7.25 [7.00, 7.50]", "77", "paper"] for row in shown)
+    beside = rf"\textcolor{{regrokgrey}}{{(laptop: {judged['verdict']})}}"
+    assert shown[0][3] == rf"not reproduced \emph{{(at once: inconclusive)}} {beside} \\"
+    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(laptop too)} \\")
+    assert shown[2][3] == r"reproduced \\"
+    frame = table.frame.set_index("id")
+    assert frame.verdict[outside["id"]] == OUT_OF_SCOPE  # the build's own
+    assert frame.leading_verdict[outside["id"]] == "reproduced"
+    assert frame.leading_scale.loc[[judged["id"], outside["id"]]].tolist() == ["paper", "paper"]
+    own = [c["id"] for c in stand if c["verdict"] != OUT_OF_SCOPE and c not in (judged, same)]
+    assert set(frame.leading_scale[own]) == {"laptop"}
+    assert not any(frame.leading_released[own])
+
+
 def test_settings_come_from_the_runs():
     made = study("laptop")
     frame = built(made, "hyperparameters").frame.set_index("experiment")
@@ -193,9 +223,11 @@ def test_a_claim_judged_at_another_released_scale_stands_beside_the_verdict_here
     entry = made.config.tables["scales"]
     frame = tables.module(entry.build).build("scales", entry, given).frame
     assert frame.id.tolist() == [claim["id"]] * 2
-    assert frame.scale.tolist() == ["laptop", "paper"]
-    assert frame.verdict.tolist() == [claim["verdict"], "inconclusive"]
-    assert frame.n.tolist() == [claim["n"], 77]
+    # The largest scale leads.
+    assert frame.scale.tolist() == ["paper", "laptop"]
+    assert frame.released.tolist() == [True, False]
+    assert frame.verdict.tolist() == ["inconclusive", claim["verdict"]]
+    assert frame.n.tolist() == [77, claim["n"]]
     alone = built(made, "scales")
     assert alone.frame.id.tolist() == [scales.NONE]
     assert scales.NONE in alone.tex

@@ -58,6 +58,7 @@ rule numbers:
         fits=graph.fits(),
         computations=graph.computations(),
         ledger=f"{R}/ledger.json",
+        elsewhere=graph.elsewhere,
         published=graph.published_files,
         claims=graph.claims_files,
         code=lambda _: graph.sources("numbers"),

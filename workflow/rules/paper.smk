@@ -16,6 +16,7 @@ rule paper:
         tables(),
         numbers=f"{R}/numbers.tex",
         ledger=f"{R}/ledger.json",
+        elsewhere=graph.elsewhere,
         checks=f"{R}/checks.json",
         claims=graph.claims_files,
         text=PAPER_TEXT,

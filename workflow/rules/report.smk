@@ -11,6 +11,7 @@ rule pages:
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
         ledger=f"{R}/ledger.json",
+        elsewhere=graph.elsewhere,
         code=lambda _: graph.sources("pages"),
     output:
         [

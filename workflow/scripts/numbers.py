@@ -6,6 +6,7 @@ from pathlib import Path
 from regrok.files import read_fits
 from regrok.paper.numbers import write_numbers
 from regrok.pipeline.script import job
+from regrok.released import bundle
 from regrok.runs import frames
 from regrok.study.published import load_published
 from regrok.study.written import written_config
@@ -20,4 +21,5 @@ with job(snakemake.log[0]):
         frames.load(results),
         load_published(config).constants,
         *snakemake.output,
+        elsewhere=bundle.ledgers(snakemake.input.elsewhere),
     )

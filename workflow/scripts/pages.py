@@ -5,6 +5,7 @@ from pathlib import Path
 
 from regrok.files import read_parquet
 from regrok.pipeline.script import job
+from regrok.released import bundle
 from regrok.report.pages import write_pages
 from regrok.study.written import written_config
 
@@ -17,4 +18,5 @@ with job(snakemake.log[0]):
         read_parquet(snakemake.input.runs),
         read_parquet(snakemake.input.experiments),
         snakemake.output.front,
+        bundle.ledgers(snakemake.input.elsewhere),
     )

@@ -9,6 +9,7 @@ from regrok.paper.lint import check, lint_log, lint_sources
 from regrok.paper.names import folder
 from regrok.paper.typeset import typeset
 from regrok.pipeline.script import job
+from regrok.released import bundle
 from regrok.study.claims import load_claims
 from regrok.study.written import written_config
 
@@ -20,7 +21,14 @@ with job(snakemake.log[0]):
     claims = load_claims(config)
     explanations = {claim.id: claim.explanation for claim in claims.claims}
     here = assemble(
-        ".", folder(made), results, config, ledger, explanations, snakemake.params.repository
+        ".",
+        folder(made),
+        results,
+        config,
+        ledger,
+        explanations,
+        snakemake.params.repository,
+        bundle.ledgers(snakemake.input.elsewhere),
     )
     check(lint_sources(".", here, config, claims))
     try:

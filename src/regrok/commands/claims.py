@@ -1,4 +1,4 @@
-"""`regrok claims`: the ledger, or one claim's evidence."""
+"""`regrok claims`: the ledger, or one claim's evidence, scale by scale: this build's and the released ones."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regrok.commands.options import add_config_options, chosen_config
+from regrok.commands.options import add_bundle_option, add_config_options, chosen_config
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.console import Console
 
+    from regrok.judging.leading import Ruling
     from regrok.study.blocks import Config
     from regrok.study.claims import Claims
 
@@ -39,6 +42,7 @@ def add_parser(sub: Any) -> None:
         "--format", choices=("table", "json"), default="table", help="table or json"
     )
     parser.add_argument("--ledger", type=Path, help="instead of results/SCALE/ledger.json")
+    add_bundle_option(parser)
     add_config_options(parser)
     parser.set_defaults(run=run)
 
@@ -54,18 +58,21 @@ def run(arguments: argparse.Namespace) -> None:
     claims = load_claims(config, arguments.config.parent / STUDIES)
     path = arguments.ledger or results_folder(config) / "ledger.json"
     entries, readings = read_entries(claims, path, config)
+    said = read_rulings(entries, config, arguments.bundle, built=path.exists())
     if arguments.id:
         entries = {(claim := claims.find(arguments.id)).id: entries[claim.id]}
     if arguments.format == "json":
         # What reads JSON expects UTF-8; where stdout has another encoding, JSON's own escapes are understood.
         utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
-        print(json.dumps(list(entries.values()), indent=1, ensure_ascii=not utf8))
+        shown = [entry | {"scales": _plain(said[name])} for name, entry in entries.items()]
+        print(json.dumps(shown, indent=1, ensure_ascii=not utf8))
         return
     console = Console(highlight=False)
     if arguments.id:
-        show_claim(console, next(iter(entries.values())), claims, config, readings)
+        entry = next(iter(entries.values()))
+        show_claim(console, entry, said[entry["id"]], claims, config, readings)
     else:
-        show_table(console, entries, config)
+        show_table(console, entries, said)
     if any(entry["verdict"] == UNJUDGED for entry in entries.values()):
         missing = "does not exist yet" if not path.exists() else "does not hold every claim"
         Console(stderr=True, highlight=False).print(
@@ -129,7 +136,43 @@ def read_entries(
     }, readings
 
 
-def _measured(entry: dict[str, Any]) -> str:
+def read_rulings(
+    entries: Mapping[str, Mapping[str, Any]], config: Config, folder: Path, built: bool
+) -> dict[str, tuple[Ruling, ...]]:
+    """Claim → its verdicts, the leading one first.
+
+    folder: the bundle. built: whether the entries are a build's; if not, the released ledger of its scale speaks too.
+    """
+    from regrok.judging.leading import rulings
+    from regrok.released import bundle
+
+    scales = [scale for scale in bundle.scales(folder) if not built or scale != config.scale]
+    released = bundle.ledgers(folder / scale / "ledger.json" for scale in scales)
+    return rulings({"scale": config.scale, "claims": list(entries.values())}, released)
+
+
+SHOWN = ("verdict", "reason", "criterion", "value", "low", "high", "n", "unit")
+"""What JSON repeats of the entry of each scale."""
+
+
+def _plain(said: Sequence[Ruling]) -> list[dict[str, Any]]:
+    """A record a scale, the leading one first."""
+    return [
+        {"scale": each.scale, "released": each.released}
+        | {key: each.entry.get(key) for key in SHOWN}
+        for each in said
+    ]
+
+
+def _place(ruling: Ruling) -> str:
+    return f"{ruling.scale} ({'released' if ruling.released else 'this build'})"
+
+
+def _short(ruling: Ruling) -> str:
+    return f"{ruling.scale}{'*' if ruling.released else ''}"
+
+
+def _measured(entry: Mapping[str, Any]) -> str:
     """`0.971 [0.93, 0.99]`; empty without a value."""
     from regrok.judging.verdicts import number
 
@@ -144,34 +187,45 @@ def _styled(verdict: str) -> str:
     return f"[{style}]{verdict}[/{style}]"
 
 
-def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Config) -> None:
-    """One row a claim, then the counts."""
+def show_table(
+    console: Console,
+    entries: dict[str, dict[str, Any]],
+    said: Mapping[str, Sequence[Ruling]],
+) -> None:
+    """One row a claim with its leading verdict and the others beside, then the counts, origin by origin."""
     from collections import Counter
 
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
     table.add_column("claim", no_wrap=True)
-    for heading in ("published", "measured", "n", "verdict"):
+    for heading in ("published", "measured", "n", "scale"):
         table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
-    for entry in entries.values():
+    table.add_column("verdict", overflow="fold", min_width=12)  # as the longest word of a verdict
+    for name, entry in entries.items():
+        first, *others = said[name]
+        beside = "".join(f"\n[dim]{_short(each)}: {each.verdict}[/dim]" for each in others)
         table.add_row(
-            entry["id"],
+            name,
             escape(entry["published_text"]),
-            escape(_measured(entry)),
-            str(entry["n"]) if entry["n"] else "",
-            _styled(entry["verdict"]) + (" (corrected)" if entry["corrected"] else ""),
+            escape(_measured(first.entry)),
+            str(first.entry["n"]) if first.entry["n"] else "",
+            _short(first) if first.speaks else "",
+            _styled(first.verdict) + (" (corrected)" if entry["corrected"] else "") + beside,
         )
     console.print(table)
+    if any(ruling.released for found in said.values() for ruling in found):
+        console.print("\n* of released runs, not of this build")
     standing = [entry for entry in entries.values() if entry["corrected"] is None]
     console.print()
     for origin in dict.fromkeys(entry["origin"] for entry in standing):
-        counts = Counter(entry["verdict"] for entry in standing if entry["origin"] == origin)
-        summary = ", ".join(f"{n} {word}" for word, n in counts.most_common())
-        console.print(
-            f"{config.scale}, {origin}: {counts.total()} claims; {summary}.", soft_wrap=True
-        )
+        firsts = [said[entry["id"]][0] for entry in standing if entry["origin"] == origin]
+        places = Counter(_place(first) for first in firsts if first.speaks)
+        verdicts = Counter(first.verdict for first in firsts)
+        led = "".join(f", {n} by runs of {place}" for place, n in places.most_common())
+        summary = ", ".join(f"{n} {word}" for word, n in verdicts.most_common())
+        console.print(f"{origin}: {len(firsts)} claims{led}; {summary}.", soft_wrap=True)
     if corrected := len(entries) - len(standing):
         console.print(
             f"{corrected} more were corrected by others and are kept; they are not counted."
@@ -179,9 +233,14 @@ def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Con
 
 
 def show_claim(
-    console: Console, entry: dict[str, Any], claims: Claims, config: Config, readings: list[str]
+    console: Console,
+    entry: dict[str, Any],
+    said: Sequence[Ruling],
+    claims: Claims,
+    config: Config,
+    readings: list[str],
 ) -> None:
-    """Everything that one verdict rests on."""
+    """Everything that one claim's verdict rests on; at every scale the interval against the rule."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -195,16 +254,20 @@ def show_claim(
     ]
     made = "computation" if entry["fit"] in config.computations else "fit"
     folder = results_folder(config)
+    first = said[0]
     rows = {
         "statement": escape(entry["statement"]),
         "origin": entry["origin"],
         "corrected": escape(_correction(entry)),
         "source": escape(f"arXiv {paper.arxiv} ({paper.short}), {entry['place']}"),
         "published": escape(entry["published_text"]),
-        "verdict": _styled(entry["verdict"])
-        + (f" ({escape(entry['reason'])})" if entry["reason"] else ""),
-        "measured": escape(" ".join(filter(None, [_measured(entry), entry["unit"]]))),
-        "criterion": escape(entry["criterion"]),
+        "verdict": _styled(first.verdict)
+        + (
+            f", at the {first.scale} scale, the largest that judged it"
+            if len(said) > 1 and first.judges
+            else ""
+        ),
+        **{_place(each): escape(_against(each)) for each in said},
         "estimator": escape("; ".join(filter(None, [entry["estimator"], entry["note"]]))),
         made: escape(f"{entry['estimand']} in {folder}/{made}s/{entry['fit']}.json"),
         "runs": escape(_runs(entry)),
@@ -228,6 +291,15 @@ def show_claim(
         table.add_column(overflow="fold")
         table.add_row(name, text)
         console.print(table)
+
+
+def _against(ruling: Ruling) -> str:
+    """`0.971 [0.93, 0.99]; asked: at least 0.9; reproduced: all of the interval …`."""
+    entry = ruling.entry
+    asked = f"asked: {entry['criterion']}" if entry["criterion"] else ""
+    why = ": ".join(filter(None, [ruling.verdict, entry["reason"]]))
+    measured = " ".join(filter(None, [_measured(entry), entry["unit"]]))
+    return "; ".join(filter(None, [measured, asked, why]))
 
 
 def _correction(entry: dict[str, Any]) -> str:

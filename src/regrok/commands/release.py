@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     from regrok.released.added import BUILD
     from regrok.released.again import config_again, release_again
     from regrok.released.fill import release
+    from regrok.released.follow import follow
     from regrok.released.thin import POINTS
     from regrok.released.verify import read_json
 
@@ -71,6 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         options = {"points": points, "workers": arguments.cores, "add": arguments.add}
         made = release(results, arguments.bundle, **options)
+    behind = follow(arguments.bundle, arguments.scale, STUDIES)
     names = bundle.files(arguments.bundle)
     size = sum((arguments.bundle / name).stat().st_size for name in names)
     print(
@@ -78,6 +80,11 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if arguments.add:
         print(told(read_json(made / "provenance.json")["added"]))
+    for scale, why in behind.items():
+        print(
+            f"The {scale} scale's numbers and tables do not name the new verdicts yet ({why}); bring them up to date "
+            f"with: regrok release --again --scale {scale}"
+        )
     print("Check it with: regrok verify")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import drawable, source
+from regrok.judging.leading import Ruling, leading
 from regrok.judging.ledger import stands
 from regrok.paper import texts
 from regrok.paper.references import bibliography
@@ -45,13 +46,14 @@ def assemble(
     ledger: Mapping[str, Any],
     explanations: Mapping[str, str | None],
     repository: str | None = None,
+    elsewhere: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Fill `folder` with all that main.tex includes in this build, and nothing of another; returns it.
 
     root: the checkout, with paper/ and studies/. results: the build's numbers.tex, figures and tables.
     explanations: see `unreproduced`. repository: address of the sources for the figures' links; without one they point
-    beside the PDF. LaTeX's own files below `folder` are kept. Raises RegrokError naming a file that should be there and
-    is not.
+    beside the PDF. elsewhere: scale → released ledger of the other scales. LaTeX's own files below `folder` are kept.
+    Raises RegrokError naming a file that should be there and is not.
     """
     root, folder, results = Path(root), Path(folder), Path(results)
     figures, tables = drawable(config), buildable(config)
@@ -73,12 +75,13 @@ def assemble(
         if name not in hidden:
             _copy(path, folder / name)
     rest = unshown(sources, config)
+    said = leading(ledger, elsewhere or {})
     written = {
         "scope.tex": scope(config, figures, tables, repository, [p for p in rest if rest[p]]),
         "studies.tex": "".join(f"{SECTION.format(name)}\n" for name in here),
         "abstract.tex": abstract(sources, here),
-        "overview.tex": overview(config, ledger),
-        "unreproduced.tex": unreproduced(ledger, explanations),
+        "overview.tex": overview(config, ledger, said),
+        "unreproduced.tex": unreproduced(ledger, explanations, said),
         texts.REFERENCES: bibliography(texts.bibliographies(root, config)),
     }
     for part, names in rest.items():
@@ -156,13 +159,17 @@ def abstract(sources: Mapping[str, Path], studies: Collection[str]) -> str:
     return "".join(f"{texts.summary(sources[f'studies/{name}/section.tex'])}\n" for name in studies)
 
 
-def overview(config: Any, ledger: Mapping[str, Any]) -> str:
-    """The audited papers as a table: where each is treated, and how many of its printed claims have which verdict."""
+def overview(config: Any, ledger: Mapping[str, Any], said: Mapping[str, Ruling]) -> str:
+    """The audited papers as a table: where each is treated, and how many of its printed claims have which verdict.
+
+    said: claim → the verdict that leads.
+    """
     here = texts.shown_studies(config)
     rows = []
     for name, study in config.studies.items():
         standing = [c for c in ledger["claims"] if c["paper"] == study.paper.letter and stands(c)]
-        own = [c["verdict"] for c in standing if c["origin"] == "printed"]
+        own = [said[c["id"]] for c in standing if c["origin"] == "printed"]
+        words = [each.verdict if each.speaks else OUT_OF_SCOPE for each in own]
         rows.append(
             [
                 study.paper.letter,
@@ -170,17 +177,18 @@ def overview(config: Any, ledger: Mapping[str, Any]) -> str:
                 rf"\ref{{sec:{name}}}" if name in here else latex.NOTHING,
                 latex.exact(len(standing) - len(own)),
                 latex.exact(len(own)),
-                *(latex.exact(own.count(verdict)) for verdict in VERDICTS),
+                *(latex.exact(words.count(verdict)) for verdict in VERDICTS),
             ]
         )
     # A word of a verdict that is clear without the rest, as the columns are narrow.
-    short = {DIRECTION: "direction only", NO_SUCH_RUN: "no run", OUT_OF_SCOPE: "out of scope"}
-    words = [latex.stacked(short.get(v, v)) for v in VERDICTS]
-    header = ["", "paper", "section", "ours", "printed", *words]
+    short = {DIRECTION: "direction only", NO_SUCH_RUN: "no run", OUT_OF_SCOPE: "not judged"}
+    heads = [latex.stacked(short.get(v, v)) for v in VERDICTS]
+    header = ["", "paper", "section", "ours", "printed", *heads]
     caption = (
-        r"\textbf{The audited papers,} with the number of their printed claims and of each verdict on those at this "
-        r"scale; of entries that no paper prints (our readings, and comparisons with released runs) the number. "
-        r"A claim's name begins with its paper's letter. No run: the runs that the claim is about do not exist here."
+        r"\textbf{The audited papers,} with the number of their printed claims and of each verdict on those, at the "
+        r"largest scale that judged the claim; of entries that no paper prints (our readings, and comparisons with "
+        r"released runs) the number. A claim's name begins with its paper's letter. No run: the runs that the claim is "
+        r"about do not exist. Not judged: out of scope at every scale."
     )
     if len(here) < len(config.studies):
         caption += " A dash: no experiment of the paper is part of this build."
@@ -188,25 +196,32 @@ def overview(config: Any, ledger: Mapping[str, Any]) -> str:
     return table("studies", columns, header, rows, caption)
 
 
-def unreproduced(ledger: Mapping[str, Any], explanations: Mapping[str, str | None]) -> str:
+def unreproduced(
+    ledger: Mapping[str, Any],
+    explanations: Mapping[str, str | None],
+    said: Mapping[str, Ruling],
+) -> str:
     """A list of the claims that did not come out: statement, published, ours, why the predicate says so.
 
-    explanations: id of a claim → what is known about why it may fail, in TeX, or None.
+    explanations: id of a claim → what is known about why it may fail, in TeX, or None. said: claim → the verdict that
+    leads, whose evidence is shown.
     """
     lines = []
     for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE):
-        claims = [c for c in ledger["claims"] if c["verdict"] == verdict and stands(c)]
+        claims = [c for c in ledger["claims"] if said[c["id"]].verdict == verdict and stands(c)]
         if not claims:
             continue
         lines += [rf"\paragraph{{{verdict.capitalize()}.}}", r"\begin{description}"]
         for claim in claims:
-            said = (
+            first = said[claim["id"]]
+            place = f"At the {first.scale} scale" if first.released else "Here"
+            words = (
                 rf"\item[{latex.escape(claim['id'])}] {latex.escape(claim['statement'])} "
-                rf"Published: {latex.escape(claim['published_text'])}. Here: {latex.estimate(claim)}; "
-                rf"{latex.escape(claim['reason'])}. {explanations.get(claim['id']) or ''}"
+                rf"Published: {latex.escape(claim['published_text'])}. {place}: {latex.estimate(first.entry)}; "
+                rf"{latex.escape(first.entry['reason'])}. {explanations.get(claim['id']) or ''}"
             )
-            lines.append(said.rstrip())
+            lines.append(words.rstrip())
         lines.append(r"\end{description}")
     if not lines:
-        lines = ["Every claim that can be judged at this scale is reproduced."]
+        lines = ["Every claim that some scale judged is reproduced."]
     return "\n".join(lines) + "\n"

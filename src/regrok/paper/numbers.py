@@ -1,10 +1,12 @@
 """Every number that the paper's text may quote, by key: estimates, verdicts, settings, published constants, counts.
 
     \\result{weight_decay.T_grok.slope}   value          \\interval{…}   [low, high]      \\nruns{…}   n
-    \\verdict{A3}                         one of the six verdicts       \\verdictphrase{A3}   as a predicate clause
+    \\verdict{A3}                         this build's, one of six       \\verdictphrase{A3}   as a predicate clause
+    \\leadingphrase{A3}                   likewise, of the largest scale that judged the claim
     \\published{A3}                       as printed     \\setting{S2.weight_decay}      values over the runs
     \\given{A_runs}                       constants of the studies' published.yaml
     \\counted{verdict.printed.reproduced} counts over the ledger, by origin, and over the runs
+    \\counted{leading.printed}            counts over the leading verdicts of an origin, as a clause
 
 A key that is not defined stops the build and names itself (paper/regrok.sty, regrok.paper.lint).
 """
@@ -12,12 +14,13 @@ A key that is not defined stops the build and names itself (paper/regrok.sty, re
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from regrok import latex
 from regrok.figures.parts.shown import estimates
+from regrok.judging.leading import Ruling, rulings
 from regrok.judging.ledger import stands
 from regrok.measures.events import OUTCOMES
 from regrok.study.words import (
@@ -28,6 +31,7 @@ from regrok.study.words import (
     ORIGINS,
     OUT_OF_SCOPE,
     REPRODUCED,
+    SCALES,
     VERDICTS,
 )
 from regrok.tables.hyperparameters import settings
@@ -43,9 +47,12 @@ PHRASES = {
 """Verdict → the predicate of a sentence whose subject is the claim."""
 
 KINDS = (
-    *("result", "interval", "nruns", "verdict", "verdictphrase"),
+    *("result", "interval", "nruns", "verdict", "verdictphrase", "leadingphrase"),
     *("published", "setting", "given", "counted"),
 )
+
+NOWHERE = "is judged at no scale"
+"""What \\leadingphrase says of a claim on which no scale has a verdict."""
 
 NOT_ESTIMATED = r"\emph{(no estimate)}"
 """What \\result shows where the runs cannot tell."""
@@ -60,8 +67,13 @@ def numbers(
     config: Any,
     frames: Any,
     constants: Mapping[str, str | float | int],
+    elsewhere: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, str]]:
-    """Kind → key → TeX, for every kind of `KINDS`."""
+    """Kind → key → TeX, for every kind of `KINDS`.
+
+    elsewhere: scale → released ledger of the other scales; none by default.
+    """
+    said = rulings(ledger, elsewhere or {})
     made: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
     for key, found in estimates(fits).items():
         known = found["value"] is not None
@@ -71,7 +83,8 @@ def numbers(
         made["nruns"][key] = latex.exact(found["n"])
     for claim in ledger["claims"]:
         made["verdict"][claim["id"]] = claim["verdict"]
-        made["verdictphrase"][claim["id"]] = PHRASES[claim["verdict"]]
+        made["verdictphrase"][claim["id"]] = here(claim, said[claim["id"]][0])
+        made["leadingphrase"][claim["id"]] = leads(said[claim["id"]][0])
         made["published"][claim["id"]] = latex.escape(claim["published_text"])
     members = frames.experiments
     columns = sorted({*settings(frames.runs), "seed"})
@@ -84,8 +97,73 @@ def numbers(
         made["counted"][f"runs.{experiment}"] = latex.exact(len(runs))
     for key, constant in constants.items():
         made["given"][key] = constant if isinstance(constant, str) else latex.exact(constant)
-    made["counted"] |= counts(ledger, frames)
+    made["counted"] |= counts(ledger, frames) | leading_counts(ledger, said)
     return made
+
+
+def here(claim: Mapping[str, Any], first: Ruling) -> str:
+    """What the runs of this build say of a claim, as a predicate; in brackets what leads, where that is another."""
+    phrase = PHRASES[claim["verdict"]]
+    differs = first.verdict != claim["verdict"]
+    return f"{phrase} ({first.scale} scale: {first.verdict})" if differs else phrase
+
+
+def leads(first: Ruling) -> str:
+    """The leading verdict as a predicate, with its scale where another build judged it."""
+    if not first.speaks:
+        return NOWHERE
+    phrase = PHRASES[first.verdict]
+    if not first.released:
+        return phrase
+    at = f"at the {first.scale} scale"
+    return phrase.replace(" here:", f" {at}:") if " here:" in phrase else f"{phrase} {at}"
+
+
+def leading_counts(
+    ledger: Mapping[str, Any], said: Mapping[str, Sequence[Ruling]]
+) -> dict[str, str]:
+    """Counts over the leading verdicts of the entries that stand, origin by origin; how often scales agree, over all.
+
+    said: as `rulings` returns it.
+    """
+    standing = [c for c in ledger["claims"] if stands(c)]
+    made = {}
+    for origin in ORIGINS:
+        firsts = [said[c["id"]][0] for c in standing if c["origin"] == origin]
+        spoken = [each for each in firsts if each.speaks]
+        made[f"leading.{origin}"] = _clause(spoken)
+        made[f"leading.{origin}.judged"] = latex.exact(len(spoken))
+        for verdict in VERDICTS:
+            number = sum(each.verdict == verdict for each in firsts)
+            made[f"leading.{origin}.{_key(verdict)}"] = latex.exact(number)
+    several = [said[c["id"]] for c in standing if len(said[c["id"]]) > 1]
+    made["leading.several"] = latex.exact(len(several))
+    agree = sum(len({each.verdict for each in found}) == 1 for found in several)
+    made["leading.agree"] = latex.exact(agree)
+    return made
+
+
+def _clause(spoken: Sequence[Ruling]) -> str:
+    """`3 have a verdict, 2 at the paper and 1 at the laptop scale: 1 reproduced, 2 inconclusive`."""
+    if not spoken:
+        return "none has a verdict at any scale"
+    scales = {
+        scale: number
+        for scale in reversed(SCALES)
+        if (number := sum(each.scale == scale for each in spoken))
+    }
+    parts = [
+        f"{latex.exact(number)} at the {scale}" if len(scales) > 1 else f"at the {scale}"
+        for scale, number in scales.items()
+    ]
+    where = f"{' and '.join(parts)} scale"
+    verdicts = ", ".join(
+        f"{latex.exact(number)} {verdict}"
+        for verdict in VERDICTS
+        if (number := sum(each.verdict == verdict for each in spoken))
+    )
+    have = "has" if len(spoken) == 1 else "have"
+    return f"{latex.exact(len(spoken))} {have} a verdict, {where}: {verdicts}"
 
 
 def counts(ledger: Mapping[str, Any], frames: Any) -> dict[str, str]:
@@ -142,9 +220,10 @@ def write_numbers(
     constants: Mapping[str, str | float | int],
     out_tex: Path | str,
     out_json: Path | str,
+    elsewhere: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write numbers.tex (for LaTeX) and numbers.json (for the lint, and for a reader with jq)."""
-    made = numbers(fits, ledger, config, frames, constants)
+    made = numbers(fits, ledger, config, frames, constants, elsewhere)
     lines = [
         f"\\regrokset{{{kind}}}{{{key}}}{{{text}}}"
         for kind, keys in made.items()

@@ -311,6 +311,11 @@ class Graph:
         """Tables of this scale, likewise."""
         return buildable(self.config)
 
+    @property
+    def elsewhere(self) -> list[str]:
+        """The released ledgers of other scales, whose verdicts lead where they judged a claim at a larger one."""
+        return [str(path) for path in bundle.other_ledgers(RELEASED, self.config.scale)]
+
     def scope(self, table: str) -> dict[str, Any]:
         """What a table says of the study itself: scale, titles of its experiments, what is left out."""
         return asdict(scope(self.config, self.config.tables[table].experiments))
@@ -349,9 +354,7 @@ class Graph:
             "ledger": lambda: [str(self.results / "ledger.json")],
             "published": lambda: self._files(published_file),
             "benchmarks": self._timed,
-            "elsewhere": lambda: [
-                str(path) for path in bundle.other_ledgers(RELEASED, self.config.scale)
-            ],
+            "elsewhere": lambda: self.elsewhere,
         }
         return {what: files[what]() for what in reads(block.build)}
 

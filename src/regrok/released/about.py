@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from regrok.judging.leading import leading
+from regrok.judging.ledger import stands
 from regrok.released import bundle
+from regrok.study.words import ORIGINS, SCALES, VERDICTS
 
 TEXT = """\
 # Released runs
@@ -17,6 +20,11 @@ fits every law and draws every figure again from these runs, without training.
 
 {scales}
 {states}
+A claim's verdict is that of the largest scale that judged it. Claims have three origins (printed in a paper, against
+the runs that its authors released, ours), which are counted apart:
+
+{verdicts}
+
 | file | what it is |
 |---|---|
 | `<scale>/runs.parquet` | one row per run: settings, outcome, T_mem and T_grok, norms, time, training code |
@@ -61,10 +69,10 @@ def about(folder: Path | str) -> str:
         text if len(rules) == 1 else f"{', '.join(scales)}: {text}"
         for text, scales in rules.items()
     )
-    table = "\n".join(lines)
     return TEXT.format(
-        scales=table,
+        scales="\n".join(lines),
         states=states,
+        verdicts=verdicts(folder),
         thinning=thinning,
         first=held[0],
     )
@@ -94,3 +102,26 @@ def several_states(scale: str, record: Mapping[str, Any]) -> str:
         "of a run's own stands in `runs.parquet` (`trainer`), commits and arithmetic in `provenance.json`. "
         f"{logged}\n"
     )
+
+
+def verdicts(folder: Path | str) -> str:
+    """The leading verdicts of the bundle's ledgers as a table: a row per origin and scale that leads."""
+    ledgers = bundle.ledgers(
+        Path(folder) / scale / "ledger.json" for scale in bundle.scales(folder)
+    )
+    # The newest statement of the claims is that of the ledger that holds most of them.
+    own = max(ledgers.values(), key=lambda made: len(made["claims"]))
+    others = {scale: made for scale, made in ledgers.items() if made is not own}
+    firsts = leading(own, others)
+    lines = [
+        f"| claims | scale | {' | '.join(VERDICTS[:-1])} |",
+        "|---|---|" + "---|" * len(VERDICTS[:-1]),
+    ]
+    for origin in ORIGINS:
+        asked = [c["id"] for c in own["claims"] if c["origin"] == origin and stands(c)]
+        for scale in reversed(SCALES):
+            found = [firsts[c].verdict for c in asked if firsts[c].scale == scale]
+            shown = [found.count(verdict) for verdict in VERDICTS[:-1]]
+            if any(shown):
+                lines.append(f"| {origin} | {scale} | {' | '.join(map(str, shown))} |")
+    return "\n".join(lines)

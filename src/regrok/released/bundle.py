@@ -182,9 +182,17 @@ def other_ledgers(folder: Path | str, scale: str) -> list[Path]:
 
 
 def ledgers(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:
-    """Scale → content of its ledger."""
-    read = (json.loads(Path(path).read_text(encoding="utf-8")) for path in paths)
-    return {ledger["scale"]: ledger for ledger in read}
+    """Scale → content of its ledger. Raises RegrokError naming a file that is no ledger."""
+    found = {}
+    for path in paths:
+        try:
+            ledger = json.loads(Path(path).read_text(encoding="utf-8"))
+            # Each claim's verdict, by name: what is asked of them.
+            dict.fromkeys((claim["id"], claim["verdict"]) for claim in ledger["claims"])
+            found[ledger["scale"]] = ledger
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RegrokError(f"{path}: not a ledger ({error}); {RESTORE}") from None
+    return found
 
 
 def compared(folder: Path | str, scale: str) -> list[str]:

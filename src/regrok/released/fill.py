@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -203,7 +204,7 @@ def analyse(
 ) -> None:
     """Fit, judge and tabulate from the frames in `made`, as a build does, and check what came out.
 
-    studies: the folder of the studies. folder: the bundle, whose other scales one of the tables shows.
+    studies: the folder of the studies. folder: the bundle, whose other scales lead where they are larger.
     """
     claims = load_claims(config, studies)
     published = load_published(config, studies, claims)
@@ -220,27 +221,43 @@ def analyse(
             f"not in the data dictionary: {', '.join(unknown[:5])}; explain it in "
             "src/regrok/released/dictionary.py, then release again"
         )
-    scrap = made.with_name("tex")
-    write_numbers(
-        fits,
-        judged,
-        config,
-        loaded,
-        published.constants,
-        scrap / "numbers.tex",
-        made / "numbers.json",
-    )
+    tell(made, config, published, folder, loaded, fits, judged, buildable(config))
+
+
+def tell(
+    made: Path,
+    config: Config,
+    published: Published,
+    folder: Path,
+    frames: Frames,
+    fits: dict[str, Any],
+    judged: dict[str, Any],
+    tables: Iterable[str],
+) -> None:
+    """Write numbers.json and these tables of a scale's folder, with what the bundle's other scales say beside it."""
+    elsewhere = bundle.ledgers(bundle.other_ledgers(folder, config.scale))
     material = Material(
-        frames=loaded,
+        frames=frames,
         fits=fits,
         ledger=judged,
         scope=scope(config),
         published=published,
-        elsewhere=bundle.ledgers(bundle.other_ledgers(folder, config.scale)),
+        elsewhere=elsewhere,
     )
-    for name in buildable(config):
-        entry = config.tables[name]
-        write_table(name, entry, material, scrap / f"{name}.tex", made / "tables" / f"{name}.csv")
+    with TemporaryDirectory() as scrap:
+        write_numbers(
+            fits,
+            judged,
+            config,
+            frames,
+            published.constants,
+            Path(scrap) / "numbers.tex",
+            made / "numbers.json",
+            elsewhere,
+        )
+        for name in tables:
+            tex, csv = Path(scrap) / f"{name}.tex", made / "tables" / f"{name}.csv"
+            write_table(name, config.tables[name], material, tex, csv)
 
 
 def refit(made: Path, config: Config, published: Published, workers: int | None = None) -> None:

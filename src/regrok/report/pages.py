@@ -18,13 +18,14 @@ from markupsafe import Markup
 from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import source as drawn_by
-from regrok.judging.ledger import stands
+from regrok.judging.leading import rulings
+from regrok.judging.ledger import counts, stands
 from regrok.measures.events import OUTCOMES
 from regrok.report import tex
 from regrok.report.items import Item, figure_caption, file_of, heading, items, origin
 from regrok.report.tabular import read_table
 from regrok.study.claims import asked_words, command_in
-from regrok.study.words import OUT_OF_SCOPE, VERDICTS
+from regrok.study.words import VERDICTS
 
 CLASSES = dict(
     zip(
@@ -43,13 +44,15 @@ def write_pages(
     runs: pd.DataFrame,
     experiments: pd.DataFrame,
     front: Path | str,
+    elsewhere: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write every item's page and caption below `results`/report, and the first page to `front` (RST).
 
+    elsewhere: scale → released ledger of the other scales, whose verdicts lead where they judged at a larger one.
     Raises RegrokError naming a figure or table that is not there or cannot be read.
     """
     results = Path(results)
-    writer = Writer(config, results, ledger, runs, experiments)
+    writer = Writer(config, results, ledger, runs, experiments, elsewhere or {})
     for item in writer.items:
         try:
             page, caption = writer.page(item)
@@ -72,10 +75,12 @@ class Writer:
         ledger: Mapping[str, Any],
         runs: pd.DataFrame,
         experiments: pd.DataFrame,
+        elsewhere: Mapping[str, Mapping[str, Any]],
     ):
         self.config = config
         self.results = results
         self.ledger = ledger
+        self.said = rulings(ledger, elsewhere)
         self.runs = runs.merge(experiments[["experiment", "run_id"]], on="run_id")
         self.items = items(config, results)
         environment = jinja2.Environment(
@@ -89,6 +94,7 @@ class Writer:
         environment.filters["text"] = lambda text: Markup(tex.to_html(latex.escape(text)))
         environment.filters["estimate"] = lambda claim: Markup(tex.to_html(latex.estimate(claim)))
         environment.globals |= {"classes": CLASSES, "scale": config.scale, "css": css()}
+        environment.globals["said"] = self.said
         self.templates = environment
 
     def page(self, item: Item) -> tuple[str, str]:
@@ -117,13 +123,17 @@ class Writer:
                 sections.setdefault(item.category, []).append(shown)
         claims = [c for c in self.ledger["claims"] if stands(c)]
         here = {c["id"] for s in sections.values() for q in s for c in q["claims"]}
-        rest = [c for c in claims if c["verdict"] != OUT_OF_SCOPE and c["id"] not in here]
+        judged = [c for c in claims if self._speaks(c)]
+        rest = [c for c in judged if c["id"] not in here]
+        own = {c["id"] for c in rest if not all(each.released for each in self.said[c["id"]])}
         return self.templates.get_template("front.html.j2").render(
-            ledger=self.ledger,
+            counts=counts(c | {"verdict": self.said[c["id"]][0].verdict} for c in judged),
             sections=sections,
-            rest=rest,
-            judged=[c for c in claims if c["verdict"] != OUT_OF_SCOPE],
-            outside=[c for c in claims if c["verdict"] == OUT_OF_SCOPE],
+            others={
+                "Simulations and counts": [c for c in rest if c["id"] in own],
+                "Judged at another scale alone": [c for c in rest if c["id"] not in own],
+            },
+            outside=[c for c in claims if not self._speaks(c)],
             corrected=[c for c in self.ledger["claims"] if not stands(c)],
             runs=self.runs["run_id"].nunique(),
             hours=self.runs.drop_duplicates("run_id")["wall_seconds"].sum() / 3600,
@@ -168,7 +178,7 @@ class Writer:
     # Parts -------------------------------------------------------------------------------------------
 
     def _claims(self, experiment: str) -> list[Mapping[str, Any]]:
-        """Claims that are judged here and whose first experiment this is, each with the command of this build."""
+        """Claims that some scale judged and whose first experiment this is, each with the command of this build."""
         return [c for c in self._judged() if c["experiments"][:1] == [experiment]]
 
     def _computed(self, block: Any) -> list[Mapping[str, Any]]:
@@ -179,8 +189,11 @@ class Writer:
         return [
             c | {"command": command_in(self.config, c["fit"], c["experiments"])}
             for c in self.ledger["claims"]
-            if c["verdict"] != OUT_OF_SCOPE and stands(c)
+            if self._speaks(c) and stands(c)
         ]
+
+    def _speaks(self, claim: Mapping[str, Any]) -> bool:
+        return self.said[claim["id"]][0].speaks
 
     def _beside(self, item: Item) -> list[Item]:
         """The other items of the same question."""

@@ -1,27 +1,31 @@
-"""The ledger as a table: every claim, what is printed, what we find, and the verdict."""
+"""The ledger as a table: every claim, what is printed, what the largest scale that judged it finds, and the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from regrok import latex
+from regrok.judging.leading import Ruling, rulings
 from regrok.judging.ledger import ledger_frame, stands
 from regrok.study.defaults import option
-from regrok.study.words import ORIGINS, OUT_OF_SCOPE
+from regrok.study.words import ORIGINS
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
-READS = ("ledger",)
+READS = ("ledger", "elsewhere")
 DEFAULTS: dict[str, Any] = {"all": False}
 
-HEADER = ("claim", "statement", "published", r"here, with 95\,\% interval", "$n$", "verdict")
+HEADER = (
+    *("claim", "statement", "published", r"value, with 95\,\% interval", "$n$"),
+    *("scale", "verdict (others)"),
+)
 COLUMNS = (
-    r"@{}>{\raggedright\arraybackslash}p{0.68in}>{\raggedright\arraybackslash}p{1.8in}"
-    r">{\raggedright\arraybackslash}p{1.0in}>{\raggedright\arraybackslash}p{1.1in}r"
-    r">{\raggedright\arraybackslash}p{0.72in}@{}"
+    r"@{}>{\raggedright\arraybackslash}p{0.68in}>{\raggedright\arraybackslash}p{1.7in}"
+    r">{\raggedright\arraybackslash}p{0.95in}>{\raggedright\arraybackslash}p{1.0in}rl"
+    r">{\raggedright\arraybackslash}p{0.77in}@{}"
 )
 
 
@@ -54,14 +58,26 @@ def _together(claim: Mapping[str, Any]) -> str:
     return "" if word in (None, claim["verdict"]) else rf" \emph{{(at once: {latex.escape(word)})}}"
 
 
-def build(name: str, entry: Any, material: Material) -> Built:
-    """Judged claims first, in the order of claims.yaml; those out of scope at this scale are counted in the caption.
+def _beside(first: Ruling, others: Sequence[Ruling]) -> str:
+    """The verdicts of the other scales, in brackets."""
+    said = [
+        f"{each.scale} too"
+        if each.verdict == first.verdict
+        else f"{each.scale}: {latex.escape(each.verdict)}"
+        for each in others
+    ]
+    return rf" \textcolor{{regrokgrey}}{{({'; '.join(said)})}}" if said else ""
 
-    options: all, true to give those out of scope a row too.
+
+def build(name: str, entry: Any, material: Material) -> Built:
+    """The claims that some scale judged, in the order of claims.yaml; the others are counted in the caption.
+
+    options: all, true to give those a row too.
     """
     claims = material.ledger["claims"]
+    said = rulings(material.ledger, material.elsewhere)
     everything = option(entry.options, DEFAULTS)["all"]
-    shown = [c for c in claims if everything or c["verdict"] != OUT_OF_SCOPE]
+    shown = [c for c in claims if everything or said[c["id"]][0].speaks]
     rows: list = []
     heading = None
     papers = list(dict.fromkeys(c["paper"] for c in shown))
@@ -71,35 +87,64 @@ def build(name: str, entry: Any, material: Material) -> Built:
             heading = (claim["paper"], _part(claim))
             words = PARTS[claim["origin"]] if stands(claim) else CORRECTED
             rows.append(f"Paper {claim['paper']}, arXiv {latex.escape(claim['arxiv'])}: {words}")
+        first, *others = said[claim["id"]]
+        found = first.entry
         rows.append(
             [
                 latex.escape(claim["id"]),
                 latex.escape(claim["statement"]) + _instead(claim),
                 latex.escape(claim["published_text"]),
-                latex.estimate(claim),
-                latex.exact(claim["n"]) if claim["n"] else latex.NOTHING,
-                latex.escape(claim["verdict"]) + _together(claim),
+                latex.estimate(found),
+                latex.exact(found["n"]) if found["n"] else latex.NOTHING,
+                first.scale if first.speaks else latex.NOTHING,
+                latex.escape(first.verdict) + _together(found) + _beside(first, others),
             ]
         )
-    outside = len(claims) - len(shown)
     caption = (
         r"\textbf{The ledger.} Each claim with the published value, ours, and the verdict that its predicate "
         r"gives; the "
-        r"predicates were written before the runs. $n$ is the number of runs (or simulated runs, or counts) behind "
+        r"predicates were written before the runs. Value and verdict are those of the largest scale that judged the "
+        rf"claim, with the verdicts of other scales in brackets. The {material.scope.scale} scale is this build; "
+    )
+    if material.elsewhere:
+        caption += "those of another scale come from the ledgers released with this audit. "
+    else:
+        caption += "no ledger of another scale was released beside it. "
+    caption += (
+        r"$n$ is the number of runs (or simulated runs, or counts) behind "
         r"the estimate. "
         r"Each interval holds with 95\,\%, one in twenty misses; where intervals that all hold at once with 95\,\% "
-        r"(Bonferroni, over the claims of a paper that are judged here) would give another verdict, it follows in "
-        r"brackets."
+        r"(Bonferroni, over the claims of a paper that are judged at the scale) would give another verdict, it follows "
+        r"in brackets."
     )
-    if outside:
+    if outside := len(claims) - len(shown):
         caption += (
-            f" {latex.count(outside, 'claim').capitalize()} out of scope at this scale"
+            f" {latex.count(outside, 'claim').capitalize()} that no scale judged"
             f" {'is' if outside == 1 else 'are'} left out."
         )
-    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), plain(material.ledger))
+    return Built(
+        table(name, COLUMNS, HEADER, rows, caption, long=True),
+        _and_leading(plain(material.ledger), said),
+    )
 
 
 def plain(ledger: Any) -> pd.DataFrame:
     """The ledger for the CSV; a ledger without claims still has the columns that name one and say how it came out."""
     frame = ledger_frame(ledger)
     return frame if len(frame) else pd.DataFrame(columns=["id", "verdict"])
+
+
+LEADING = ("verdict", "value", "low", "high", "n")
+"""What the CSV repeats of the entry that leads, as `leading_verdict` and so on."""
+
+
+def _and_leading(frame: pd.DataFrame, said: Mapping[str, Sequence[Ruling]]) -> pd.DataFrame:
+    """The ledger's own columns, and beside them the verdict that leads; empty where no scale has one."""
+    firsts = [said[name][0] for name in frame["id"]]
+    added: dict[str, list[Any]] = {
+        "leading_scale": [each.scale if each.speaks else None for each in firsts],
+        "leading_released": [each.released if each.speaks else None for each in firsts],
+    }
+    for key in LEADING:
+        added[f"leading_{key}"] = [each.entry[key] if each.speaks else None for each in firsts]
+    return frame.assign(**added)

@@ -2,7 +2,8 @@
 
 options: findings, a list of {title, claims, evidence}: claims are ids of claims, evidence a list of
 {key, words} with `<fit>.<key>` of the listed fits, or of the listed computations, which have no runs. All but titles
-and words is read from the ledger, fits, computations and runs.
+and words is read from the ledger, fits, computations and runs. A claim's verdict and value are those of the largest
+scale that judged it, named where that is not this build's.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import pandas as pd
 
 from regrok import latex
 from regrok.errors import RegrokError
+from regrok.judging.leading import Ruling, leading
 from regrok.study.defaults import option
 from regrok.study.words import DIRECTION, NO_SUCH_RUN, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
-READS = ("frames", "fits", "computations", "ledger")
+READS = ("frames", "fits", "computations", "ledger", "elsewhere")
 DEFAULTS: dict[str, Any] = {"findings": []}
 REFERS: dict[str, Any] = {"findings": "findings"}
 NEEDS: dict[str, Any] = {"options": ["findings"]}
@@ -69,7 +71,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
     findings = option(entry.options, DEFAULTS)["findings"]
     if not findings:
         raise RegrokError(f"tables.{name}: options.findings lists no finding")
-    claims = {claim["id"]: claim for claim in material.ledger["claims"]}
+    claims = leading(material.ledger, material.elsewhere)
+    members = {claim["id"]: claim["run_ids"] for claim in material.ledger["claims"]}
     runs = material.frames.runs.drop_duplicates("run_id").set_index("run_id")
     lines: list[Any] = []
     plain: list[dict[str, Any]] = []
@@ -80,20 +83,25 @@ def build(name: str, entry: Any, material: Material) -> Built:
                 f"tables.{name}: finding '{title}' names no claim of ours: {unknown[0]}"
             )
         own = [claims[c] for c in finding["claims"]]
-        answer = holds(claim["verdict"] for claim in own)
-        ids = sorted({run for claim in own for run in claim["run_ids"]} & set(runs.index))
+        answer = holds(claim.verdict for claim in own)
+        ids = sorted(
+            {run for claim in finding["claims"] for run in members[claim]} & set(runs.index)
+        )
         lines.append(rf"{latex.escape(title)}: \textbf{{{answer}}}")
         here = runs.loc[ids]
         if ids:
             lines.append(rf"\quad {regime(here)}")
         first = {"finding": title, "answer": answer}
         for claim in own:
-            used = runs.loc[[r for r in claim["run_ids"] if r in runs.index]]
-            words = f"{claim['id']}: {claim['statement']}"
-            verdict = claim["verdict"]
-            published = claim["published_text"]
-            lines.append(_line(words, published, claim, used, verdict))
-            plain.append(first | _plain(claim["id"], published, claim, used, verdict))
+            found = claim.entry
+            # Runs of another build are not at hand, and how many of them are censored its ledger does not say.
+            used = runs.loc[
+                [] if claim.released else [r for r in found["run_ids"] if r in runs.index]
+            ]
+            published = found["published_text"]
+            words = f"{found['id']}: {found['statement']}"
+            lines.append(_line(words, published, found, used, _verdict(claim)))
+            plain.append(first | _plain(found["id"], published, found, used, _verdict(claim)))
         for given in finding.get("evidence", []):
             found, used = _estimate(name, given["key"], material, runs)
             lines.append(_line(given["words"], "", found, used, ""))
@@ -102,13 +110,18 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"\textbf{Findings.} Each published finding with the claims that make it up, and under them the estimates that "
         r"decide what the claims leave open. A finding holds where every judged claim is reproduced, at least in "
         r"direction; in part where some are; it does not hold where none is and one is refuted; else it is undecided. "
-        r"In italics the settings that were tried. Censored runs did not grok within their budget; means over the runs "
-        r"that grok leave them out, restricted means and time ratios count them."
+        r"A claim counts with the verdict of the largest scale that judged it, which is named where it is not the one "
+        r"built here. In italics the settings that were tried here. Censored runs did not grok within their budget; "
+        r"means over the runs that grok leave them out, restricted means and time ratios count them."
     )
     tex = table(
         name, COLUMNS, HEADER, lines, caption, long=True, size=r"\fontsize{7}{8.6}\selectfont"
     )
     return Built(tex, pd.DataFrame(plain))
+
+
+def _verdict(claim: Ruling) -> str:
+    return f"{claim.verdict} ({claim.scale} scale)" if claim.released else claim.verdict
 
 
 def _line(
