@@ -25,6 +25,10 @@ KEPT = [
     "R² S2, population",
     "R² S5A, population",
     "Pearson r S3, population",
+    "slope S3, t over cells",
+    "variation S5A laptop, population",
+    "variation of norms, population",
+    "restricted mean, log-odds",
     "ratio of means, Welch",
     "ratio of spreads, F",
 ]
@@ -35,6 +39,17 @@ KEPT = [
 @pytest.mark.parametrize("n", [3, 5])
 def test_an_interval_holds_the_truth_as_often_as_it_says(name, n):
     assert coverage(KINDS[name], n, 0.0, STUDIES).held >= LEAST
+
+
+@pytest.mark.parametrize("n", [3, 10])
+def test_half_censored_runs_are_held_as_well(n):
+    assert coverage(KINDS["restricted mean, log-odds"], n, 0.5, STUDIES).held >= LEAST
+    assert coverage(KINDS["restricted ratio, log-odds"], n, 0.5, 50).held >= LEAST
+
+
+def test_medians_of_three_runs_have_no_interval_and_those_of_five_hold():
+    assert coverage(KINDS["median, order statistics"], 3, 0.2, 20).without == 1
+    assert coverage(KINDS["median, order statistics"], 5, 0.5, STUDIES).held >= LEAST
 
 
 @pytest.mark.parametrize("name", ["R² S2, bootstrap", "variation S5A laptop, bootstrap"])
@@ -63,7 +78,7 @@ def test_censored_runs_are_drawn_and_the_table_is_printed(monkeypatch, capsys):
     simulated.main()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 9
-    assert lines[-1].startswith("| median, Kaplan–Meier | 10 | 50% | ")
+    assert lines[-1].startswith("| median, order statistics | 10 | 50% | ")
     monkeypatch.setattr(sys, "argv", ["coverage", "nothing"])
     with pytest.raises(SystemExit):
         simulated.main()

@@ -150,3 +150,49 @@ def test_resamples_at_once_are_the_estimator_of_one():
         assert row == pytest.approx(told.params, abs=1e-5)
         middle = huber.median(y[None], times[None])[0]
         assert middle == np.median(y[chosen])
+
+
+def hanging_study():
+    """V_mem is moved by λ and, apart from it, by three initialisations; the law sets V_mem and λ against each other."""
+    rng = np.random.default_rng(8)
+    rows, curves = [], []
+    cells = [(1e-3, lam, 1.0) for lam in (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)]
+    cells += [(eta, lam, 1.0) for eta in (5e-4, 2e-3) for lam in (0.5, 1.0)]
+    cells += [(1e-3, 1.0, init) for init in (2.0, 4.0, 8.0)]
+    for eta, lam, init in cells:
+        for seed in range(3):
+            V_mem = 3000 * init**2 * lam**-0.6 * math.exp(rng.normal(0, 0.02))
+            delay = 1.2 / (eta * lam) * (V_mem / 3000) ** 0.3 * math.exp(rng.normal(0, 0.2))
+            row = make_run(
+                delay=delay, seed=seed, learning_rate=eta, weight_decay=lam, init_scale=init, V_mem=V_mem
+            )  # fmt: skip
+            rows.append(row)
+            rate = 1 - 2 * eta * lam * (0.8 + 0.02 * rng.random())
+            start = row["T_mem"]
+            curves.append(exponential_curve(row["run_id"], V_mem, rate, 0.0, start, start + 6000))
+    return rows, pd.concat(curves)
+
+
+def test_resamples_that_hang_a_lever_on_one_cell_are_dropped_and_counted():
+    features = ["log_learning_rate", "log_weight_decay", "log_V_mem"]
+    found = fit(forecast, *hanging_study(), refits=300, features=features)["estimates"]
+    old, new = found["mape_refitted"], found["mape_identified"]
+    assert new.value == old.value
+    # Without two of the three cells V_mem is λ in other words, and what is left of it is noise.
+    assert old.high > 1.5 * new.high
+    assert new.low < new.value < new.high < 1
+    dropped, others = (int(e.note.split("; ")[-1].split(" of 300")[0]) for e in (new, old))
+    assert dropped > others
+
+
+def test_a_lever_is_told_by_two_values_whichever_cell_is_held_out():
+    values = np.array([[0, 0], [0, 1], [0, 2], [1, 0], [1, 0]])
+    drawn = np.array(
+        [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [1, 1, 1, 0, 0], [1, 0, 0, 1, 1], [2, 1, 0, 1, 1]]
+    )
+    # The first lever hangs on the fourth cell, is lost, and is lost; the second on none, on the second.
+    assert forecast.levers_told(values, drawn).tolist() == [True, False, False, False, False]
+    settings = {"learning_rate": [1, 1, 2, 2], "weight_decay": [1, 1, 1, 3], "p": [5] * 4}
+    rows = pd.DataFrame(settings | {"init_scale": [1, 2, 2, 1]})
+    # η and what moves the norm; λ hangs on one cell in the study itself.
+    assert forecast.lever_values(rows, np.arange(4)).tolist() == [[0, 0], [0, 1], [1, 1], [1, 0]]

@@ -21,7 +21,7 @@ from planted import NOTHING, make_run, members
 from regrok.judging.verdicts import verdict
 from regrok.laws import comparison, contraction, regimes, run_fit, search
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import information, lifetimes, resolution
+from regrok.laws.parts import information, lifetimes, resolution, restricted
 from regrok.laws.parts.warned import heard
 from regrok.runs.frames import Frames
 from regrok.study.predicates import Sign
@@ -163,7 +163,7 @@ def test_equal_values_tell_nothing_of_their_spread():
     assert no_interval(log)
     five, seen = pd.Series([5.0] * 3), pd.Series([True] * 3)
     assert no_interval(lifetimes.median(five, seen))
-    assert no_interval(lifetimes.restricted_mean(five, seen, 9.0))
+    assert no_interval(restricted.mean(five, seen, 9.0))
     count = est.exact(3, 3, "count")
     assert (count.low, count.high) == (3, 3)
 
@@ -177,8 +177,10 @@ def test_one_run_has_a_median_and_no_interval():
 
 def test_a_cell_that_never_grokked_bounds_its_mean_from_below_alone():
     """NoLimits.jl#306: 4,000 [4,000, 4,000] from three censored runs before."""
-    found = lifetimes.restricted_mean(pd.Series([4000.0] * 3), pd.Series([False] * 3), 4000.0)
-    assert (found.value, found.low, found.high) == (4000, 4000, None)
+    found = restricted.mean(pd.Series([4000.0] * 3), pd.Series([False] * 3), 4000.0)
+    assert (found.value, found.high) == (4000, None)
+    # Wilson's interval of none of three.
+    assert found.low == pytest.approx(4000 * (1 - 0.5615), rel=1e-4)
 
 
 def test_an_interval_holds_its_value():
@@ -203,8 +205,9 @@ def test_equal_times_are_as_sure_as_their_logging():
     assert (mean.low, mean.value, mean.high) == (975, 1000, 1025)
     assert est.FLOORED in mean.note
     assert mean.reason is None
-    median = lifetimes.median_of(runs, "T_grok")
-    assert (median.low, median.value, median.high) == (1775, 1800, 1800)
+    assert no_interval(lifetimes.median_of(runs, "T_grok"))
+    median = lifetimes.median_of(equal_runs(5), "T_grok")
+    assert (median.low, median.value, median.high, median.level) == (1775, 1800, 1800, 0.9375)
     found = comparison.contrast(runs, runs, comparison.horizons({"a": runs}), 50, 0)
     for key in ("delay_ratio", "delay_restricted_ratio"):
         assert found[key].low == pytest.approx(975 / 1025)
@@ -300,8 +303,8 @@ def test_no_estimate_of_times_is_certain(runs, horizon):
         found = [
             lifetimes.median(time, seen),
             lifetimes.median(time, seen, between),
-            lifetimes.restricted_mean(time, seen, float(horizon), between),
-            lifetimes.restricted_mean_over_seeds(time, seen, cells, float(horizon), 20, 0, between),
+            restricted.mean(time, seen, float(horizon), between=between),
+            restricted.mean(time, seen, float(horizon), cells, between),
             est.mean(x),
             *comparison.ratio(x[cells == 0], x[cells == 1]),
         ]

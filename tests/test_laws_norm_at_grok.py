@@ -29,6 +29,10 @@ def test_the_spread_over_configurations_is_told_from_that_over_seeds():
     # Population standard deviation of 0.7, 1, 1.3.
     assert found["rms_grok_cv"].value == pytest.approx(0.3 * math.sqrt(2 / 3))
     assert found["rms_grok_cv_seeds"].value < 0.02
+    # Without what seeds add to a mean of four: the same, a little less.
+    alone = found["rms_grok_cv_population"]
+    assert 0.99 * found["rms_grok_cv"].value < alone.value < found["rms_grok_cv"].value
+    assert alone.low < alone.value < alone.high and "3 configurations" in alone.note
     assert found["rms_grok_cv_runs"].value > found["rms_grok_cv"].value
     assert found["w512.grokked_share"].n == 5
     assert found["w512.rms_grok_mean"].n == 4
@@ -49,4 +53,5 @@ def test_configurations_outside_the_table_do_not_enter_the_spread():
     made = law_of(norm_at_grok, rows, ["B"] * 4, groups=groups, configurations=["w256"], **FEW)
     assert made["estimates"]["rms_grok_mean"].value == pytest.approx(0.0256)
     assert made["estimates"]["rms_grok_cv"].value is None
+    assert made["estimates"]["rms_grok_cv_population"].reason == "too few cells"
     assert {p["group"] for p in made["points"] if p["configuration"]} == {"w256"}

@@ -150,3 +150,27 @@ def test_the_readings_are_laid_beside_the_same_printed_delays():
     key = "ours.gelu.delay_over_published"
     assert made["V_final at T_grok"][key]["value"] == pytest.approx(45_000 / 45_600)
     assert made["threshold .90"][key]["value"] == pytest.approx(35_000 / 45_600)
+
+
+def test_times_to_memorise_are_read_on_the_printed_grid():
+    """Printed 2,000 for every seed, in steps of 2,000: 300 is shown as 2,000."""
+    row = {**GELU, "memorised": 5, "T_mem": 2000, "T_mem_sd": 0}
+    other = {**RELU, "T_mem": 3200, "T_mem_sd": 1095}
+    runs = [make_mlp(40_000 + 1000 * s, s, T_mem=300.0 + 10 * s, **BUDGET) for s in range(5)]
+    runs += [make_mlp(9e4, s, activation="relu", T_mem=2500.0, **BUDGET) for s in range(5)]
+    planted, members = frames_of(runs, ["B"] * len(runs))
+    frames = Frames(planted, NOTHING, members, NOTHING)
+    options = {"groups": GROUPS, "ratios": RATIO}
+    published = {"B": {"rows": [row, other]}}
+
+    def made(**more):
+        return printed.fit(frames, options | more, 0, published)["estimates"]
+
+    coarse, fine = made(printed_every=2000), made()
+    assert coarse["gelu.T_mem_over_published"].value == pytest.approx(1)
+    assert word(HOLDS, coarse["gelu.T_mem_over_published"]) == REPRODUCED
+    assert word(HOLDS, fine["gelu.T_mem_over_published"]) == NOT_REPRODUCED
+    ratio = coarse["relu_over_gelu.T_mem_ratio_over_published"]
+    assert ratio.value == pytest.approx(2 / 1.6) and ratio.low < 1 < ratio.high
+    assert fine["gelu.delay_over_published"] == coarse["gelu.delay_over_published"]
+    assert "no published T_mem" in found(printed, (9e4,) * 3)["gelu.T_mem_over_published"].reason

@@ -280,6 +280,23 @@ def test_a_line_over_the_released_cells_is_laid_against_theirs():
     assert twice.low > 1.5
 
 
+def test_the_variation_of_time_and_factor_is_laid_against_that_of_their_cells():
+    """Theirs: 100·λ of four cells with a spread of a tenth; ours with 0.8 of each and one of our own."""
+    theirs = [
+        row(10, match={"weight_decay": lam}, T_grok=1000 / lam + 800, T_grok_sd=100 / lam)
+        for lam in LAMBDAS
+    ]
+    lines = {"S1": {"factor": "weight_decay", "within": {"weight_decay": [0.1, 1.0]}}}
+    made = found(sweep(), released(theirs), lines=lines)
+    ratio = made["T_grok.variation_ratio"]
+    assert ratio.low < 1 < ratio.high < 10
+    products = np.array([1000 + 800 * lam for lam in LAMBDAS])
+    between = products.var() - 0.75 * 100**2 / 10
+    truth = math.sqrt(between + 100**2) / products.mean()
+    assert made["T_grok.variation"].value / ratio.value == pytest.approx(truth, rel=1e-6)
+    assert made["delay.variation_ratio"].value is None
+
+
 def test_a_line_over_fewer_cells_than_theirs_is_not_compared():
     made = line(sweep(lambdas=LAMBDAS[:3]), **{"T_grok.slope": SLOPE})
     assert made["T_grok.slope_ratio"].value is None

@@ -127,19 +127,3 @@ def test_median_beyond_the_budget_is_missing():
     found = lifetimes.median(pd.Series([100.0, 100, 80]), pd.Series([False, False, True]))
     assert found.value is None
     assert "1 of 3" in found.reason
-
-
-def test_restricted_mean_by_hand():
-    """Area to 50: 10·1 + 20·4/5 + 10·8/15 + 10·4/15 = 34, Greenwood's sum over the remaining areas."""
-    times, observed = pd.Series([10.0, 20, 30, 40, 50]), pd.Series([True, False, True, True, False])
-    found = lifetimes.restricted_mean(times, observed, 50)
-    assert found.value == pytest.approx(34)
-    a10, a30, a40 = 20 * 0.8 + 10 * 8 / 15 + 10 * 4 / 15, 10 * 8 / 15 + 10 * 4 / 15, 10 * 4 / 15
-    variance = (a10**2 / (5 * 4) + a30**2 / (3 * 2) + a40**2 / (2 * 1)) * 3 / 2
-    assert found.high == pytest.approx(min(34 + 1.959963984540054 * math.sqrt(variance), 50))
-    assert found.low == pytest.approx(34 - 1.959963984540054 * math.sqrt(variance))
-
-
-def test_restricted_mean_without_censoring_is_the_mean():
-    times = pd.Series([10.0, 20, 60])
-    assert lifetimes.restricted_mean(times, times > 0, 60).value == pytest.approx(30)

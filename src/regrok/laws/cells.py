@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import lifetimes, resolution
+from regrok.laws.parts import lifetimes, resolution, restricted
 from regrok.laws.parts.selection import cell_settings, duration, log_norm_ratio, within
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -39,7 +39,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
                 "memorised": est.share(int(memorised.sum()), len(rows)),
                 "T_mem": lifetimes.median_of(rows, "T_mem"),
                 "T_grok": lifetimes.median_of(rows, "T_grok"),
-                "T_grok_restricted_mean": lifetimes.restricted_mean(end, grokked, horizon, between),
+                "T_grok_restricted_mean": restricted.mean(end, grokked, horizon, between=between),
                 "delay": lifetimes.median_of(rows, "delay"),
                 "V_mem": est.mean(rows["V_mem"]),
                 "V_final": est.mean(rows["V_final"]),

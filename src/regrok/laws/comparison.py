@@ -18,7 +18,7 @@ from scipy import stats
 
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import lifetimes, resolution
+from regrok.laws.parts import lifetimes, resolution, restricted
 from regrok.laws.parts.absence import where_it_memorised
 from regrok.laws.parts.rank_test import log_rank
 from regrok.laws.parts.selection import conditions, duration, grouped, plain, watched
@@ -47,10 +47,16 @@ ESTIMATES: dict[str, list[str]] = {
         "spread_ratio",
         "delay_restricted_ratio",
         "T_grok_restricted_ratio",
+        "delay_budget_ratio",
+        "T_grok_budget_ratio",
+        "T_mem_ratio",
         "log_delay_ratio",
         "log_spread_ratio",
         "log_delay_restricted_ratio",
         "log_T_grok_restricted_ratio",
+        "log_delay_budget_ratio",
+        "log_T_grok_budget_ratio",
+        "log_T_mem_ratio",
         "log_rank_p",
     ],
 }
@@ -150,24 +156,15 @@ def horizons(parts: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     }
 
 
-def describe(
-    rows: pd.DataFrame, horizon: Mapping[str, float], replicates: int, seed: int
-) -> dict[str, est.Estimate]:
+def describe(rows: pd.DataFrame, horizon: Mapping[str, float]) -> dict[str, est.Estimate]:
     """What one group of runs did; see `fit` for the keys."""
     found = shares(rows)
     found["delay_mean"] = resolution.mean(rows, "delay")
     found["delay_median"] = lifetimes.median_of(rows, "delay")
     for column in TIMES:
         known, time, seen = times(rows, column)
-        made = lifetimes.restricted_mean_over_seeds(
-            time,
-            seen,
-            conditions(known),
-            horizon[column],
-            replicates,
-            seed,
-            resolution.ends(known, column, time),
-        )
+        between = resolution.ends(known, column, time)
+        made = restricted.mean(time, seen, horizon[column], conditions(known), between)
         if len(known) < len(rows):
             missing = f"{len(rows) - len(known)} of {len(rows)} runs never memorised: no delay"
             made = made.noting(missing)
@@ -221,6 +218,42 @@ def restricted_ratio(
     return exponential(log), log
 
 
+def budget_ratio(
+    a: pd.DataFrame, b: pd.DataFrame, column: str, horizon: float
+) -> tuple[est.Estimate, est.Estimate]:
+    """`restricted_ratio` with the intervals of `parts.restricted`, which hold the truth of three runs a group too."""
+    parts = [times(rows, column) for rows in (a, b)]
+    n = sum(len(part[1]) for part in parts)
+    nothing = est.missing("no run of either group grokked before the horizon", n, restricted.RATIO)
+    if any(part[1].empty for part in parts):
+        return nothing, nothing
+    areas = [
+        restricted.measure(time.to_numpy(float), seen.to_numpy(bool), conditions(known), horizon)
+        for known, time, seen in parts
+    ]
+    if not any(area.events for area in areas) or min(area.value for area in areas) <= 0:
+        return nothing, nothing
+    censored = sum(int((~seen).sum()) for _, _, seen in parts)
+    note = f"over the first {horizon:,.0f} steps; {censored} of {n} runs censored"
+    if not all(area.events for area in areas):
+        slow = "first" if areas[1].events else "second"
+        note += f"; a bound, since no run of the {slow} group grokked by then"
+    if any(area.n == 1 for area in areas):
+        value = math.log(areas[0].value / areas[1].value)
+        log = est.estimate(value, None, None, n, restricted.RATIO, note=note)
+        log = est.without_interval(log, lifetimes.ONE_RUN)
+        return exponential(log), log
+    value, low, high = restricted.log_ratio(*areas)
+    floor = log_ratio_floor(
+        *(
+            lifetimes.area_floor(seen, horizon, resolution.ends(rows, column, time))
+            for rows, time, seen in parts
+        )
+    )
+    log = est.estimate(value, low, high, n, restricted.RATIO, note=note, floor=floor)
+    return exponential(log), log
+
+
 def contrast(
     a: pd.DataFrame, b: pd.DataFrame, horizon: Mapping[str, float], replicates: int, seed: int
 ) -> dict[str, est.Estimate]:
@@ -234,11 +267,25 @@ def contrast(
     ]
     for column in TIMES:
         found += restricted_ratio(a, b, column, horizon[column], replicates, seed)
-    names = ("delay_ratio", "spread_ratio", "delay_restricted_ratio", "T_grok_restricted_ratio")
+    for column in TIMES:
+        found += budget_ratio(a, b, column, horizon[column])
+    found += memorising_ratio(a, b)
+    names = (
+        *("delay_ratio", "spread_ratio", "delay_restricted_ratio", "T_grok_restricted_ratio"),
+        *("delay_budget_ratio", "T_grok_budget_ratio", "T_mem_ratio"),
+    )
     keys = [key for name in names for key in (name, f"log_{name}")]
     return dict(zip(keys, found, strict=True)) | {
         "log_rank_p": rank_test(a, b, horizon["T_grok"], seed)
     }
+
+
+def memorising_ratio(a: pd.DataFrame, b: pd.DataFrame) -> tuple[est.Estimate, est.Estimate]:
+    """`ratio` of T_mem, of the runs that memorised."""
+    known = [rows[rows["T_mem"].notna()] for rows in (a, b)]
+    T_mem = [rows["T_mem"].to_numpy(float) for rows in known]
+    between = [resolution.ends(rows, "T_mem", rows["T_mem"]) for rows in known]
+    return ratio(T_mem[0], T_mem[1], (between[0], between[1]))
 
 
 def rank_test(a: pd.DataFrame, b: pd.DataFrame, horizon: float, seed: int) -> est.Estimate:
@@ -254,6 +301,7 @@ MEMORISED = (
     *("grokked_given_memorised_share", "grokked_given_finite_share"),
     *("delay_ratio", "spread_ratio", "delay_restricted_ratio"),
     *("log_delay_ratio", "log_spread_ratio", "log_delay_restricted_ratio"),
+    *("delay_budget_ratio", "log_delay_budget_ratio", "T_mem_ratio", "log_T_mem_ratio"),
 )
 """Estimates of runs that memorised: absent where a group has none."""
 
@@ -274,7 +322,7 @@ def side_by_side(
         return value
 
     for name, rows in parts.items():
-        for key, value in describe(rows, shared, replicates, seed).items():
+        for key, value in describe(rows, shared).items():
             found[f"{name}.{key}"] = of_memorised(key, value, [name])
     for name, (a, b) in ratios.items():
         if unknown := {a, b} - set(parts):
@@ -301,8 +349,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     as papers print it), delay_median (Kaplan–Meier, censored runs included), delay_restricted_mean and
     T_grok_restricted_mean (at the smallest budget of all groups), rms_grok_mean, and the shares that diverged,
     collapsed, and grokked of those that memorised and stayed finite. Per ratio: delay_ratio, spread_ratio,
-    delay_restricted_ratio, T_grok_restricted_ratio, each also with log_ before it, and log_rank_p. Points: one
-    record per run and group. What needs runs that memorised is absent where a group has none.
+    delay_restricted_ratio and T_grok_restricted_ratio (by the bootstrap), delay_budget_ratio and T_grok_budget_ratio
+    (the same ratios with intervals that hold the truth of few runs), T_mem_ratio, each also with log_ before it, and
+    log_rank_p. Points: one record per run and group. What needs runs that memorised is absent where a group has none.
     """
     runs, experiments = frames.runs, frames.experiments
     settings = option(options, DEFAULTS)

@@ -8,6 +8,7 @@ the least that any completion of these runs gives; neither has an upper end as l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
+from regrok.laws.parts import variation
 from regrok.laws.parts.regression import coefficient_of_variation
 from regrok.laws.parts.selection import cell_settings, conditions, distinct, plain, within
 from regrok.laws.scaling import INVERSE
@@ -27,7 +29,14 @@ REFERS: dict[str, Any] = {
     "within": "limits",
 }
 NEEDS: dict[str, Any] = {"options": ["factor"]}
-ESTIMATES: dict[str, list[str]] = {"": ["mean_at_least", "variation_at_least", "finished_share"]}
+ESTIMATES: dict[str, list[str]] = {
+    "": [
+        "mean_at_least",
+        "variation_at_least",
+        "variation_population_at_least",
+        "finished_share",
+    ]
+}
 
 
 def least_variation(x: np.ndarray, finished: np.ndarray) -> np.ndarray:
@@ -41,9 +50,19 @@ def least_variation(x: np.ndarray, finished: np.ndarray) -> np.ndarray:
     (0.0, 0.577)
     """
     order = np.argsort(np.where(finished, np.inf, x), axis=-1, kind="stable")
-    x = np.take_along_axis(x, order, -1)
-    open_ = ~np.take_along_axis(finished, order, -1)
     least = coefficient_of_variation(x)
+    for completed in completions(
+        np.take_along_axis(x, order, -1), ~np.take_along_axis(finished, order, -1)
+    ):
+        least = np.fmin(least, coefficient_of_variation(completed))
+    return np.asarray(least)
+
+
+def completions(x: np.ndarray, open_: np.ndarray) -> Iterator[np.ndarray]:
+    """The numbers with the lowest k of the open ones raised to their level, k from one to all.
+
+    x, open_: (..., n), the open ones first and from low to high.
+    """
     for k in range(1, int(open_.sum(-1).max(initial=0)) + 1):
         raised = open_ & (np.arange(x.shape[-1]) < k)
         fixed = np.where(raised, 0.0, x)
@@ -51,15 +70,33 @@ def least_variation(x: np.ndarray, finished: np.ndarray) -> np.ndarray:
             level = (fixed**2).sum(-1) / fixed.sum(-1)
         # With all of them open they may all be the largest.
         level = np.where(np.isfinite(level), level, x.max(-1))[..., None]
-        completed = np.where(raised, np.maximum(x, level), x)
-        least = np.fmin(least, coefficient_of_variation(completed))
-    return np.asarray(least)
+        yield np.where(raised, np.maximum(x, level), x)
+
+
+def least_completion(x: np.ndarray, finished: np.ndarray) -> np.ndarray:
+    """The completion of least variation, in the order given: (n,) → (n,).
+
+    >>> least_completion(np.array([2.0, 1.0, 2.0]), np.array([True, False, True])).tolist()
+    [2.0, 2.0, 2.0]
+    """
+    order = np.argsort(np.where(finished, np.inf, x), kind="stable")
+    found = [x[order], *completions(x[order], ~finished[order])]
+    least = min(found, key=lambda each: float(coefficient_of_variation(each)))
+    made = np.empty_like(x)
+    made[order] = least
+    return made
 
 
 def bounded(
     x: np.ndarray, finished: np.ndarray, cells: np.ndarray, replicates: int, seed: int, note: str
 ) -> dict[str, est.Estimate]:
     """Both bounds with their intervals. x: (n,) products, of open runs at the step where they were stopped."""
+
+    def bound(found: est.Estimate) -> est.Estimate:
+        """What is told with every end that an open run leaves open taken away."""
+        if finished.all() or found.value is None:
+            return found
+        return replace(found, high=None, reason=found.reason if found.low is None else None)
 
     def of(statistic: Any, name: str) -> est.Estimate:
         found = est.bootstrap(
@@ -83,15 +120,29 @@ def bounded(
             lambda i: least_variation(x[i], finished[i]),
             "least standard deviation over mean, open runs anywhere above where they were stopped",
         ),
+        "variation_population_at_least": bound(
+            least_population(x, finished, cells, replicates, seed, note)
+        ),
     }
+
+
+def least_population(
+    x: np.ndarray, finished: np.ndarray, cells: np.ndarray, replicates: int, seed: int, note: str
+) -> est.Estimate:
+    """Coefficient of variation with seeds without end, of the completion that makes it least in these runs."""
+    if not x.size or (x <= 0).any():
+        return est.missing("no runs, or a product of 0", x.size, variation.ESTIMATOR)
+    completed = variation.Cells.of(least_completion(x, finished), cells)
+    return variation.population(completed, replicates, seed, note)
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Mean and coefficient of variation of T_grok·factor over all runs, those that did not grok by their bounds.
 
     options: factor (weight_decay, learning_rate or their product), within, replicates. Estimates:
-    mean_at_least, variation_at_least (both without an upper end where a run did not grok) and finished_share. Points:
-    one record per run. Cells: runs, how many grokked, and the mean of the bounds.
+    mean_at_least, variation_at_least, variation_population_at_least (with seeds without end; all three without an upper
+    end where a run did not grok) and finished_share. Points: one record per run. Cells: runs, how many grokked, and the
+    mean of the bounds.
     """
     settings = option(options, DEFAULTS)
     factor = settings["factor"]

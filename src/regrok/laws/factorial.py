@@ -240,7 +240,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
         estimates[f"{f.name}.share_difference"] = share_difference(runs, f)
         for level in f.levels:
             rows = runs[runs[f.name] == level]
-            made = comparison.describe(rows, horizon, settings["replicates"], seed)
+            made = comparison.describe(rows, horizon)
             kept = ("memorised_share", "grokked_share", "T_grok_restricted_mean")
             estimates |= {f"{f.word(level)}.{key}": made[key] for key in kept}
             cells.append(

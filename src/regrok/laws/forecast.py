@@ -51,6 +51,7 @@ ESTIMATES: dict[str, list[str]] = {
     "": [
         "mape",
         "mape_refitted",
+        "mape_identified",
         "mape_time_scale",
         "mape_norm_law",
         "mape_escape_theory",
@@ -60,6 +61,8 @@ ESTIMATES: dict[str, list[str]] = {
         "cells",
     ]
 }
+LEVERS = (("learning_rate",), ("weight_decay",), ("p", "init_scale"))
+"""Settings that tell the predictor's coefficients: η, λ, and what moves the norm at given η and λ."""
 BASELINES = {
     "time_scale": "a calibrated multiple of 1/(2ηλ)",
     "norm_law": "κ·log(V_mem/V*)/(2ηλ) with calibrated κ and V*",
@@ -175,15 +178,59 @@ def refitted(
     return total / (drawn * np.bincount(held, minlength=drawn.shape[1])).sum(1)
 
 
+def lever_values(rows: pd.DataFrame, cell: np.ndarray) -> np.ndarray:
+    """Which value of each lever every cell has, (cells, levers) integers, of the levers that every fold tells.
+
+    cell: (n,) the cell of each run, from 0 up. A lever that the whole study moves in one cell alone, or not at all, is
+    no lever of any fold without it.
+    """
+    first = rows.groupby(cell).first()
+    values = [
+        first.groupby([c for c in lever if c in first]).ngroup().to_numpy()
+        for lever in LEVERS
+        if any(c in first for c in lever)
+    ]
+    whole = np.ones((1, len(first)), dtype=int)
+    kept = [v for v in values if levers_told(v[:, None], whole)[0]]
+    return np.column_stack(kept) if kept else np.empty((len(first), 0), dtype=int)
+
+
+def levers_told(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Whether every fold of a resample has at least two values of each lever: (replicates,).
+
+    values: (cells, levers) integers from 0 up; drawn: (replicates, cells). With three values any cell may be held out;
+    with two, neither may hang on one cell alone. Without this a coefficient is told by how runs of one cell differ.
+
+    >>> levers_told(np.array([[0], [0], [1], [1], [2]]), np.array([[1, 1, 1, 0, 0], [1, 1, 1, 2, 0], [1, 0, 1, 0, 1]]))
+    array([False,  True,  True])
+    """
+    told = np.ones(len(drawn), dtype=bool)
+    for lever in values.T:
+        held = (drawn > 0).astype(int) @ np.eye(lever.max() + 1, dtype=int)[lever]
+        distinct = (held > 0).sum(1)
+        least = np.where(held > 0, held, drawn.shape[1]).min(1)
+        told &= (distinct > 2) | ((distinct == 2) & (least > 1))
+    return told
+
+
 def mape_refitted(
-    rows: pd.DataFrame, held: np.ndarray, features: list[str], refits: int, seed: int, note: str
+    rows: pd.DataFrame,
+    held: np.ndarray,
+    features: list[str],
+    refits: int,
+    seed: int,
+    note: str,
+    identified: bool = False,
 ) -> est.Estimate:
     """The same error as `mape`, with the percentile interval of resamples of cells that fit the predictor again.
 
     What the resamples of the errors alone leave out is that other cells would have made another predictor. A resample
-    has fewer distinct cells than the study, so these intervals lie high rather than low.
+    has fewer distinct cells than the study, so these intervals lie high rather than low. identified: whether a
+    resample counts only where every fold has at least two values of each setting that the study moves.
     """
     estimator = "leave one cell out, bootstrap over cells that refits"
+    if identified:
+        estimator += ", with every lever in every fold"
     labels, cell = np.unique(held, return_inverse=True)
     if labels.size <= len(features) + 1:
         return est.missing(f"too few cells to hold one out ({labels.size})", len(rows), estimator)
@@ -192,6 +239,8 @@ def mape_refitted(
     value = float(refitted(rows, cell, features, np.ones((1, labels.size), dtype=int))[0])
     errors = refitted(rows, cell, features, drawn)
     told = np.isfinite(errors)
+    if identified:
+        told &= levers_told(lever_values(rows, cell), drawn)
     lost = f"{int((~told).sum())} of {refits} resamples lose a lever and are left out"
     if not np.isfinite(value):
         reason = f"a fold of {labels.size} cells does not tell its coefficients apart"
@@ -208,9 +257,10 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
 
     options: window (in units of 1/(ηλ) steps), features (columns of `inputs`), within, replicates, refits (resamples
     that fit the predictor again). Only runs with a positive delay can be scored; those censored are counted in the
-    note. Estimates: mape, mape_refitted (the same, its interval with the predictor's own error), mape_<baseline>,
-    median_error, bias (geometric mean of predicted over actual), lead (mean share of the delay still to come
-    when the forecast is made), cells. Points: one record per scored run. Cells: error per held-out cell.
+    note. Estimates: mape, mape_refitted (the same, its interval with the predictor's own error), mape_identified (that
+    without resamples that lose a lever), mape_<baseline>, median_error, bias (geometric mean of predicted over actual),
+    lead (mean share of the delay still to come when the forecast is made), cells. Points: one record per scored run.
+    Cells: error per held-out cell.
     """
     runs, curves = frames.runs, frames.curves
     settings = option(options, DEFAULTS)
@@ -256,6 +306,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     estimates = {
         "mape": over_cells(errors["forecast"]),
         "mape_refitted": mape_refitted(rows, held, features, settings["refits"], seed, note),
+        "mape_identified": mape_refitted(
+            rows, held, features, settings["refits"], seed, note, identified=True
+        ),
         "median_error": over_cells(errors["forecast"], np.median),
         "bias": over_cells(log_bias, lambda y: np.exp(np.mean(y)), "predicted over actual"),
         "lead": over_cells(lead),

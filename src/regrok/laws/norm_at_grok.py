@@ -12,7 +12,7 @@ import numpy as np
 
 from regrok.laws import comparison
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import regression
+from regrok.laws.parts import regression, variation
 from regrok.laws.parts.absence import where_it_memorised
 from regrok.laws.parts.selection import grouped, plain
 from regrok.runs.frames import Frames
@@ -21,7 +21,13 @@ from regrok.study.defaults import option
 DEFAULTS: dict[str, Any] = {"groups": {}, "ratios": {}, "configurations": None, "replicates": 2000}
 REFERS: dict[str, Any] = {"groups": "groups", "ratios": "ratios", "configurations": "of groups"}
 ESTIMATES: dict[str, list[str]] = {
-    "": ["rms_grok_mean", "rms_grok_cv", "rms_grok_cv_runs", "rms_grok_cv_seeds"],
+    "": [
+        "rms_grok_mean",
+        "rms_grok_cv",
+        "rms_grok_cv_population",
+        "rms_grok_cv_runs",
+        "rms_grok_cv_seeds",
+    ],
     "groups": ["comparison:groups", "rms_0_mean", "rms_ratio"],
     "ratios": ["comparison:ratios", "rms_ratio", "log_rms_ratio"],
 }
@@ -37,7 +43,8 @@ def over_configurations(
     """Mean and coefficients of variation of the norm. label: (n,) configuration of each run; norm: (n,) RMS at T_grok.
 
     rms_grok_cv is the population standard deviation of the configurations' means over their mean, as Table 7 has it;
-    rms_grok_cv_runs is over all runs (n − 1); rms_grok_cv_seeds is what remains within configurations.
+    rms_grok_cv_population is that with seeds without end, of the configurations that grokked twice; rms_grok_cv_runs
+    is over all runs (n − 1); rms_grok_cv_seeds is what remains within configurations.
     """
     names, k = np.unique(label, return_inverse=True)
 
@@ -69,10 +76,12 @@ def over_configurations(
 
     if not norm.size:
         nothing = est.missing("no run grokked")
-        return {f"rms_grok_{key}": nothing for key in ("mean", "cv", "cv_runs", "cv_seeds")}
+        keys = ("mean", "cv", "cv_population", "cv_runs", "cv_seeds")
+        return {f"rms_grok_{key}": nothing for key in keys}
     return {
         "rms_grok_mean": of(mean, "mean of the configurations' means"),
         "rms_grok_cv": of(between, "population sd over mean of the configurations' means"),
+        "rms_grok_cv_population": between_configurations(k, norm, replicates, seed, note),
         "rms_grok_cv_runs": of(
             lambda i: regression.coefficient_of_variation(norm[i]), "sd over mean of all runs"
         ),
@@ -80,15 +89,27 @@ def over_configurations(
     }
 
 
+def between_configurations(
+    k: np.ndarray, norm: np.ndarray, replicates: int, seed: int, note: str
+) -> est.Estimate:
+    """Coefficient of variation of the configurations' means, without what their seeds add; k, norm: (n,)."""
+    twice = np.bincount(k)[k] > 1
+    alone = np.unique(k[~twice]).size
+    left_out = f"{alone} with one run that grokked left out" if alone else ""
+    cells = variation.Cells.of(norm[twice], k[twice])
+    words = "; ".join(filter(None, [note, left_out]))
+    return variation.population(cells, replicates, seed, words, inner=False)
+
+
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Norms at T_grok per group of options.groups (see selection.group), and delays at equal norm.
 
     options: groups; configurations, the groups that the mean and the CV are over (all when null; Table 7 has the
     five of width 512); ratios (name → [group, group]); replicates. Estimates: rms_grok_mean, rms_grok_cv,
-    rms_grok_cv_runs, rms_grok_cv_seeds. Per group: rms_grok_mean, rms_0_mean, rms_ratio (at grokking over init),
-    and those of `comparison`. Per ratio: rms_ratio (of geometric means at T_grok), log_rms_ratio, and those of
-    `comparison`, so that a ratio of delays stands beside the ratio of norms. A run that did not grok has no such
-    norm; the group's grokked_share says how many there are. Points: one record per run and group.
+    rms_grok_cv_population, rms_grok_cv_runs, rms_grok_cv_seeds. Per group: rms_grok_mean, rms_0_mean, rms_ratio (at
+    grokking over init), and those of `comparison`. Per ratio: rms_ratio (of geometric means at T_grok), log_rms_ratio,
+    and those of `comparison`, so that a ratio of delays stands beside the ratio of norms. A run that did not grok has
+    no such norm; the group's grokked_share says how many there are. Points: one record per run and group.
     """
     runs, experiments = frames.runs, frames.experiments
     settings = option(options, DEFAULTS)

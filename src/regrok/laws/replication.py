@@ -17,6 +17,7 @@ import pandas as pd
 from regrok.laws import scaling
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import two_samples as two
+from regrok.laws.parts import variation
 from regrok.laws.parts.cell_tests import QUANTITIES, SHARES, Cell, Test, compare_cell
 from regrok.laws.parts.grid import on_grid
 from regrok.laws.parts.selection import curve_of, of_experiments, within
@@ -50,12 +51,16 @@ ESTIMATES: dict[str, list[str]] = {
         "T_grok.slope_ratio",
         "T_grok.exponent_difference",
         "T_grok.pearson_difference",
+        "T_grok.variation",
+        "T_grok.variation_ratio",
         "delay.slope",
         "delay.exponent",
         "delay.pearson",
         "delay.slope_ratio",
         "delay.exponent_difference",
         "delay.pearson_difference",
+        "delay.variation",
+        "delay.variation_ratio",
     ],
 }
 
@@ -185,7 +190,33 @@ def lines(
             theirs = est.estimate(given["value"], low, high, given["n"], given["where"])
             found[key] = fitted[key].noting("on the published grid")
             found[name] = two.of_two_estimates(fitted[key], theirs, how == "ratio")
+    released = within(
+        pd.DataFrame([{**row["match"], **row} for row in published["rows"] if row.get("grokked")]),
+        line.get("within") if needed else {},
+    )
+    for response in scaling.RESPONSES:
+        nothing = est.missing(reason or "not a factor that a time is inverse in")
+        ours = variations = nothing
+        if reason is None and line["factor"] in scaling.INVERSE:
+            ours = fitted[f"{response}.product_cv_population"].noting("on the published grid")
+            theirs = released_variation(released, response, line["factor"], replicates, seed)
+            variations = two.of_two_estimates(ours, theirs, True)
+        found |= {f"{response}.variation": ours, f"{response}.variation_ratio": variations}
     return found
+
+
+def released_variation(
+    cells: pd.DataFrame, response: str, factor: str, replicates: int, seed: int
+) -> est.Estimate:
+    """The coefficient of variation of time and factor over the released cells, from their means and spreads."""
+    if f"{response}_sd" not in cells or cells[f"{response}_sd"].isna().any():
+        return est.missing("a released cell without a spread", len(cells), variation.ESTIMATOR)
+    scale = scaling.INVERSE[factor](cells).to_numpy(float)
+    mean, sd = (cells[c].to_numpy(float) * scale for c in (response, f"{response}_sd"))
+    if (mean <= 0).any():
+        return est.missing("a mean that is not positive", len(cells), variation.ESTIMATOR)
+    runs = cells["grokked"].to_numpy(int)
+    return variation.population(variation.Cells.published(runs, mean, sd), replicates, seed)
 
 
 def records(experiment: str, cells: list[Cell]) -> list[dict[str, Any]]:
@@ -231,7 +262,9 @@ def fit(
     <quantity>.ratio, ours over released, pooled over cells, for T_mem, T_grok, delay, V_mem, V_final and
     rate_loss = 1 − r. Per experiment of `lines`, where the released runs have the number: T_grok and delay
     .slope_ratio, .exponent_difference and .pearson_difference, and .slope, .exponent and .pearson of our own on the
-    published grid. Cells: one record per cell and test.
+    published grid; and where the time is inverse in the factor, .variation of their product (standard deviation over
+    mean, with seeds without end) and .variation_ratio, ours over that of the released cells. Cells: one record per cell
+    and test.
     """
     settings = option(options, DEFAULTS)
     released = sum(int(row["runs"]) for each in published.values() for row in each["rows"])

@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.laws.parts import cell_slope, lifetimes, r_squared, regression, resolution
+from regrok.laws.parts import (
+    cell_slope,
+    lifetimes,
+    r_squared,
+    regression,
+    resolution,
+    variation,
+)
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.selection import (
     cell_settings,
@@ -61,6 +68,7 @@ ESTIMATES: dict[str, list[str]] = {
         "T_grok.exponent_survival",
         "T_grok.product_mean",
         "T_grok.product_cv",
+        "T_grok.product_cv_population",
         "delay.slope",
         "delay.intercept",
         "delay.r_squared",
@@ -73,6 +81,7 @@ ESTIMATES: dict[str, list[str]] = {
         "delay.exponent_survival",
         "delay.product_mean",
         "delay.product_cv",
+        "delay.product_cv_population",
     ]
 }
 RESPONSES = ("T_grok", "delay")
@@ -137,11 +146,12 @@ def _response(
     def product(statistic: Any) -> Any:
         return lambda i, t: statistic(t * x[i] if inverse else t / x[i])
 
-    variation = "standard deviation over mean"
+    spread = "standard deviation over mean"
     replicates = settings["replicates"]
     r2, r = r_squared.population(line_x, t, groups, replicates, seed, note, unresolved)
     positive = t > 0
     log_x, log_t = np.log(x[positive]), np.log(t[positive])
+    each = t * x if inverse else t / x
     return {
         "slope": line(regression.slope, unit),
         "intercept": line(regression.intercept, "steps"),
@@ -153,8 +163,20 @@ def _response(
         "pearson": line(regression.pearson, "", est.CORRELATION),
         "exponent": _exponent(known, response, settings, seed, note, unresolved),
         "product_mean": of(product(lambda values: values.mean(-1)), "mean", unit),
-        "product_cv": of(product(regression.coefficient_of_variation), variation, "", est.POSITIVE),
+        "product_cv": of(product(regression.coefficient_of_variation), spread, "", est.POSITIVE),
+        "product_cv_population": _variation(each, groups, replicates, seed, note, unresolved),
     }
+
+
+def _variation(
+    each: np.ndarray, groups: np.ndarray, replicates: int, seed: int, note: str, unresolved: bool
+) -> est.Estimate:
+    """Coefficient of variation of the products, (n,), with seeds without end."""
+    if not each.size or (each <= 0).any():
+        return est.missing("no runs, or a time of 0", each.size, variation.ESTIMATOR)
+    found = variation.population(variation.Cells.of(each, groups), replicates, seed, note)
+    alike = "no interval: seeds differ by no more than their logging"
+    return est.without_interval(found, alike) if unresolved and found.value is not None else found
 
 
 def _exponent(
@@ -210,8 +232,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     modulus), within (limits on columns), replicates, survival (whether to fit exponent_survival too).
     Estimates per response: slope, intercept, r_squared (of these runs), r_squared_population and pearson_population
     (with seeds without end), slope_cells and exponent_cells (by each cell's own spread), pearson, exponent,
-    exponent_survival, product_mean and product_cv (of T·factor, or T/factor for the last three factors). Points: one
-    record per run, censored ones included. Cells: mean and standard deviation.
+    exponent_survival, product_mean and product_cv (of T·factor, or T/factor for the last three factors),
+    product_cv_population (with seeds without end).
+    Points: one record per run, censored ones included. Cells: mean and standard deviation.
     """
     runs = frames.runs
     settings = option(options, DEFAULTS)

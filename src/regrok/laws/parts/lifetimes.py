@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from lifelines import KaplanMeierFitter, LogNormalAFTFitter, WeibullAFTFitter
 from lifelines.exceptions import ConvergenceError
-from lifelines.utils import median_survival_times
 from scipy import optimize
 
 from regrok.laws.parts import estimate as est
@@ -29,6 +28,9 @@ NORMAL = 1.959963984540054
 NEVER = 1e9
 """Stands for ∞ as an interval's upper end, in units of the median time: lifelines' log-normal gradient is NaN at ∞."""
 ONE_RUN = "one run gives no interval"
+MEDIAN = "Kaplan–Meier median, exact interval between order statistics"
+LEAST = 0.93
+"""Level below which a median has no interval: that of five runs, 0.9375, is the least that is given."""
 SHORTEST = 1e-6
 """Stands for 0 as a lower end, in the same units; and the least width of an interval."""
 
@@ -184,32 +186,58 @@ def kaplan_meier(durations: pd.Series, observed: pd.Series, name: str = "T") -> 
 def median(
     durations: pd.Series, observed: pd.Series, between: resolution.Ends | None = None
 ) -> est.Estimate:
-    """Kaplan–Meier median with its interval; an end that the runs do not reach is null.
+    """Kaplan–Meier median between two order statistics; an end that the runs do not reach is null.
+
+    The number of runs below the median is binomial whatever the times are like: exact, where a log-log band of three
+    runs holds it in 75 of 100 studies. Below, a censored run counts as if it had the event where its watch ended;
+    above, as if it never had. Five runs give 93.75 % and say so; fewer than that give no interval.
 
     between: the ends that the times lie between (see `resolution.ends`); an interval narrower than the median's own
     shift between them is widened to it. One run has no interval.
     """
-    estimator = "Kaplan–Meier median, log-log interval"
     n, events = len(durations), int(observed.sum())
     if n == 0:
-        return est.missing("no runs", 0, estimator, "steps")
-    fitted = kaplan_meier(durations, observed)
-    value = fitted.median_survival_time_
+        return est.missing("no runs", 0, MEDIAN, "steps")
+    value = kaplan_meier(durations, observed).median_survival_time_
     if not math.isfinite(value):
         reason = f"{events} of {n} runs reached it: the median is beyond the budget"
-        return est.missing(reason, n, estimator, "steps")
+        return est.missing(reason, n, MEDIAN, "steps")
     note = f"{n - events} of {n} runs censored"
+    alone = est.estimate(value, None, None, n, MEDIAN, "steps", note)
     if n == 1:
-        alone = est.estimate(value, None, None, n, estimator, "steps", note)
         return est.without_interval(alone, ONE_RUN)
-    band = median_survival_times(fitted.confidence_interval_)
-    low, high = (float(v) for v in band.iloc[0])
+    rank, level = order_statistic(n)
+    if level < LEAST:
+        reason = (
+            f"no interval: all {n} runs lie on one side of the median in {1 - level:.1%} of studies"
+        )
+        return est.without_interval(alone, reason)
+    time, seen = durations.to_numpy(float), observed.to_numpy(bool)
+    low = float(np.sort(time)[rank - 1])
+    high = float(np.sort(np.where(seen, time, np.inf))[n - rank])
     floor = None
     if between is not None and not high - low >= np.ptp(np.stack(between), axis=0).max():
-        shifted = (kaplan_meier(_times(end), observed.to_numpy()) for end in between)
+        shifted = (kaplan_meier(_times(end), seen) for end in between)
         low_end, high_end = (float(each.median_survival_time_) for each in shifted)
         floor = (low_end, high_end)
-    return est.estimate(value, low, high, n, estimator, "steps", note, floor=floor)
+    return est.estimate(
+        value, low, high, n, MEDIAN, "steps", note, level=min(level, est.LEVEL), floor=floor
+    )
+
+
+def order_statistic(n: int) -> tuple[int, float]:
+    """(k, level): the k-th least and k-th largest of n times hold the median at this level between them.
+
+    The largest k whose level is 95 %; 1 where none is, with what that gives.
+
+    >>> [order_statistic(n) for n in (3, 5, 10)]
+    [(1, 0.75), (1, 0.9375), (2, 0.978515625)]
+    """
+    half = [math.comb(n, k) / 2**n for k in range(n // 2 + 1)]
+    levels = [1 - 2 * sum(half[:k]) for k in range(1, n // 2 + 1)] or [0.0]
+    enough = [k for k, level in enumerate(levels, 1) if level >= est.LEVEL]
+    k = max(enough, default=1)
+    return k, levels[k - 1]
 
 
 def median_of(rows: pd.DataFrame, column: str) -> est.Estimate:
@@ -223,57 +251,6 @@ def _times(end: np.ndarray) -> np.ndarray:
     return np.maximum(end, 0.0)
 
 
-def restricted_mean(
-    durations: pd.Series,
-    observed: pd.Series,
-    horizon: float,
-    between: resolution.Ends | None = None,
-) -> est.Estimate:
-    """Mean of min(T, horizon): the area under the Kaplan–Meier curve, with a normal interval.
-
-    Variance after Klein and Moeschberger (2003), "Survival Analysis", equation 4.5.2, with their correction
-    events/(events − 1). The area is summed here because lifelines integrates it by quadrature, seconds a cell. With no
-    event before the horizon there is no variance: where a run was censored, the mean bounds T from below and its upper
-    end is null. between: see `median`.
-    """
-    estimator = "Kaplan–Meier restricted mean, normal interval"
-    n = len(durations)
-    if n == 0:
-        return est.missing("no runs", 0, estimator, "steps")
-    fitted = kaplan_meier(durations, observed)
-    table = fitted.event_table
-    table = table[table.index < horizon]
-    times = np.append(table.index.to_numpy(float), horizon)
-    survival = fitted.survival_function_.iloc[: len(table), 0].to_numpy()
-    areas = survival * np.diff(times)
-    remaining = np.cumsum(areas[::-1])[::-1]
-    died, at_risk = table["observed"].to_numpy(float), table["at_risk"].to_numpy(float)
-    some = (died > 0) & (at_risk > died)
-    variance = float(
-        np.sum(remaining[some] ** 2 * died[some] / (at_risk[some] * (at_risk[some] - died[some])))
-    )
-    events = float(died.sum())
-    if events > 1:
-        variance *= events / (events - 1)
-    value, half = float(areas.sum()), NORMAL * math.sqrt(variance)
-    note = f"over the first {horizon:,.0f} steps"
-    if events == 0 and not observed.all():
-        return est.estimate(horizon, horizon, None, n, estimator, "steps", note)
-    if n == 1:
-        alone = est.estimate(value, None, None, n, estimator, "steps", note)
-        return est.without_interval(alone, ONE_RUN)
-    return est.estimate(
-        value,
-        max(value - half, 0.0),
-        min(value + half, horizon),
-        n,
-        estimator,
-        "steps",
-        note,
-        floor=area_floor(observed, horizon, between) if between else None,
-    )
-
-
 def area_floor(observed: pd.Series, horizon: float, between: resolution.Ends) -> est.Floor:
     """The areas under the Kaplan–Meier curve at both ends of the times; observed: (n,) booleans."""
     seen = observed.to_numpy(bool)
@@ -284,7 +261,7 @@ def area_floor(observed: pd.Series, horizon: float, between: resolution.Ends) ->
 def area(durations: np.ndarray, observed: np.ndarray, horizon: float) -> np.ndarray:
     """Area under the Kaplan–Meier curve up to the horizon, for many resamples at once: (..., n) → (...).
 
-    The same number as `restricted_mean`'s value; the curve stays level after its last time.
+    The curve stays level after its last time.
     """
     # Censored runs leave after the events of their step.
     order = np.lexsort((~observed, durations), axis=-1)
@@ -311,38 +288,6 @@ def horizon_of(groups: Iterable[tuple[pd.Series, pd.Series]], budget: float = ma
             if not observed[durations == durations.max()].all():
                 ends.append(float(durations.max()))
     return min(ends) if math.isfinite(min(ends)) else latest
-
-
-def restricted_mean_over_seeds(
-    durations: pd.Series,
-    observed: pd.Series,
-    cells: Any,
-    horizon: float,
-    replicates: int,
-    seed: int,
-    between: resolution.Ends | None = None,
-) -> est.Estimate:
-    """Mean of min(T, horizon) with a bootstrap interval over seeds within cells; no interval where no run finished.
-
-    With no event before the horizon the mean is the horizon itself and bounds T from below: its upper end is null.
-    between: see `median`.
-    """
-    estimator = "Kaplan–Meier restricted mean, bootstrap over seeds within cells"
-    t, seen = durations.to_numpy(float), observed.to_numpy(bool)
-    note = f"over the first {horizon:,.0f} steps; {int((~seen).sum())} of {t.size} runs censored"
-    if t.size and not (seen & (t < horizon)).any():
-        return est.estimate(horizon, horizon, None, t.size, estimator, "steps", note)
-    return est.bootstrap(
-        lambda i: area(t[i], seen[i], horizon),
-        cells,
-        replicates,
-        seed,
-        estimator,
-        "steps",
-        note,
-        (0.0, horizon),
-        area_floor(observed, horizon, between) if between and t.size else None,
-    )
 
 
 def curve_records(fitted: KaplanMeierFitter) -> list[dict[str, Any]]:
