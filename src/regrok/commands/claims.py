@@ -26,6 +26,9 @@ STYLES = {
 }
 UNJUDGED = "not judged yet"
 
+BUNDLE = Path("results/released")
+"""Where retests are (regrok.released.retest)."""
+
 COPIED = ("fit", "figure", "command")
 """Rows that a reader copies: each on one line, whatever the terminal's width."""
 
@@ -151,17 +154,22 @@ def show_table(console: Console, entries: dict[str, dict[str, Any]], config: Con
     from rich.markup import escape
     from rich.table import Table
 
+    from regrok.released.bundle import changed
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("claim", no_wrap=True)
     for heading in ("published", "measured", "n", "verdict"):
         table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
+    noisy = changed(BUNDLE / config.scale)
     for entry in entries.values():
         table.add_row(
             entry["id"],
             escape(entry["published_text"]),
             escape(_measured(entry)),
             str(entry["n"]) if entry["n"] else "",
-            _styled(entry["verdict"]) + (" (corrected)" if entry["corrected"] else ""),
+            _styled(entry["verdict"])
+            + (" (corrected)" if entry["corrected"] else "")
+            + (" (within noise)" if entry["id"] in noisy else ""),
         )
     console.print(table)
     standing = [entry for entry in entries.values() if entry["corrected"] is None]
@@ -185,6 +193,7 @@ def show_claim(
     from rich.markup import escape
     from rich.table import Table
 
+    from regrok.released.bundle import changed
     from regrok.study.written import results_folder
 
     paper = claims.papers[entry["paper"]]
@@ -208,6 +217,10 @@ def show_claim(
             f"{escape(label)}: {_styled(entry['robustness'][label]['verdict'])}"
             for label in readings
             if label in entry["robustness"]
+        ),
+        "retest": "\n".join(
+            f"{_styled(verdict)} in the training of the same runs that commit {commit[:12]} released"
+            for commit, verdict in changed(BUNDLE / config.scale).get(entry["id"], [])
         ),
         "command": escape(entry["command"]),
     }

@@ -337,6 +337,7 @@ class Graph:
             "ledger": lambda: [str(self.results / "ledger.json")],
             "published": lambda: self._files(published_file),
             "benchmarks": self._timed,
+            "retests": lambda: [str(path) for path in bundle.retest_files(RELEASED)],
             "elsewhere": lambda: [
                 str(path) for path in bundle.other_ledgers(RELEASED, self.config.scale)
             ],

@@ -25,7 +25,7 @@ fits every law and draws every figure again from these runs, without training.
 | `<scale>/spectra.parquet` | power over frequencies, where it was measured |
 | `<scale>/fits/*.json` | each law fitted to these runs, with intervals |
 | `<scale>/ledger.json` | each published claim with its evidence and verdict |
-| `<scale>/numbers.json`, `tables/*.csv` | what the paper's text and tables say |
+{retests}| `<scale>/numbers.json`, `tables/*.csv` | what the paper's text and tables say |
 | `<scale>/config.json` | the study as it was built |
 | `<scale>/provenance.json` | commit, machine, versions, hours, failed runs |
 | `dictionary.csv` | every column and key: unit and meaning |
@@ -41,6 +41,9 @@ The fits here were made from the thinned curves.
     import pandas as pd
     runs = pd.read_parquet("results/released/{first}/runs.parquet")
 """
+
+
+RETESTS = "| `<scale>/retest.json` | earlier trainings of the same runs: which verdicts differ (`regrok retest`) |\n"
 
 
 def about(folder: Path | str) -> str:
@@ -64,6 +67,7 @@ def about(folder: Path | str) -> str:
     return TEXT.format(
         scales=table,
         states=states,
+        retests=RETESTS if bundle.retest_files(folder) else "",
         thinning=thinning,
         first=held[0],
     )

@@ -227,6 +227,10 @@ def analyse(
         scrap / "numbers.tex",
         made / "numbers.json",
     )
+    # Those of this scale's earlier runs are gone with them.
+    retests = {k: v for k, v in bundle.retests(folder).items() if k != config.scale}
+    if (made / bundle.RETEST).exists():
+        retests |= bundle.ledgers([made / bundle.RETEST])
     material = Material(
         frames=loaded,
         fits=fits,
@@ -234,6 +238,7 @@ def analyse(
         scope=scope(config),
         published=published,
         elsewhere=bundle.ledgers(bundle.other_ledgers(folder, config.scale)),
+        retests=dict(sorted(retests.items())),
     )
     for name in buildable(config):
         entry = config.tables[name]
