@@ -24,6 +24,7 @@ with job(snakemake.log[0]):
         published=load_published(written_config(results)) if given["published"] else None,
         benchmarks=[Path(path) for path in given["benchmarks"] or []],
         elsewhere=bundle.ledgers(given["elsewhere"] or []),
+        retests=bundle.by_scale(given["retests"] or []),
     )
     # Checked when the configuration was read.
     block = SimpleNamespace(**snakemake.params.block)

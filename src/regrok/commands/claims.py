@@ -29,6 +29,9 @@ STYLES = {
 }
 UNJUDGED = "not judged yet"
 
+BUNDLE = Path("results/released")
+"""Where retests are (regrok.released.retest)."""
+
 COPIED = ("fit", "computation", "figure", "command")
 """Rows that a reader copies: each on one line, whatever the terminal's width."""
 
@@ -198,11 +201,15 @@ def show_table(
     from rich.markup import escape
     from rich.table import Table
 
+    from regrok.released.bundle import changed
+    from regrok.study.words import SCALES
+
     table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
     table.add_column("claim", no_wrap=True)
     for heading in ("published", "measured", "n", "scale"):
         table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
     table.add_column("verdict", overflow="fold", min_width=12)  # as the longest word of a verdict
+    noisy = {scale: changed(BUNDLE / scale) for scale in SCALES}
     for name, entry in entries.items():
         first, *others = said[name]
         beside = "".join(f"\n[dim]{_short(each)}: {each.verdict}[/dim]" for each in others)
@@ -212,7 +219,10 @@ def show_table(
             escape(_measured(first.entry)),
             str(first.entry["n"]) if first.entry["n"] else "",
             _short(first) if first.speaks else "",
-            _styled(first.verdict) + (" (corrected)" if entry["corrected"] else "") + beside,
+            _styled(first.verdict)
+            + (" (corrected)" if entry["corrected"] else "")
+            + (" (within noise)" if name in noisy.get(first.scale, ()) else "")
+            + beside,
         )
     console.print(table)
     if any(ruling.released for found in said.values() for ruling in found):
@@ -244,6 +254,7 @@ def show_claim(
     from rich.markup import escape
     from rich.table import Table
 
+    from regrok.released.bundle import changed
     from regrok.study.written import results_folder
 
     paper = claims.papers[entry["paper"]]
@@ -276,6 +287,10 @@ def show_claim(
             f"{escape(label)}: {_styled(entry['robustness'][label]['verdict'])}"
             for label in readings
             if label in entry["robustness"]
+        ),
+        "retest": "\n".join(
+            f"{_styled(verdict)} in the training of the same runs that commit {commit[:12]} released"
+            for commit, verdict in changed(BUNDLE / first.scale).get(entry["id"], [])
         ),
         "command": escape(entry["command"]),
     }

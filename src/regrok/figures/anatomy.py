@@ -6,6 +6,7 @@ experiments: the default point. options: none.
 from __future__ import annotations
 
 from regrok import latex
+from regrok.figures.parts import slingshots
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.shown import median_run
 from regrok.figures.parts.style import (
@@ -58,6 +59,9 @@ def draw(shown, fits, options, style):
             arrowprops={"arrowstyle": "<->", "lw": 0.8, "shrinkA": 0, "shrinkB": 0},
         )
         left.text((chosen.T_mem + chosen.T_grok) / 2, 1.095, "delay", ha="center", va="bottom")
+    fell = slingshots.falls(fits)
+    for ax in (left, right):
+        slingshots.tick(ax, fell.get(chosen.run_id), BLACK, 0.04)
     left.legend(loc="center right")
 
     for other in runs.run_id[runs.run_id != chosen.run_id]:
@@ -86,6 +90,13 @@ def draw(shown, fits, options, style):
         rf"(a) Train and validation accuracy of the run with the median delay (seed {chosen.seed}), which {times}. "
         r"(b) Squared norm $V$ of the same run and of the other seeds; each line is one run, so the spread of the "
         r"lines is the whole sample, not an interval."
+        + slingshots.sentence(
+            fits,
+            runs,
+            "in this run at the step of the triangle"
+            if chosen.run_id in fell
+            else "not in this run",
+        )
     )
     words = (
         f"Two line plots of one run, seed {chosen.seed}: accuracy against step, and squared parameter norm "

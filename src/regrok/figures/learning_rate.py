@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from regrok.figures.parts import panels
+from regrok.figures.parts import panels, slingshots
 from regrok.figures.parts.blank import legend
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import (
@@ -135,7 +135,9 @@ def draw(shown, fits, options, style):
     figure, (a, b, c, d, e, f) = style.panels(2, 3, 2.0)
     grokked = runs[runs.T_grok.notna()]
 
+    fell = slingshots.falls(fits)
     panels.run_points(a, 1 / grokked.learning_rate, grokked.T_grok)
+    slingshots.mark(a, grokked, 1 / grokked.learning_rate, grokked.T_grok, fell)
     panels.median_points(a, runs, "learning_rate", "T_grok", lambda v: (1 / v, 1.0))
     panels.scaling_line(a, fits, "T_grok", [0, 1.05 / runs.learning_rate.min()])
     a.set_xlim(left=0)
@@ -144,7 +146,9 @@ def draw(shown, fits, options, style):
     thousands(a, "x")
     thousands(a, "y")
 
-    panels.run_points(b, grokked.learning_rate, grokked.T_grok * grokked.learning_rate)
+    product = grokked.T_grok * grokked.learning_rate
+    panels.run_points(b, grokked.learning_rate, product)
+    slingshots.mark(b, grokked, grokked.learning_rate, product, fell)
     panels.median_points(b, runs, "learning_rate", "T_grok", lambda v: (v, v))
     log_scale(b, "x")
     plain_ticks(b, "x", runs.learning_rate, 3)
@@ -177,9 +181,10 @@ def draw(shown, fits, options, style):
     legend(e, loc="lower right", fontsize=6)
 
     values = panels.nearest(rates, options["curves"] or panels.spread(rates))[::-1]
-    panels.accuracy_curves(
-        f, shown, runs, "learning_rate", values, [GREY, BLUE, VERMILION], "$\\eta$"
-    )
+    colours = [GREY, BLUE, VERMILION]
+    lines = panels.accuracy_curves(f, shown, runs, "learning_rate", values, colours, "$\\eta$")
+    for run_id, colour in lines.items():
+        slingshots.tick(f, fell.get(run_id), colour)
 
     body = (
         r"(a) $T_{\mathrm{grok}}$ against $1/\eta$: dots are runs, open circles "
@@ -192,6 +197,9 @@ def draw(shown, fits, options, style):
         r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, with $y=x$ (dotted). (f) Validation "
         r"(lines) and train accuracy (thin "
         r"dotted) of the first seed."
+        + slingshots.sentence(
+            fits, runs, "in (a) and (b) the runs, at the top of (f) the step at which it first did"
+        )
     )
     words = (
         "Six panels: grokking time against inverse learning rate, their product, a heat map over learning rate and "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from regrok import latex
-from regrok.figures.parts import panels
+from regrok.figures.parts import panels, slingshots
 from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import (
@@ -54,7 +54,9 @@ def draw(shown, fits, options, style):
             f" from {short_number(low)} to {short_number(high)}" if np.isfinite(high) else " > 0"
         )
         nothing(a, f"no run with $\\lambda${between}")
+    fell = slingshots.falls(fits)
     panels.run_points(a, 1 / grokked.weight_decay, grokked.T_grok)
+    slingshots.mark(a, grokked, 1 / grokked.weight_decay, grokked.T_grok, fell)
     panels.median_points(a, fitted, "weight_decay", "T_grok", lambda v: (1 / v, 1.0))
     label(a, "$1/\\lambda$", "T_grok")
     if not fitted.empty:
@@ -64,7 +66,9 @@ def draw(shown, fits, options, style):
         thousands(a, "y")
 
     every = runs[runs.T_grok.notna()]
-    panels.run_points(b, every.weight_decay, every.T_grok * every.weight_decay)
+    product = every.T_grok * every.weight_decay
+    panels.run_points(b, every.weight_decay, product)
+    slingshots.mark(b, every, every.weight_decay, product, fell)
     decayed = runs[runs.weight_decay > 0]
     panels.median_points(b, decayed, "weight_decay", "T_grok", lambda v: (v, v))
     log_scale(b, "xy")
@@ -74,9 +78,10 @@ def draw(shown, fits, options, style):
 
     present = sorted(runs.weight_decay.unique())
     values = panels.nearest(present, options["curves"] or panels.spread(present))
-    panels.accuracy_curves(
-        c, shown, runs, "weight_decay", values, [GREY, BLUE, VERMILION], "$\\lambda$"
-    )
+    colours = [GREY, BLUE, VERMILION]
+    lines = panels.accuracy_curves(c, shown, runs, "weight_decay", values, colours, "$\\lambda$")
+    for run_id, colour in lines.items():
+        slingshots.tick(c, fell.get(run_id), colour)
 
     censored = int(fitted.T_grok.isna().sum())
     first = (
@@ -91,6 +96,9 @@ def draw(shown, fits, options, style):
         rf"(a) $T_{{\mathrm{{grok}}}}$ against $1/\lambda$: {first} "
         r"(b) $\lambda\,T_{\mathrm{grok}}$, which a pure inverse law would keep level. "
         r"(c) Validation (lines) and train accuracy (thin dotted) of the first seed at three values of $\lambda$."
+        + slingshots.sentence(
+            fits, runs, "in (a) and (b) the runs, at the top of (c) the step at which it first did"
+        )
     )
     words = (
         "Three panels: grokking time against inverse weight decay with a straight-line fit, their product against "

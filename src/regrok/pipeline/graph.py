@@ -355,6 +355,7 @@ class Graph:
             "published": lambda: self._files(published_file),
             "benchmarks": self._timed,
             "elsewhere": lambda: self.elsewhere,
+            "retests": lambda: [str(path) for path in bundle.retest_files(RELEASED)],
         }
         return {what: files[what]() for what in reads(block.build)}
 

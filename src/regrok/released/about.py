@@ -34,7 +34,7 @@ the runs that its authors released, ours), which are counted apart:
 | `<scale>/fits/*.json` | each law fitted to these runs, with intervals |
 | `<scale>/computations/*.json` | what was computed without a run, where a study has such |
 | `<scale>/ledger.json` | each published claim with its evidence and verdict |
-| `<scale>/numbers.json`, `tables/*.csv` | what the paper's text and tables say |
+{retests}| `<scale>/numbers.json`, `tables/*.csv` | what the paper's text and tables say |
 | `<scale>/config.json` | the study as it was built |
 | `<scale>/provenance.json` | commit, machine, versions, hours, failed runs |
 | `dictionary.csv` | every column and key: unit and meaning |
@@ -50,6 +50,9 @@ The fits here were made from the thinned curves.
     import pandas as pd
     runs = pd.read_parquet("results/released/{first}/runs.parquet")
 """
+
+
+RETESTS = "| `<scale>/retest.json` | earlier trainings of the same runs: which verdicts differ (`regrok retest`) |\n"
 
 
 def about(folder: Path | str) -> str:
@@ -73,6 +76,7 @@ def about(folder: Path | str) -> str:
         scales="\n".join(lines),
         states=states,
         verdicts=verdicts(folder),
+        retests=RETESTS if bundle.retest_files(folder) else "",
         thinning=thinning,
         first=held[0],
     )

@@ -56,6 +56,8 @@ def release_again(
         made.mkdir(parents=True)
         for name in (*bundle.FRAME_FILES, "provenance.json"):
             shutil.copyfile(old / name, made / name)
+        if (old / bundle.RETEST).exists():
+            shutil.copyfile(old / bundle.RETEST, made / bundle.RETEST)
         written = config.model_dump_json(indent=1, exclude_unset=True) + "\n"
         write_atomically(made / "config.json", written.encode())
         analyse(made, config, Path(studies), folder, workers)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RELEASED = Path("results/released")
 SUMS = "SHA256SUMS"
 FRAME_FILES = tuple(f"{name}.parquet" for name in FRAMES)
+RETEST = "retest.json"
+"""What earlier trainings of a scale's runs say (regrok.released.retest), where they were compared."""
 SHOWN = 3
 """Problems that a message names; the rest it counts."""
 
@@ -179,6 +181,38 @@ def refuse_lacking(folder: Path | str, scale: str, membership: Iterable[Mapping[
 def other_ledgers(folder: Path | str, scale: str) -> list[Path]:
     """The ledgers of the bundle's other scales."""
     return [Path(folder) / held / "ledger.json" for held in scales(folder) if held != scale]
+
+
+def retest(part: Path | str) -> dict[str, Any]:
+    """The retests of a scale's folder; empty where none was made."""
+    path = Path(part) / RETEST
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def changed(part: Path | str) -> dict[str, list[tuple[str, str]]]:
+    """Claim → (commit, its verdict then) for every retest that gave another verdict."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for each in retest(part).get("retests", []):
+        for claim in each["differ"]:
+            found.setdefault(claim["id"], []).append((each["commit"], claim["then"]["verdict"]))
+    return found
+
+
+def retest_files(folder: Path | str) -> list[Path]:
+    """The retests of the bundle's scales."""
+    paths = (Path(folder) / scale / RETEST for scale in scales(folder))
+    return [path for path in paths if path.exists()]
+
+
+def retests(folder: Path | str) -> dict[str, dict[str, Any]]:
+    """Scale → content of its retests."""
+    return by_scale(retest_files(folder))
+
+
+def by_scale(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:
+    """Scale → content of a file that names its scale."""
+    read = (json.loads(Path(path).read_text(encoding="utf-8")) for path in paths)
+    return {content["scale"]: content for content in read}
 
 
 def ledgers(paths: Iterable[Path | str]) -> dict[str, dict[str, Any]]:

@@ -36,6 +36,7 @@ DESCRIPTIONS: dict[str, str] = {
     "*fits/*.json": "One law fitted to the runs: estimates with intervals, and the points behind them",
     "*computations/*.json": "A result that rests on no run: estimates, the points behind them, the code that made them",
     "*fits.json": "Every law fitted to the runs: estimates with intervals",
+    "*retest.json": "Earlier trainings of the same runs: which verdicts differ, and how far the runs do",
     "*ledger.json": "Every published claim with its evidence and verdict",
     "*numbers.json": "Every number that the paper's text quotes",
     "*checks.json": "What the results were checked against themselves for",

@@ -115,12 +115,34 @@ COMPUTATIONS: dict[str, Entry] = {
     "processor": ("", "the machine's processor"),
 }
 
+RETEST: dict[str, Entry] = {
+    "runs": ("", "SHA-256 of the runs.parquet that was compared"),
+    "ledger": ("", "SHA-256 of the ledger.json beside it then"),
+    "retests": ("", "records, one an earlier commit whose released runs were compared with these"),
+    "commit": ("", "the commit that released them"),
+    "trained_by": ("", "the commits whose code trained them"),
+    "common": ("run", "runs that both trainings have; only these are compared"),
+    "outcomes": ("run", "runs whose outcome is equal, of how many"),
+    "T_mem": ("", "as T_grok, of T_mem"),
+    "T_grok": (
+        "",
+        (
+            "of the runs that reached it in both: equal, of; median and maximum of |log ratio|; ratio, then to now: "
+            "the geometric mean with its interval"
+        ),
+    ),
+    "compared": ("", "claims that stand and that both trainings judge"),
+    "corrected": ("", "claims that both judge and that others took the place of"),
+    "differ": ("", "claims whose verdict differs: verdict, value, low, high, n of now and then"),
+}
+
 FRAMES = {"runs": RUNS, "curves": CURVES, "experiments": EXPERIMENTS, "spectra": SPECTRA}
 _FILES: dict[str, Mapping[str, Entry]] = {
     **{f"{name}.parquet": entries for name, entries in FRAMES.items()},
     "ledger.json": LEDGER,
     "fits/*.json": FITS,
     "computations/*.json": COMPUTATIONS,
+    "retest.json": RETEST,
 }
 
 

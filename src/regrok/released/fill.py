@@ -236,6 +236,10 @@ def tell(
 ) -> None:
     """Write numbers.json and these tables of a scale's folder, with what the bundle's other scales say beside it."""
     elsewhere = bundle.ledgers(bundle.other_ledgers(folder, config.scale))
+    # Those of this scale's earlier runs are gone with them.
+    retests = {k: v for k, v in bundle.retests(folder).items() if k != config.scale}
+    if (made / bundle.RETEST).exists():
+        retests |= bundle.by_scale([made / bundle.RETEST])
     material = Material(
         frames=frames,
         fits=fits,
@@ -243,6 +247,7 @@ def tell(
         scope=scope(config),
         published=published,
         elsewhere=elsewhere,
+        retests=dict(sorted(retests.items())),
     )
     with TemporaryDirectory() as scrap:
         write_numbers(

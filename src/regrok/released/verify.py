@@ -17,7 +17,7 @@ from regrok.computations import MADE_BY
 from regrok.errors import RegrokError
 from regrok.files import read_fits
 from regrok.judging.ledger import ledger
-from regrok.released import bundle
+from regrok.released import bundle, retest
 from regrok.released.dictionary import read_dictionary, unexplained
 from regrok.runs import frames as frame_files
 from regrok.runs.checks import check
@@ -78,6 +78,7 @@ def verify_scale(folder: Path, scale: str, claims: Claims) -> list[str]:
         f"{part}: trained by the code of {whose}, or by code that is proven to train the same bits",
         f"{part}: {judged} verdicts, judged again from the fits by claims.yaml, are those of ledger.json",
     ]
+    lines += retest.checked(part)
     if later:
         lines.append(f"{part}: stated since the release, so not judged here: {', '.join(later)}")
     return lines

@@ -79,6 +79,8 @@ class Material:
     """Snakemake's benchmark files, for the compute card; none gives the training rows alone."""
     elsewhere: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Scale → ledger of the other released scales."""
+    retests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Scale → what earlier trainings of its released runs say, for every scale where they were compared."""
 
 
 MATERIAL = (*(each.name for each in fields(Material) if each.name != "scope"), "computations")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.transforms import ScaledTranslation, Transform
 
 from regrok.figures.parts.blank import drawn, legend
 from regrok.figures.parts.shown import runs_of, value_of
@@ -32,12 +32,16 @@ BESIDE = -4 / 72
 
 def run_points(ax: Axes, x: np.ndarray, y: np.ndarray, colour: str = BLUE, **options) -> None:
     """Every run a small translucent point, just left of where the median of its cell is drawn."""
-    beside = ScaledTranslation(BESIDE, 0, ax.figure.dpi_scale_trans)
     look = {"s": 9, "alpha": 0.5, "linewidths": 0, "zorder": 2, **options}
-    ax.scatter(x, y, color=colour, transform=ax.transData + beside, **look)
+    ax.scatter(x, y, color=colour, transform=beside(ax), **look)
     # A transform of its own takes no part in autoscaling: an invisible twin does.
     ax.plot(x, y, ls="")
     ax.margins(x=0.09)
+
+
+def beside(ax: Axes) -> Transform:
+    """Data coordinates, `BESIDE` to the side."""
+    return ax.transData + ScaledTranslation(BESIDE, 0, ax.figure.dpi_scale_trans)
 
 
 def median_points(
@@ -84,13 +88,18 @@ def accuracy_curves(
     values: Sequence[float],
     colours: Sequence,
     sign: str,
-) -> None:
-    """Validation accuracy of the first seed at each value, with dotted train accuracy; log steps."""
+) -> dict[str, str]:
+    """Validation accuracy of the first seed at each value, with dotted train accuracy; log steps.
+
+    Returns run_id → colour of the runs that are drawn.
+    """
+    shown_runs = {}
     for i, value in enumerate(values):
         chosen = runs[runs[by] == value].sort_values("seed")
         if chosen.empty:
             continue
         curve = shown.curve(chosen.iloc[0].run_id)
+        shown_runs[str(chosen.iloc[0].run_id)] = colours[i]
         curve = curve[curve.step > 0]
         full = curve.dropna(subset=["validation_accuracy"])
         ax.plot(
@@ -119,6 +128,7 @@ def accuracy_curves(
         columnspacing=0.8,
         borderaxespad=0,
     )
+    return shown_runs
 
 
 def nearest(present: Sequence[float], wanted: Sequence[float]) -> list[float]:
