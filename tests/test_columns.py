@@ -231,7 +231,8 @@ def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> No
         *("task", "operation", "p", "zero", "ordered", "split", "n", "k", "noise", "labels"),
         *("outliers", "train_size"),
         *("split_seed", "model", "norm", "readout", "d_model", "heads", "ffn"),
-        *("input", "depth", "width", "activation", "residual", "init_scale"),
+        *("input", "depth", "width", "activation", "residual"),
+        *("layers", "biases", "operator", "positions", "tied", "init_scale"),
         *(
             "optimiser",
             "learning_rate",

@@ -3,6 +3,7 @@ run's bits do not depend on what is trained beside it."""
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from plain_decoder import PlainDecoder
@@ -11,7 +12,9 @@ from regrok.errors import RegrokError
 from regrok.models import Model, build
 from regrok.models.sequence import Symbols
 from regrok.study.model import Decoder
+from regrok.study.run import Run
 from regrok.tasks import TaskInfo
+from regrok.training.kinds import DECODER, KINDS
 from test_transformer import batches, examples, generator, optimiser, torch_optimiser, train
 
 CPU = torch.device("cpu")
@@ -248,3 +251,18 @@ def test_bfloat16_products_stay_near_float32():
 def test_tied_embeddings_of_more_classes_than_tokens_are_refused():
     with pytest.raises(RegrokError, match="tied"):
         build(spec("tied"), TaskInfo("pairs", 7, None, 8, 10, 10))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"heads": 3}, "multiple of heads"), ({"layers": 0}, "layers"), ({"norm": "before"}, "norm")],
+)
+def test_settings_that_no_decoder_has_are_refused(change, named):
+    with pytest.raises(ValidationError, match=named):
+        spec("2201.02177", **change)
+
+
+def test_a_task_without_tokens_is_refused():
+    kind = next(kind for kind in KINDS if kind.task["name"] == "sparse_parity")
+    with pytest.raises(ValidationError, match="'decoder' reads token pairs"):
+        Run.model_validate({**kind.runs()[0], "model": DECODER}, strict=False)

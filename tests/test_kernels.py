@@ -47,7 +47,8 @@ def inputs(dtype: torch.dtype) -> dict[str, Tensor]:
     found["weight"] = torch.rand(1, N, H, generator=stream, dtype=torch.float64).to(dtype)
     found["tokens"] = torch.randint(P, (1, N, 2), generator=stream)
     found |= {name: normal(2 * P + 2 + 2 * N, 3 * D) for name in ("qkv", "qkv_grad")}
-    found["stream"] = normal(2 * P + 2 + 2 * N, D)
+    found |= {name: normal(2 * P + 2 + 2 * N, D) for name in ("stream", "stream_grad")}
+    found |= {name: normal(N, H * D) for name in ("wide", "other_wide", "wide_grad")}
     found |= {"shares": normal(N, 4 * H), "few_shares": normal(P, 2 * H)}
     # a's rows, one for ∘, b's, one for =; behind a layer p rows for a and ∘, one an example for the others
     found["before"] = torch.tensor([[[0, P, 1], [P, 1, 0], [P + 1, P, 2], [2 * P + 1, 1, 0]]])
@@ -112,6 +113,16 @@ CALLS = {
         for where in ("before", "behind")
     },
     "attend_causal_backward of residues": ["t0", "qkv", None, "behind", 2, H, "few_shares", "qkv_grad"],
+    **{
+        f"attend_stream {where}": ["wide", "stream", "tokens", where, 4, H, "shares", "other_wide"]
+        for where in ("before", "behind")
+    },
+    **{
+        f"attend_stream_backward {where}": [
+            "other_wide", "wide", "stream", "tokens", where, 4, H, "shares", "wide_grad", "stream_grad"
+        ]
+        for where in ("before", "behind")
+    },
 }  # fmt: skip
 SIZES = {"n": N, "p": P, "d": D, "h": H, "c": C, "1": 1}
 

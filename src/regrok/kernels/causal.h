@@ -53,6 +53,18 @@ void scatter_rows(int64_t n, int64_t d, const T* grad, int64_t ldg, const int64_
   }
 }
 
+// Softmax in place: the scores become weights, position by position at the distance of the heads.
+template <class T>
+void soften(int64_t positions, int64_t heads, T scale, T* w) {
+  T largest = w[0], sum = 0;
+  for (int64_t j = 1; j < positions; ++j) largest = w[j * heads] > largest ? w[j * heads] : largest;
+  for (int64_t j = 0; j < positions; ++j) {
+    w[j * heads] = exponential((w[j * heads] - largest) * scale);
+    sum += w[j * heads];
+  }
+  for (int64_t j = 0; j < positions; ++j) w[j * heads] /= sum;
+}
+
 template <int fixed, class T>
 void attend_causal_heads(int64_t n, int64_t d, const T* qkv, int64_t ldq, const int64_t* tokens,
                          const int64_t* places, int64_t positions, int64_t heads, T* weight,
@@ -66,25 +78,20 @@ void attend_causal_heads(int64_t n, int64_t d, const T* qkv, int64_t ldq, const 
     T* w = weight + i * ldw;
     for (int64_t h = 0; h < heads; ++h) {
       const T* q = row[positions - 1] + h * width;
-      T scores[kMostPlaces], largest = 0, sum = 0;
+      T* shares = w + h;
       for (int64_t j = 0; j < positions; ++j) {
         const T* k = row[j] + d + h * width;
         T score = 0;
 #pragma omp simd reduction(+ : score)
         for (int64_t c = 0; c < width; ++c) score += q[c] * k[c];
-        scores[j] = score * scale;
-        largest = j == 0 || scores[j] > largest ? scores[j] : largest;
+        shares[j * heads] = score;
       }
-      for (int64_t j = 0; j < positions; ++j) {
-        scores[j] = exponential(scores[j] - largest);
-        sum += scores[j];
-      }
+      soften(positions, heads, scale, shares);
       T* o = out + i * ldo + h * width;
       std::memset(o, 0, width * sizeof(T));
       for (int64_t j = 0; j < positions; ++j) {
         const T* v = row[j] + 2 * d + h * width;
-        const T share = scores[j] / sum;
-        w[j * heads + h] = share;
+        const T share = shares[j * heads];
 #pragma omp simd
         for (int64_t c = 0; c < width; ++c) o[c] += share * v[c];
       }
@@ -140,6 +147,96 @@ void attend_causal_heads_backward(int64_t n, int64_t d, const T* grad, int64_t l
       }
     }
   }
+}
+
+template <int fixed, class T>
+void attend_stream_heads(int64_t n, int64_t wide, const T* query, int64_t ldq, const T* stream,
+                         int64_t lds, const int64_t* tokens, const int64_t* places, int64_t positions,
+                         int64_t heads, T* weight, int64_t ldw, T* out, int64_t ldo) {
+  const int64_t d = fixed ? fixed : wide / heads;
+  const T scale = T(1) / std::sqrt(T(d) / T(heads));
+  const Places found(places, tokens);
+  for (int64_t i = 0; i < n; ++i) {
+    const T* row[kMostPlaces];
+    for (int64_t j = 0; j < positions; ++j) row[j] = stream + found.row(j, i) * lds;
+    for (int64_t h = 0; h < heads; ++h) {
+      const T* q = query + i * ldq + h * d;
+      T* w = weight + i * ldw + h;
+      for (int64_t j = 0; j < positions; ++j) {
+        const T* x = row[j];
+        T score = 0;
+#pragma omp simd reduction(+ : score)
+        for (int64_t c = 0; c < d; ++c) score += q[c] * x[c];
+        w[j * heads] = score;
+      }
+      soften(positions, heads, scale, w);
+      T* o = out + i * ldo + h * d;
+      std::memset(o, 0, d * sizeof(T));
+      for (int64_t j = 0; j < positions; ++j) {
+        const T* x = row[j];
+        const T share = w[j * heads];
+#pragma omp simd
+        for (int64_t c = 0; c < d; ++c) o[c] += share * x[c];
+      }
+    }
+  }
+}
+
+template <int fixed, class T>
+void attend_stream_heads_backward(int64_t n, int64_t wide, const T* grad, int64_t ldg, const T* query,
+                                  int64_t ldq, const T* stream, int64_t lds, const int64_t* tokens,
+                                  const int64_t* places, int64_t positions, int64_t heads,
+                                  const T* weight, int64_t ldw, T* query_grad, int64_t ldqg,
+                                  T* stream_grad, int64_t ldsg) {
+  const int64_t d = fixed ? fixed : wide / heads;
+  const T scale = T(1) / std::sqrt(T(d) / T(heads));
+  const Places found(places, tokens);
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t h = 0; h < heads; ++h) {
+      const T *g = grad + i * ldg + h * d, *q = query + i * ldq + h * d, *w = weight + i * ldw + h;
+      T* dq = query_grad + i * ldqg + h * d;
+      T along[kMostPlaces], mean = 0;
+      for (int64_t j = 0; j < positions; ++j) {
+        const T* x = stream + found.row(j, i) * lds;
+        T sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t c = 0; c < d; ++c) sum += g[c] * x[c];
+        along[j] = sum;
+        mean += w[j * heads] * sum;
+      }
+      std::memset(dq, 0, d * sizeof(T));
+      for (int64_t j = 0; j < positions; ++j) {
+        const int64_t r = found.row(j, i);
+        const T* x = stream + r * lds;
+        T* dx = stream_grad + r * ldsg;
+        const T share = w[j * heads], slope = share * (along[j] - mean) * scale;
+#pragma omp simd
+        for (int64_t c = 0; c < d; ++c) {
+          dq[c] += slope * x[c];
+          dx[c] += share * g[c] + slope * q[c];
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void attend_stream(int64_t n, int64_t wide, const T* query, int64_t ldq, const T* stream, int64_t lds,
+                   const int64_t* tokens, const int64_t* places, int64_t positions, int64_t heads,
+                   T* weight, int64_t ldw, T* out, int64_t ldo) {
+  const auto run = wide == 128 * heads ? attend_stream_heads<128, T> : attend_stream_heads<0, T>;
+  run(n, wide, query, ldq, stream, lds, tokens, places, positions, heads, weight, ldw, out, ldo);
+}
+
+template <class T>
+void attend_stream_backward(int64_t n, int64_t wide, const T* grad, int64_t ldg, const T* query,
+                            int64_t ldq, const T* stream, int64_t lds, const int64_t* tokens,
+                            const int64_t* places, int64_t positions, int64_t heads, const T* weight,
+                            int64_t ldw, T* query_grad, int64_t ldqg, T* stream_grad, int64_t ldsg) {
+  const auto run = wide == 128 * heads ? attend_stream_heads_backward<128, T>
+                                       : attend_stream_heads_backward<0, T>;
+  run(n, wide, grad, ldg, query, ldq, stream, lds, tokens, places, positions, heads, weight, ldw,
+      query_grad, ldqg, stream_grad, ldsg);
 }
 
 template <class T>

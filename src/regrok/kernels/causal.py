@@ -111,10 +111,59 @@ def attend_causal_backward(
         scatter_rows(value_grad[:, :, j], tokens, places, j, qkv_grad[..., 2 * d :])
 
 
+def attend_stream(
+    query: Tensor,
+    stream: Tensor,
+    tokens: Tensor | None,
+    places: Tensor,
+    positions: int,
+    heads: int,
+    weight: Tensor,
+    out: Tensor,
+) -> None:
+    """Attention over rows x of the stream (R, rows, d) themselves: out = Σ w x with w = softmax(q · x / √(d/H)).
+
+    query, out: (R, n, H · d), a row of the stream's width for each head; the rest as in `attend_causal`.
+    """
+    n, d = query.shape[1], stream.shape[-1]
+    rows = torch.stack([_placed(stream, tokens, places, j, n) for j in range(positions)], 2)
+    scores = torch.einsum("rnhd,rnjd->rnjh", split_heads(query, heads), rows)
+    w = torch.softmax(scores / math.sqrt(d / heads), 2)
+    weight.copy_(w.flatten(2))
+    out.copy_(torch.einsum("rnjh,rnjd->rnhd", w, rows).flatten(2))
+
+
+def attend_stream_backward(
+    grad: Tensor,
+    query: Tensor,
+    stream: Tensor,
+    tokens: Tensor | None,
+    places: Tensor,
+    positions: int,
+    heads: int,
+    weight: Tensor,
+    query_grad: Tensor,
+    stream_grad: Tensor,
+) -> None:
+    """query_grad (R, n, H · d) of `attend_stream`, from grad of that shape; adds to the stream's, (R, rows, d)."""
+    n, d = query.shape[1], stream.shape[-1]
+    rows = torch.stack([_placed(stream, tokens, places, j, n) for j in range(positions)], 2)
+    g, q = split_heads(grad, heads), split_heads(query, heads)
+    w = weight.unflatten(-1, (positions, heads))
+    along = torch.einsum("rnhd,rnjd->rnjh", g, rows)
+    slope = w * (along - (w * along).sum(2, keepdim=True)) / math.sqrt(d / heads)
+    rows_grad = torch.einsum("rnjh,rnhd->rnjd", w, g) + torch.einsum("rnjh,rnhd->rnjd", slope, q)
+    query_grad.copy_(torch.einsum("rnjh,rnjd->rnhd", slope, rows).flatten(2))
+    for j in range(positions):
+        scatter_rows(rows_grad[:, :, j], tokens, places, j, stream_grad)
+
+
 CAUSAL = {
     "gather_rows": gather_rows,
     "scatter_rows": scatter_rows,
     "attend_causal": attend_causal,
     "attend_causal_backward": attend_causal_backward,
+    "attend_stream": attend_stream,
+    "attend_stream_backward": attend_stream_backward,
 }
 """The kernels of this file."""

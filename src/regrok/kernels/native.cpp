@@ -80,6 +80,8 @@ const Entry kEntries[] = {
     ENTRY("scatter_rows", scatter_rows),
     ENTRY("attend_causal", attend_causal),
     ENTRY("attend_causal_backward", attend_causal_backward),
+    ENTRY("attend_stream", attend_stream),
+    ENTRY("attend_stream_backward", attend_stream_backward),
     ENTRY("adam_step", adam_entry),
     ENTRY("sgd_step", sgd_entry),
 };

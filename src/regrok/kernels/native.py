@@ -66,6 +66,8 @@ _ARGUMENTS = {
     "scatter_rows": ("mttim", 0),
     "attend_causal": ("mttiimm", 6),
     "attend_causal_backward": ("mmttiimm", 0),
+    "attend_stream": ("mmttiimm", 0),
+    "attend_stream_backward": ("mmmttiimmm", 0),
 }
 
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p

@@ -12,7 +12,8 @@ Exact shortcuts. A row of the residual stream is computed once for all examples 
   with them LayerNorm, queries, keys and values;
 - behind the causal mask a and ∘ see no b: p rows for either, in every layer;
 - b and = see the whole pair: a row an example;
-- the last layer makes keys and values of all rows, and carries on with the last position alone.
+- the last layer carries on with the last position alone, and then needs no keys and values of the other rows: see
+  `regrok.models.decoder_attention`.
 """
 
 from __future__ import annotations
@@ -24,14 +25,12 @@ from torch import Tensor
 
 from regrok.errors import RegrokError
 from regrok.models import decoder_parameters
-from regrok.models.layers import StackedModel
+from regrok.models.decoder_attention import DecoderAttention, Named
 from regrok.models.program import Program, Workspace
 from regrok.models.sequence import Symbols
 
-Named = dict[str, Tensor]
 
-
-class Decoder(StackedModel):
+class Decoder(DecoderAttention):
     """Buffers end in their layer or their stage s: 0 before the first layer, L behind the last."""
 
     def parameters(self) -> tuple[Mapping[str, Sequence[int]], Mapping[str, Sequence[str]]]:
@@ -51,22 +50,6 @@ class Decoder(StackedModel):
 
     def initialise(self, generator: torch.Generator) -> Named:
         return decoder_parameters.draw(self.layout.shapes, generator)
-
-    # Rows.
-
-    def queried(self, layer: int, w: Workspace) -> list[tuple[int, slice, Tensor | None]]:
-        """Positions that a layer carries on with: number, rows behind it, tokens (None where a is the row's number)."""
-        after, last = self.sequence.stage(layer + 1, w.batch), self.sequence.length - 1
-        numbers = range(last + 1) if layer + 1 < self.depth else (last,)
-        return [
-            (j, part, None if kind == "first" else self.inputs(w))
-            for j, part, kind in zip(numbers, after.slices, after.kinds, strict=True)
-        ]
-
-    def rows(self, w: Workspace, name: str, s: int, columns: int) -> Tensor:
-        """The buffer `name` of a stage."""
-        found = self.sequence.stage(s, w.batch)
-        return w.buffer(f"{name}{s}", found.rows, columns, fixed=found.fixed)
 
     def position(self, θ: Named, j: int) -> Tensor:
         """(R, d) embedding of a position."""
@@ -91,41 +74,13 @@ class Decoder(StackedModel):
         if self.pre:
             read = self.rows(w, "read", 0, self.d)
             self._norm(program, θ, w, "layers.0.norm1", 0, x, read, train=train)
-        self._project(program, θ, w, 0)
-
-    def _read(self, w: Workspace, s: int) -> Tensor:
-        """What layer s, or the head, reads of the stream."""
-        if s == 0:
-            return self.rows(w, "read" if self.pre else "x", 0, self.d)
-        return self.rows(w, "u", s, self.d)
-
-    def _stream(self, w: Workspace, s: int) -> Tensor:
-        """The residual stream before layer s."""
-        return self.rows(w, "x", s, self.d) if self.pre or s == 0 else self._read(w, s)
-
-    def _project(self, program: Program, θ: Named, w: Workspace, layer: int) -> None:
-        """Queries, keys and values of a layer; in the last layer queries of the last position alone."""
-        d, X = self.d, self._read(w, layer)
-        qkv = self.rows(w, "qkv", layer, 3 * d)
-        W = θ[f"layers.{layer}.self_attn.in_proj_weight"]
-        bias = θ.get(f"layers.{layer}.self_attn.in_proj_bias")
-        for rows, columns in self._made(layer, w):
-            program.mm(X[:, rows], W[:, columns].mT, qkv[:, rows, columns])
-            if bias is not None:
-                program.add("add_bias", qkv[:, rows, columns], bias[:, columns])
-
-    def _made(self, layer: int, w: Workspace) -> list[tuple[slice, slice]]:
-        """Which rows and columns of queries, keys and values a layer makes."""
-        found, d = self.sequence.stage(layer, w.batch), self.d
-        if layer + 1 < self.depth:
-            return [(slice(0, found.rows), slice(0, 3 * d))]
-        return [(slice(0, found.rows), slice(d, 3 * d)), (found.slices[-1], slice(0, d))]
+        self.record_queries(program, θ, w, 0)
 
     def record_logits(self, program: Program, θ: Named, w: Workspace, *, train: bool) -> Tensor:
         """Tables and tokens -> logits without the head's bias."""
         for layer in range(self.depth):
             if layer:
-                self._project(program, θ, w, layer)
+                self.record_queries(program, θ, w, layer)
             self._record_layer(program, θ, w, layer, train=train)
         logits = w.buffer("logits", w.batch, self.classes)
         program.mm(self._read(w, self.depth), self._head(θ).mT, logits)
@@ -139,16 +94,13 @@ class Decoder(StackedModel):
     ) -> None:
         d, f, s, name = self.d, self.f, layer + 1, f"layers.{layer}"
         o, y, u = (self.rows(w, letter, s, d) for letter in "oyu")
-        places, queried = self.sequence.places(layer, w.batch), self.queried(layer, w)
-        for j, part, tokens in queried:
-            attention = self._attention(w, layer, j, part, tokens, places)
-            program.add("attend_causal", *attention, o[:, part])
+        self.record_attention(program, θ, w, layer, o)
         program.mm(o, θ[f"{name}.self_attn.out_proj.weight"].mT, y)
         residual = self._stream(w, layer)
         if layer == 0:
             residual = self.rows(w, "spread", s, d)
-            for j, part, tokens in queried:
-                x = self._stream(w, 0)
+            x, places = self._stream(w, 0), self.sequence.places(0, w.batch)
+            for j, part, tokens in self.queried(0, w):
                 program.add("gather_rows", x, tokens, places, j, residual[:, part])
         elif s == self.depth:
             residual = residual[:, self.sequence.stage(layer, w.batch).slices[-1]]
@@ -198,16 +150,6 @@ class Decoder(StackedModel):
         if bias is not None:
             program.add("add_bias", branch, bias)
         program.add("add", branch, residual, 1.0, branch)
-
-    def _attention(
-        self, w: Workspace, layer: int, j: int, part: slice, tokens: Tensor | None, places: Tensor
-    ) -> tuple[object, ...]:
-        """Arguments of `attend_causal` up to its output; `attend_causal_backward` takes the same."""
-        rows = part.stop - part.start
-        fixed = rows if tokens is None else 0
-        weight = w.buffer(f"weight{layer}.{j}", rows, (j + 1) * self.heads, fixed=fixed)
-        qkv = self.rows(w, "qkv", layer, 3 * self.d)
-        return qkv, tokens, places, j + 1, self.heads, weight
 
     def _norm(
         self,
@@ -316,50 +258,23 @@ class Decoder(StackedModel):
         # Attention.
         program.mm(dz.mT, o, g[f"{name}.self_attn.out_proj.weight"])
         program.mm(dz, θ[f"{name}.self_attn.out_proj.weight"], y)  # y has served
-        dqkv, places = self.rows(w, "dqkv", layer, 3 * d), self.sequence.places(layer, w.batch)
-        program.add("zero", dqkv)
-        for j, part, tokens in self.queried(layer, w):
-            attention = self._attention(w, layer, j, part, tokens, places)
-            program.add("attend_causal_backward", y[:, part], *attention, dqkv)
-        dx = self._residual_backward(program, w, layer, dz, places)
-        return self._project_backward(program, θ, g, w, layer, dqkv, dx)
+        dx = self._residual_backward(program, w, layer, dz)
+        dread = self.rows(w, "dread", layer, d) if self.pre else dx
+        self.record_attention_backward(program, θ, g, w, layer, y, dread, accumulate=not self.pre)
+        before = self._after(layer - 1) if layer else "layers.0.norm1"
+        bias = g.get(f"layers.{layer - 1}.linear2.bias")
+        if self.pre:
+            self._join_backward(program, θ, g, w, before, layer, dread, bias, skip=dx, out=dx)
+        elif layer:
+            self._join_backward(program, θ, g, w, before, layer, dx, bias)
+        return dx
 
-    def _residual_backward(
-        self, program: Program, w: Workspace, layer: int, dz: Tensor, places: Tensor
-    ) -> Tensor:
+    def _residual_backward(self, program: Program, w: Workspace, layer: int, dz: Tensor) -> Tensor:
         """Gradient that reaches the stream before a layer past its attention."""
         if 0 < layer < self.depth - 1:
             return dz  # the same rows
-        dx = self.rows(w, "dx", layer, self.d)
+        dx, places = self.rows(w, "dx", layer, self.d), self.sequence.places(layer, w.batch)
         program.add("zero", dx)
         for j, part, tokens in self.queried(layer, w):
             program.add("scatter_rows", dz[:, part], tokens, places, j, dx)
-        return dx
-
-    def _project_backward(
-        self,
-        program: Program,
-        θ: Named,
-        g: Named,
-        w: Workspace,
-        layer: int,
-        dqkv: Tensor,
-        dx: Tensor,
-    ) -> Tensor:
-        """dx, to which the gradient through queries, keys and values and their LayerNorm is added."""
-        weight, bias = (f"layers.{layer}.self_attn.in_proj_{word}" for word in ("weight", "bias"))
-        X, W, dW = self._read(w, layer), θ[weight], g[weight]
-        if bias in g:
-            program.add("column_sum", dqkv, g[bias])
-        dread = self.rows(w, "dread", layer, self.d) if self.pre else dx
-        for i, (rows, columns) in enumerate(self._made(layer, w)):
-            made = dqkv[:, rows, columns]
-            program.mm(made.mT, X[:, rows], dW[:, columns])
-            program.mm(made, W[:, columns], dread[:, rows], accumulate=i > 0 or not self.pre)
-        before = self._after(layer - 1) if layer else "layers.0.norm1"
-        past = g.get(f"layers.{layer - 1}.linear2.bias")
-        if self.pre:
-            self._join_backward(program, θ, g, w, before, layer, dread, past, skip=dx, out=dx)
-        elif layer:
-            self._join_backward(program, θ, g, w, before, layer, dx, past)
         return dx

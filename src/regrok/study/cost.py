@@ -68,7 +68,7 @@ def decoder_macs(model: Decoder, p: int, classes: int) -> tuple[float, float]:
     """Multiply-adds of a causal decoder on a ∘ b = or a b =, of p tokens: per example, and of the rows that all share.
 
     b and = have a row an example behind every layer, a and ∘ one of p rows; before the first layer all have such, or a
-    single one. The last layer makes keys and values of all, and takes the last position further.
+    single one. The last layer carries on with the last position; behind another layer, it meets the rows as they are.
     """
     d = model.d_model
     shared, length = (2, 4) if model.operator else (1, 3)
@@ -76,13 +76,14 @@ def decoder_macs(model: Decoder, p: int, classes: int) -> tuple[float, float]:
     examples, fixed = d * classes, 0
     for layer in range(model.layers):
         last = layer + 1 == model.layers
-        carried = 1 if last else 2
-        examples += carried * (through + 2 * length * d)
+        examples += (1 if last else 2) * (through + 2 * length * d)
         if layer == 0:
             fixed += (2 * p + length - 2) * (2 if last else 3) * d * d
+        elif last:
+            examples += 3 * d * d + 2 * length * (model.heads - 1) * d
         else:
-            examples += (4 + carried) * d * d
-            fixed += shared * p * (2 if last else 3) * d * d
+            examples += 2 * 3 * d * d
+            fixed += shared * p * 3 * d * d
         if not last:
             fixed += shared * p * through
     return examples, fixed

@@ -62,8 +62,6 @@ class Decoder(Strict):
 
     name: Literal["decoder"]
     """decoder: a causal transformer on the sequence a ∘ b =."""
-    layers: Annotated[int, Field(ge=1, le=8), Unit("layer")]
-    """Decoder layers, 1 to 8."""
     norm: Literal["post", "pre", "none"]
     """LayerNorm after each residual sum, before each block and before the head, or nowhere."""
     d_model: Annotated[int, Field(ge=1, le=4096)]
@@ -74,6 +72,8 @@ class Decoder(Strict):
     """Width of the feed-forward layers."""
     activation: Literal["relu", "gelu"]
     """Activation of the feed-forward layers."""
+    layers: Annotated[int, Field(ge=1, le=8), Unit("layer")]
+    """Decoder layers, 1 to 8."""
     biases: bool
     """Whether the linear maps have biases; LayerNorm keeps its own."""
     operator: bool
