@@ -36,7 +36,7 @@ def small_study(
     often = {"log_every": 25, "curve_every": 100, "measure_every": 100}
     protocol = {"max_steps": steps, "tail_steps": steps, **often}
     values = small_run(protocol=protocol).model_dump(mode="json")
-    del values["seed"]
+    del values["seed"], values["start"]
     machine = {
         "slots": 2,
         "threads": 1,

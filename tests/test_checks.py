@@ -5,10 +5,13 @@ import pandas as pd
 import pytest
 
 from regrok.errors import RegrokError
+from regrok.measures.events import NOT_STARTED
 from regrok.runs.checks import check
-from regrok.runs.frames import Frames
+from regrok.runs.columns import LOSSES
+from regrok.runs.frames import Frames, started
 from regrok.runs.gather import gather
 from regrok.runs.store import RunStore
+from regrok.study.run import Start
 from regrok.training.loop import train_cohort
 from small import parity_run, small_run
 
@@ -51,6 +54,34 @@ def test_real_results_pass(trained):
     found = check(trained, fits_of(trained), LEDGER)
     assert found["runs"] == 3 and sum(found["outcomes"].values()) == 3
     assert found["logged_points"] == len(trained.curves)
+
+
+def test_frames_from_before_a_column_of_losses_pass_without_it(trained):
+    absent = [
+        *LOSSES,
+        "validation_accuracy_late",
+        *(c for c in trained.runs if c.startswith("start_")),
+    ]
+    before = copy(trained, runs=trained.runs.drop(columns=absent))
+    assert check(before, fits_of(before), LEDGER)["runs"] == 3
+
+
+def test_a_run_that_was_not_started_passes_and_no_law_sees_it(tmp_path, trained):
+    """Its parent never grokked. That one is of use, as what another was to start from."""
+    parent = small_run(0, protocol={"max_steps": 40})
+    start = Start(run=parent, at="T_grok", optimiser="fresh", examples="own")
+    child = parent.model_copy(update={"start": start})
+    store = RunStore(tmp_path, "code")
+    train_cohort("child", [parent, child], store, slots=1)
+    runs, curves, spectra = gather({"c": [parent, child]}, store)
+    members = [("scratch", "", parent.run_id, parent.cell), ("child", "", child.run_id, child.cell)]
+    experiments = pd.DataFrame(members, columns=["experiment", "arm", "run_id", "cell"])
+    frames = Frames(runs, curves, experiments, spectra)
+    found = check(frames, {"none": {"experiments": ["child"], "runs": []}}, [])
+    assert found["outcomes"][NOT_STARTED] == 1 and sum(found["outcomes"].values()) == 2
+    assert list(started(frames).runs["run_id"]) == [parent.run_id]
+    assert len(frames.of("child").runs) == len(frames.of("child").experiments) == 0
+    assert len(frames.of("scratch").runs) == 1 and started(trained) is trained
 
 
 @pytest.mark.parametrize("verdict", ["no such run here", "inconclusive"])

@@ -225,6 +225,10 @@ def check(
         "logged_points": len(frames.curves),
         "fits": sum("law" in made for made in fits.values()),
         "claims": len(ledger),
-        "outcomes": {o: int((frames.runs["outcome"] == o).sum()) for o in OUTCOMES},
+        "outcomes": {
+            outcome: number
+            for outcome in (*OUTCOMES, NOT_STARTED)
+            if (number := int((frames.runs["outcome"] == outcome).sum())) or outcome in OUTCOMES
+        },
         "arithmetic": kinds(frames.runs),
     }
