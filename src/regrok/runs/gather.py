@@ -18,6 +18,7 @@ from regrok.errors import RegrokError
 from regrok.files import write_parquet
 from regrok.measures.events import NOT_STARTED, unless_exploded
 from regrok.runs.frames import Frames
+from regrok.runs.nothing import EXPERIMENTS, empty, no_curves, no_runs
 from regrok.runs.rows import run_row
 from regrok.runs.store import RunStore, StoredRun, columns_of
 from regrok.study.run import Run
@@ -121,11 +122,12 @@ def tidy(
     rows: list[dict[str, Any]], curves: list[pd.DataFrame], spectra: list[pd.DataFrame]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The three frames in a fixed order of rows and columns."""
-    runs = pd.DataFrame(rows)
+    runs = pd.DataFrame(rows) if rows else no_runs()
     runs = runs[[*FIRST_COLUMNS, *sorted(set(runs.columns) - set(FIRST_COLUMNS))]]
     # A setting that no run has is a number that is missing, as it is where some run has it.
-    runs = runs.astype({c: "float64" for c in runs.columns if runs[c].isna().all()})
-    curve = pd.concat(curves, ignore_index=True)
+    if rows:
+        runs = runs.astype({c: "float64" for c in runs.columns if runs[c].isna().all()})
+    curve = pd.concat(curves, ignore_index=True) if curves else no_curves()
     curve = curve[["run_id", *(c for c in curve.columns if c != "run_id")]]
     spectrum = (
         pd.concat(spectra, ignore_index=True) if spectra else pd.DataFrame(columns=SPECTRA_COLUMNS)
@@ -162,5 +164,8 @@ def write_frames(
 
 
 def ordered(experiments: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the plan's membership in a fixed order."""
-    return experiments.sort_values(["experiment", "arm", "cell", "run_id"], ignore_index=True)
+    """Rows of the plan's membership in a fixed order; with its columns also where there is none."""
+    order = list(EXPERIMENTS)
+    if experiments.empty:
+        experiments = empty(dict.fromkeys(order, "object"))
+    return experiments.sort_values(order, ignore_index=True)
