@@ -209,7 +209,7 @@ def show_table(
     for heading in ("published", "measured", "n", "scale"):
         table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
     table.add_column("verdict", overflow="fold", min_width=12)  # as the longest word of a verdict
-    noisy = {scale: changed(BUNDLE / scale) for scale in SCALES}
+    noisy: dict[str, Any] = {scale: changed(BUNDLE / scale) for scale in SCALES}
     for name, entry in entries.items():
         first, *others = said[name]
         beside = "".join(f"\n[dim]{_short(each)}: {each.verdict}[/dim]" for each in others)
