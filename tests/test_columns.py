@@ -99,6 +99,7 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "activation": (point(), point(model={"activation": "relu"})),
     "residual": (point(model=perceptron()), point(model=perceptron(residual=True))),
     "init_scale": (point(), point(model={"init_scale": 2.0})),
+    "embeddings": (point(), point(model={"embeddings": "separate"})),
     "optimiser": (point(), point(optimiser={"name": "adam", "decay": "coupled"})),
     "learning_rate": (point(), point(optimiser={"learning_rate": 2e-3})),
     "weight_decay": (point(), point(optimiser={"weight_decay": 0.1})),
