@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from checkouts import copy_project
+import forked
+from checkouts import build, copy_project
 from regrok.pipeline.graph import Graph
 from regrok.pipeline.rosters import STORE
 from regrok.study.read import load_config
@@ -45,21 +46,11 @@ EMPTY = b"PAR1PAR1"  # begins and ends as a parquet file does
 LONG_AGO = 1_600_000_000
 
 
-def snakemake(folder: Path, *arguments: str, check: bool = True) -> str:
+def snakemake(folder: Path, *arguments: str) -> str:
     """Run Snakemake on one core; its output, stdout and stderr together."""
-    python = folder / ".venv/bin" / Path(sys.executable).name
-    done = subprocess.run(
-        [str(python), "-m", "snakemake", "--cores", "1", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "src")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=600,
-        check=False,
-    )
-    assert not check or done.returncode == 0, done.stdout
-    return done.stdout
+    status, said = forked.run(folder, "--cores", "1", *arguments)
+    assert status == 0, said
+    return said
 
 
 def due(folder: Path, *arguments: str) -> Counter[str]:
@@ -275,7 +266,8 @@ def test_an_added_weight_decay_trains_the_jobs_that_gain_a_run(checkout):
 
 
 def test_a_wrong_key_is_refused_before_any_job(checkout):
-    output = snakemake(checkout, "--dry-run", "--config", "scale=smok", check=False)
+    status, output = build(checkout, "--dry-run", "--config", "scale=smok")
+    assert status != 0
     assert "smok" in output
     assert "smoke" in output
     assert "Traceback" not in output
