@@ -233,7 +233,7 @@ def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> No
         *("outliers", "train_size"),
         *("split_seed", "model", "norm", "readout", "d_model", "heads", "ffn"),
         *("input", "depth", "width", "activation", "residual"),
-        *("layers", "biases", "operator", "positions", "tied", "init_scale"),
+        *("layers", "biases", "operator", "positions", "tied", "init_scale", "embeddings"),
         *(
             "optimiser",
             "learning_rate",
