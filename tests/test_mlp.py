@@ -239,12 +239,15 @@ def assert_trained_alike(model: MLP, name: str, batch: str, kernel: str) -> None
 BATCHES = ["full", "with replacement", "without replacement"]
 
 
-@pytest.mark.parametrize("batch", ["full", "with replacement"])
-@pytest.mark.parametrize("name", OPTIMISERS)
-@pytest.mark.parametrize(
-    ("input", "residual", "activation"),
-    [(*s, ACTIVATIONS[i % 3]) for i, s in enumerate(STRUCTURES)],
-)
+COVERING = [
+    (*structure, ACTIVATIONS[i % 3], name, BATCHES[(i + k) % 2])
+    for i, structure in enumerate(STRUCTURES)
+    for k, name in enumerate(OPTIMISERS)
+]
+"""Every structure with every optimiser, and each of both with either batch."""
+
+
+@pytest.mark.parametrize(("input", "residual", "activation", "name", "batch"), COVERING)
 def test_parameters_after_100_steps(input, residual, activation, name, batch) -> None:
     assert_trained_alike(spec(input, residual, activation), name, batch, IMPLEMENTATIONS[-1])
 
