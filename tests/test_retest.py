@@ -230,7 +230,8 @@ def test_the_table_names_the_claims_within_noise(study, made):
     empty = module("retest").build(
         "retest", SimpleNamespace(options={}), replace(given, retests={})
     )
-    assert "No earlier training" in empty.tex and empty.frame.empty
+    assert "No earlier training" in empty.tex
+    assert empty.frame["id"].tolist() == ["No earlier training of released runs was compared."]
 
 
 def test_a_claim_that_turns_over_is_named_in_the_caption():

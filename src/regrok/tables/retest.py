@@ -52,6 +52,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
                 rows.append([latex.NOTHING, NO_CLAIM, *[latex.NOTHING] * 3])
     if not rows:
         rows.append([latex.NOTHING, NONE, *[latex.NOTHING] * 3])
+        plain.append({"id": NONE})
     frame = pd.DataFrame(plain, columns=list(FIELDS))
     text = caption(material.retests)
     tex = table(name, COLUMNS, HEADER, rows, text, long=True, together=frozenset(together))
