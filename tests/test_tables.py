@@ -151,7 +151,7 @@ def test_the_ledger_table_shows_the_largest_scale_and_the_others_beside():
     assert shown[0][3] == (
         rf"{another} \emph{{(at once: reproduced in direction only)}} {beside} \\"
     )
-    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(laptop too)} \\")
+    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(laptop~too)} \\")
     assert shown[2][3] == r"reproduced \\"
     frame = table.frame.set_index("id")
     assert frame.verdict[outside["id"]] == OUT_OF_SCOPE  # the build's own
