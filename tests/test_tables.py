@@ -135,8 +135,9 @@ def test_the_ledger_table_shows_the_largest_scale_and_the_others_beside():
     judged, same = [c for c in stand if c["verdict"] != OUT_OF_SCOPE][:2]
     outside = next(c for c in stand if c["verdict"] == OUT_OF_SCOPE)
     known = {"value": 7.25, "low": 7.0, "high": 7.5, "n": 77}
+    another = "reproduced" if judged["verdict"] == "inconclusive" else "inconclusive"
     entries = [
-        judged | known | {"verdict": "not reproduced", "simultaneous": "inconclusive"},
+        judged | known | {"verdict": another, "simultaneous": "reproduced in direction only"},
         same | known,
         outside | known | {"verdict": "reproduced"},
     ]
@@ -147,8 +148,10 @@ def test_the_ledger_table_shows_the_largest_scale_and_the_others_beside():
     shown = [rows[c["id"]].split(" & ")[3:] for c in (judged, same, outside)]
     assert all(row[:3] == ["7.25 [7.00, 7.50]", "77", "paper"] for row in shown)
     beside = rf"\textcolor{{regrokgrey}}{{(laptop: {judged['verdict']})}}"
-    assert shown[0][3] == rf"not reproduced \emph{{(at once: inconclusive)}} {beside} \\"
-    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(laptop too)} \\")
+    assert shown[0][3] == (
+        rf"{another} \emph{{(at once: reproduced in direction only)}} {beside} \\"
+    )
+    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(laptop~too)} \\")
     assert shown[2][3] == r"reproduced \\"
     frame = table.frame.set_index("id")
     assert frame.verdict[outside["id"]] == OUT_OF_SCOPE  # the build's own

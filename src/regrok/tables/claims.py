@@ -61,7 +61,7 @@ def _together(claim: Mapping[str, Any]) -> str:
 def _beside(first: Ruling, others: Sequence[Ruling]) -> str:
     """The verdicts of the other scales, in brackets."""
     said = [
-        f"{each.scale} too"
+        f"{each.scale}~too"
         if each.verdict == first.verdict
         else f"{each.scale}: {latex.escape(each.verdict)}"
         for each in others
