@@ -67,9 +67,16 @@ def _fit(name, entry, frames, config, given):
     return json.loads(json.dumps(made))
 
 
+_READ: list[tuple[Config, Published]] = []
+
+
 def published(config: Config) -> Published:
-    """What the studies' papers report."""
-    return load_published(config, ROOT / "studies")
+    """What the studies' papers report; read once for one configuration, by which object it is."""
+    for known, reported in _READ:
+        if known is config:
+            return reported
+    _READ.append((config, load_published(config, ROOT / "studies")))
+    return _READ[-1][1]
 
 
 def material(made: SimpleNamespace) -> Material:
