@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
 from regrok.figures.parts import drawing, panels, slingshots
 from studies import study
@@ -70,6 +71,9 @@ def test_figures_mark_the_runs_that_fell(name):
     found = [line for ax in figure.axes for line in ax.lines if line.get_marker() == "v"]
     assert found and all(list(line.get_xdata()) == [500.0] for line in found)
     if name != "anatomy":
-        around = [c for ax in figure.axes[:2] for c in ax.collections if not len(c.get_facecolor())]
-        assert len(around) == 2 and all(len(c.get_offsets()) for c in around)
+        points = [
+            c for ax in figure.axes[:2] for c in ax.collections if isinstance(c, PathCollection)
+        ]
+        around = [len(c.get_offsets()) for c in points if not len(c.get_facecolor())]
+        assert len(around) == 2 and all(around)
     plt.close(figure)
