@@ -172,9 +172,10 @@ def analyse(
     published = load_published(config, studies, claims)
     refit(made, config, published, workers)
     loaded = frame_files.load(made)
-    fits = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
+    fitted = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
     here = filter(config.computes_here, config.computations)
-    fits |= read_fits(made / "computations" / f"{name}.json" for name in here)
+    computed = read_fits(made / "computations" / f"{name}.json" for name in here)
+    fits = fitted | computed
     write_json(ledger(claims, fits, loaded, config.scale), made / "ledger.json")
     judged = json.loads((made / "ledger.json").read_text(encoding="utf-8"))
     check(loaded, fits, judged["claims"])
@@ -195,7 +196,8 @@ def analyse(
     )
     material = Material(
         frames=loaded,
-        fits=fits,
+        fits=fitted,
+        computations=computed,
         ledger=judged,
         scope=scope(config),
         published=published,
