@@ -33,10 +33,8 @@ ELSEWHERE: dict[str, dict[Attribute, str]] = {
         ("Config", "fits"): "a command repeats what the ledger's entry says of it",
         ("Fit", "experiments"): "likewise",
     },
-    **dict.fromkeys(
-        ("paper", "artifact"),
-        {("Study", "computations"): "decides only whether the study is among `sections`"},
-    ),
+    "paper": {("Study", "computations"): "decides only whether the study is among `sections`"},
+    "artifact": {("Study", "computations"): "likewise"},
 }
 """Rule → attributes that its script reads and that reach it in another way, or not at all."""
 
