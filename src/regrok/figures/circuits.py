@@ -99,8 +99,9 @@ def caption(made, name: str, told, headings) -> str:
     )
     arms = "; ".join(latex.escape(words) for words in headings.values())
     return (
-        rf"\textbf{{Two circuits that compete.}} Loss (above) and strength of the memorising and the generalising circuit, "
-        rf"$w_m$ and $w_g$ (below), against time in a gradient flow with {constants}, for the whole model and for variants ({arms}). "
+        r"\textbf{Two circuits that compete.} Loss (above) and strength of the memorising and the generalising "
+        rf"circuit, $w_m$ and $w_g$ (below), against time in a gradient flow with {constants}, for the whole model "
+        rf"and for variants ({arms}). "
         rf"Triangles, coloured as the lines: the right output becomes more probable than {latex.exact(told['level'])} "
         rf"on training and on test data; dotted: chance, $\log q$. {ends}"
         r"Each line is one solution of a differential equation; no run enters this figure."
