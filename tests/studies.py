@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import synthetic
+from regrok.computations import run_computation
 from regrok.judging.ledger import ledger
 from regrok.laws import law, run_fit
 from regrok.study.blocks import Config
@@ -37,6 +38,9 @@ def study(
         name: _fit(name, entry, frames, config, told(reported, config, name))
         for name, entry in config.fits.items()
     }
+    here = filter(config.computes_here, config.computations)
+    blocks = {name: config.computations[name] for name in here}
+    fits |= {name: run_computation(name, b.compute, b.at(scale)) for name, b in blocks.items()}
     claims = load_claims(config, ROOT / "studies")
     return SimpleNamespace(
         config=config,

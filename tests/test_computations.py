@@ -326,7 +326,9 @@ def test_a_table_of_findings_takes_its_evidence_from_it(folder, result, nothing)
     assert buildable(config) == ["eight"]
     assert Graph(config).material("eight")["computations"] == Graph(config).computations()
     judged = ledger(claims, {"two_circuits": result}, nothing, "laptop")
-    material = Material(nothing, {"two_circuits": result}, judged, Scope("laptop", {}))
+    material = Material(
+        nothing, {}, judged, Scope("laptop", {}), computations={"two_circuits": result}
+    )
     built = findings.build("eight", config.tables["eight"], material)
     assert result["estimates"]["two_circuits.ratio"]["value"] in list(built.frame["value"])
 

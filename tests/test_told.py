@@ -21,7 +21,7 @@ from regrok.pipeline.graph import RELEASED, Graph
 from regrok.report.items import items, said
 from regrok.report.pages import write_pages
 from regrok.study.base import Strict
-from regrok.study.blocks import Config
+from regrok.study.blocks import Computation, ComputedAt, Config
 from studies import ROOT, published, study
 from test_sources import rules
 
@@ -33,6 +33,8 @@ ELSEWHERE: dict[str, dict[Attribute, str]] = {
         ("Config", "fits"): "a command repeats what the ledger's entry says of it",
         ("Fit", "experiments"): "likewise",
     },
+    "paper": {("Study", "computations"): "decides only whether the study is among `sections`"},
+    "artifact": {("Study", "computations"): "likewise"},
 }
 """Rule → attributes that its script reads and that reach it in another way, or not at all."""
 
@@ -42,7 +44,13 @@ def built(tmp_path_factory):
     """A smoke study, its results with two figures, its claims and what is published."""
     made = SimpleNamespace(**vars(study("smoke")))
     chosen = {name: made.config.figures[name] for name in ("weight_decay", "censoring")}
-    made.config = made.config.model_copy(update={"figures": chosen})
+    computed = {"computations": ["toy"]}
+    chosen["censoring"] = chosen["censoring"].model_copy(update=computed)
+    tables = made.config.tables
+    planted = {"tables": {**tables, "claims": tables["claims"].model_copy(update=computed)}}
+    toy = Computation(compute="circuits", scales={"smoke": ComputedAt()})
+    planted |= {"computations": {"toy": toy}, "figures": chosen}
+    made.config = made.config.model_copy(update=planted)
     # Read beforehand: the checks of both look at much that reaches no output, and refuse a build before it starts.
     made.published = published(made.config)
     made.folder = papers.results(made, tmp_path_factory.mktemp("told"))
@@ -89,6 +97,7 @@ SCRIPTS = {
 def read_by(script: Any, made: Any, folder: Any) -> set[Attribute]:
     """The attributes of the configuration that a script reads."""
     kinds = ("Config", "Study", "Paper", "Experiment", "Fit", "Figure", "Table", "Trainer")
+    kinds += ("Computation",)
     found: set[Attribute] = set()
 
     def watching(self: Any, name: str) -> Any:

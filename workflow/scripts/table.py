@@ -18,7 +18,8 @@ with job(snakemake.log[0]):
     ledgers = [json.loads(Path(path).read_text(encoding="utf-8")) for path in given["ledger"] or []]
     material = Material(
         frames=frames.load(results) if given["frames"] else None,
-        fits=read_fits([*(given["fits"] or []), *(given["computations"] or [])]),
+        fits=read_fits(given["fits"] or []),
+        computations=read_fits(given["computations"] or []),
         ledger=ledgers[0] if ledgers else {},
         scope=Scope(**snakemake.params.scope),
         published=load_published(written_config(results)) if given["published"] else None,

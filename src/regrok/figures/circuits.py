@@ -24,8 +24,8 @@ LOSSES = {
     "test_loss": ("test", BLUE, DASHES[0]),
 }
 STRENGTHS = {
-    "w_m": ("memorising", VERMILION, DASHES[1]),
-    "w_g": ("generalising", BLUE, DASHES[0]),
+    "w_m": ("$w_m$", VERMILION, DASHES[1]),
+    "w_g": ("$w_g$", BLUE, DASHES[0]),
 }
 
 
@@ -55,7 +55,7 @@ def draw(shown, fits, options, style):
         above.axhline(chance, color=BLACK, lw=0.6, ls=DASHES[2], zorder=0)
         lines(below, one, STRENGTHS)
         mark(above, {key: at(made, name, arm, key) for key in ("T_mem", "T_grok")})
-    for ax, words in ((axes[0], "loss (nat)"), (axes[len(columns)], "strength $w$")):
+    for ax, words in ((axes[0], "loss (nat)"), (axes[len(columns)], "strength")):
         ax.set_ylabel(words)
         ax.legend(loc="upper left" if ax is not axes[0] else "center left")
         from_zero(ax)
@@ -99,8 +99,9 @@ def caption(made, name: str, told, headings) -> str:
     )
     arms = "; ".join(latex.escape(words) for words in headings.values())
     return (
-        rf"\textbf{{Two circuits that compete.}} Loss (above) and strength of each circuit (below) against time in a "
-        rf"gradient flow with {constants}, for the whole model and for variants ({arms}). "
+        r"\textbf{Two circuits that compete.} Loss (above) and strength of the memorising and the generalising "
+        rf"circuit, $w_m$ and $w_g$ (below), against time in a gradient flow with {constants}, for the whole model "
+        rf"and for variants ({arms}). "
         rf"Triangles, coloured as the lines: the right output becomes more probable than {latex.exact(told['level'])} "
         rf"on training and on test data; dotted: chance, $\log q$. {ends}"
         r"Each line is one solution of a differential equation; no run enters this figure."

@@ -326,11 +326,14 @@ class Graph:
         config = self.config
         return {
             "experiments": {name: config.runs_here(name) for name in config.experiments},
+            "computations": {name: config.computes_here(name) for name in config.computations},
             "figures": {
-                name: [block.draw, block.experiments] for name, block in config.figures.items()
+                name: [block.draw, block.experiments, block.computations]
+                for name, block in config.figures.items()
             },
             "tables": {
-                name: [block.build, block.experiments] for name, block in config.tables.items()
+                name: [block.build, block.experiments, block.computations]
+                for name, block in config.tables.items()
             },
         }
 

@@ -210,9 +210,10 @@ def analyse(
     published = load_published(config, studies, claims)
     refit(made, config, published, workers)
     loaded = frame_files.load(made)
-    fits = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
+    fitted = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
     here = filter(config.computes_here, config.computations)
-    fits |= read_fits(made / "computations" / f"{name}.json" for name in here)
+    computed = read_fits(made / "computations" / f"{name}.json" for name in here)
+    fits = fitted | computed
     write_json(ledger(claims, fits, loaded, config.scale), made / "ledger.json")
     judged = json.loads((made / "ledger.json").read_text(encoding="utf-8"))
     check(loaded, fits, judged["claims"])
@@ -242,7 +243,8 @@ def tell(
         retests |= bundle.by_scale([made / bundle.RETEST])
     material = Material(
         frames=frames,
-        fits=fits,
+        fits={name: fit for name, fit in fits.items() if name in config.fits},
+        computations={name: one for name, one in fits.items() if name in config.computations},
         ledger=judged,
         scope=scope(config),
         published=published,

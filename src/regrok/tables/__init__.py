@@ -68,7 +68,7 @@ class Material:
     frames: Any
     """runs, curves, experiments, spectra."""
     fits: Mapping[str, Mapping[str, Any]]
-    """Fit name → content of its JSON; a computation's, where a table reads those, beside them."""
+    """Fit name → content of its JSON."""
     ledger: Mapping[str, Any]
     """The claims with their verdicts."""
     scope: Scope
@@ -81,9 +81,11 @@ class Material:
     """Scale → ledger of the other released scales."""
     retests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Scale → what earlier trainings of its released runs say, for every scale where they were compared."""
+    computations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Name of a computation → content of its JSON."""
 
 
-MATERIAL = (*(each.name for each in fields(Material) if each.name != "scope"), "computations")
+MATERIAL = tuple(each.name for each in fields(Material) if each.name != "scope")
 """What a table may say that it reads."""
 
 

@@ -152,10 +152,12 @@ def _estimate(
 
     A computation's has no runs.
     """
-    fit = material.fits.get(key.split(".")[0])
-    if fit is not None and "compute" in fit and key in fit["estimates"]:
-        return fit["estimates"][key], runs.iloc[:0]
-    if fit is not None and not fit.get("runs"):
+    head = key.split(".")[0]
+    computed = material.computations.get(head, {"estimates": {}})["estimates"]
+    if key in computed:
+        return computed[key], runs.iloc[:0]
+    fit = material.fits.get(head)
+    if fit is not None and not fit["runs"]:
         return {"value": None, "low": None, "high": None}, runs.iloc[:0]
     if fit is None or key not in fit["estimates"]:
         raise RegrokError(f"tables.{name}: evidence '{key}' is no estimate of the fits at hand")
