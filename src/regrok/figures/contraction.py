@@ -110,15 +110,23 @@ def rates(ax, fitted, points) -> str:
         return "none could be fitted"
     fitted = fitted.assign(rate=[float(points[i]["rate"]) for i in fitted.run_id])
     middle, low, high = median(fitted, "rate")
-    ax.axhspan(low, high, color=BLUE, alpha=0.15, lw=0)
+    if np.isfinite(low) and np.isfinite(high):
+        ax.axhspan(low, high, color=BLUE, alpha=0.15, lw=0)
     ax.axhline(middle, color=BLUE, lw=0.9)
     ax.plot(fitted.seed, fitted.rate, color=BLUE, marker="o", lw=0)
     for value in (1 - 2 * fitted.learning_rate * fitted.weight_decay).unique():
         reference(ax, value, "theory $1-2\\eta\\lambda$")
     ax.margins(y=0.25)
     seed_ticks(ax, fitted)
-    shown = latex.number(middle, half_width=(high - low) / 2)
-    return f"median {shown}, interval {latex.interval(low, high)}"
+    return told(middle, low, high, fine=True)
+
+
+def told(middle: float, low: float, high: float, fine: bool = False) -> str:
+    """A median with its interval in TeX; fine: with the digits that the interval allows."""
+    if np.isnan(low):
+        return f"median {latex.number(middle)}, without an interval"
+    half = (high - low) / 2 if fine else None
+    return f"median {latex.number(middle, half_width=half)}, interval {latex.interval(low, high)}"
 
 
 def times(ax, runs) -> str:
@@ -129,14 +137,15 @@ def times(ax, runs) -> str:
     middle, low, high = median(runs, "T_grok")
     if np.isfinite(middle):
         ax.axhline(middle, color=BLUE, lw=0.9)
-        ax.axhspan(low, high if np.isfinite(high) else middle, color=BLUE, alpha=0.15, lw=0)
+        if np.isfinite(low):
+            ax.axhspan(low, high if np.isfinite(high) else middle, color=BLUE, alpha=0.15, lw=0)
     ax.set_ylim(0, max(1.15 * runs.T_grok.fillna(runs.steps).max(), 1))
     label(ax, "seed", "T_grok")
     thousands(ax, "y")
     seed_ticks(ax, runs)
     if not np.isfinite(middle):
         return "the median lies beyond the budget"
-    return f"median {latex.number(middle)}, interval {latex.interval(low, high)}"
+    return told(middle, low, high)
 
 
 def seed_ticks(ax, runs) -> None:

@@ -58,7 +58,7 @@ def by_group(
                 "capsize": 2,
             }
             ax.errorbar(place + 0.22, middle, yerr=ends, elinewidth=0.9, zorder=4, **look)
-            if not np.isfinite(high):
+            if np.isinf(high):
                 arrow = {"arrowstyle": "<-", "lw": 0.8}
                 ax.annotate(
                     "", (place + 0.22, top), (0, 11), textcoords="offset points", arrowprops=arrow

@@ -64,7 +64,7 @@ def median_points(
             capthick=0.8,
             zorder=4,
         )
-        if not np.isfinite(row.high):
+        if np.isinf(row.high):
             # The interval's end lies beyond the budget: an arrow, not a bar that pretends to end.
             ax.annotate(
                 "",

@@ -8,7 +8,7 @@ import pandas as pd
 from regrok.laws.parts import lifetimes, resolution
 from regrok.laws.parts.selection import duration
 
-MEDIANS = r"Kaplan--Meier medians with their 95\,\% log-log intervals over seeds"
+MEDIANS = r"Kaplan--Meier medians with their exact intervals over seeds, which too few have none of"
 """What `median` gives, for captions."""
 
 
@@ -16,7 +16,8 @@ def median(runs: pd.DataFrame, column: str) -> tuple[float, float, float]:
     """Median of a column over runs and the ends of its interval.
 
     A run that did not get there within its budget takes part as censored (see `selection.duration`): to drop it would
-    pull the median down. A median or an end beyond the budgets is ∞; without runs all three are NaN.
+    pull the median down. A median or an end beyond the budgets is ∞; without runs all three are
+    NaN, and both ends where too few runs give no interval.
     """
     times, seen = duration(runs, column)
     finite = np.isfinite(times)  # the norm of a run that diverged has no end
@@ -27,7 +28,8 @@ def median(runs: pd.DataFrame, column: str) -> tuple[float, float, float]:
     if found.value is None:
         return np.inf, np.inf, np.inf
     low, high = found.low, found.high
-    return found.value, np.nan if low is None else low, np.inf if high is None else high
+    beyond = np.nan if found.reason else np.inf
+    return found.value, np.nan if low is None else low, beyond if high is None else high
 
 
 def medians(runs: pd.DataFrame, by: str, column: str) -> pd.DataFrame:
