@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import warnings
@@ -23,11 +24,17 @@ REPLICATES = 30
 """Bootstrap draws: intervals are only drawn and typeset here, never judged."""
 
 
-@functools.cache
 def study(
     scale: str, anonymous: bool = False, studies: tuple[str, ...] = (), only: tuple[str, ...] = ()
 ) -> SimpleNamespace:
     """config, frames, fits, claims and ledger of a build, from planted runs; of all studies unless some are named."""
+    return _study(scale, anonymous, studies, only)
+
+
+@functools.cache  # which would tell apart arguments that are left out
+def _study(
+    scale: str, anonymous: bool, studies: tuple[str, ...], only: tuple[str, ...]
+) -> SimpleNamespace:
     asked = {"scale": scale, "anonymous": anonymous, "only": list(only)}
     config = load_config(
         ROOT / "config.yaml", asked | ({"studies": list(studies)} if studies else {})
@@ -51,7 +58,26 @@ def study(
     )
 
 
+_FITTED: dict[str, dict] = {}
+
+
 def _fit(name, entry, frames, config, given):
+    """A planted run is the same in every study, so one fit to the same runs is made once."""
+    repeated = [config.fits[other] for other in entry.options.get("fits", [])]
+    members = frames.experiments
+    if entry.experiments:
+        members = members[members["experiment"].isin(entry.experiments)]
+    if entry.law == "censoring_bias":  # reads no runs
+        members = members.iloc[:0]
+    asked = [each.model_dump(mode="json") for each in (entry, *repeated)]
+    told_of = [name, asked, sorted(members.astype(str).agg(" ".join, axis=1)), given]
+    key = json.dumps(told_of, default=str)
+    if key not in _FITTED:
+        _FITTED[key] = _fitted(name, entry, frames, config, given)
+    return copy.deepcopy(_FITTED[key])
+
+
+def _fitted(name, entry, frames, config, given):
     lighter = dict(entry.options)
     if "replicates" in getattr(law(entry.law), "DEFAULTS", {}):
         # Each draw of these two is a regression.

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import subprocess
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import pytest
@@ -55,21 +55,47 @@ def test_the_smoke_paper_builds_twice_to_the_same_bytes_with_a_watermark(paper, 
     assert "was not run at this scale (smoke)" in " ".join(text.split())
 
 
-@pytest.mark.tex
-@pytest.mark.parametrize("verdict", VERDICTS)
-def test_the_paper_builds_and_lints_with_every_verdict_flipped(smoke, tmp_path, verdict):
+TYPESET = (*VERDICTS[:1], *VERDICTS[-1:])
+"""Verdicts of which the default tests typeset a paper that has no other; the long ones do of each."""
+
+
+def flipped(smoke, tmp_path, verdicts):
+    """A smoke paper in which the claims have these verdicts in turn; it has no findings."""
     made, folder = smoke
     flipped = copy.copy(made)
     flipped.ledger = copy.deepcopy(made.ledger)
-    for claim in flipped.ledger["claims"]:
+    for claim, verdict in zip(flipped.ledger["claims"], cycle(verdicts), strict=False):
         claim["verdict"] = verdict
     flipped.ledger["verdicts"] = counts(flipped.ledger["claims"])
     shutil.copytree(folder / "figures", tmp_path / "results/figures")
     results(flipped, tmp_path / "results", only=())
     build = Build(checkout(tmp_path), flipped, tmp_path / "results")
     assert build.findings() == []
+    return build
+
+
+@pytest.mark.tex
+@pytest.mark.parametrize(
+    "verdict",
+    [pytest.param(v, marks=() if v in TYPESET else pytest.mark.long) for v in VERDICTS],
+)
+def test_the_paper_builds_and_lints_with_every_verdict_flipped(smoke, tmp_path, verdict):
+    build = flipped(smoke, tmp_path, [verdict])
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     assert verdict in " ".join(text_of(tmp_path / "regrok.pdf").split())
+
+
+@pytest.mark.tex
+def test_the_paper_builds_and_lints_with_all_verdicts_side_by_side(smoke, tmp_path):
+    build = flipped(smoke, tmp_path, VERDICTS)
+    assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
+    text = " ".join(text_of(tmp_path / "regrok.pdf").split())
+    assert [verdict for verdict in VERDICTS if verdict not in text] == []
+
+
+@pytest.mark.parametrize("verdict", [v for v in VERDICTS if v not in TYPESET])
+def test_the_sources_have_no_findings_whatever_all_verdicts_are(smoke, tmp_path, verdict):
+    flipped(smoke, tmp_path, [verdict])
 
 
 @pytest.mark.tex

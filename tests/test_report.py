@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import html
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -100,13 +101,20 @@ def test_every_item_has_one_place():
     ]
 
 
-@pytest.fixture
-def two_figures(tmp_path):
+@pytest.fixture(scope="module")
+def drawn_once(tmp_path_factory):
     """A smoke study that draws two figures, and its results."""
     made = copy.copy(study("smoke"))
     chosen = {name: made.config.figures[name] for name in ("weight_decay", "censoring")}
     made.config = made.config.model_copy(update={"figures": chosen})
-    return made, results(made, tmp_path)
+    return made, results(made, tmp_path_factory.mktemp("two") / "smoke")
+
+
+@pytest.fixture
+def two_figures(drawn_once, tmp_path):
+    """The same, to write into and to spoil."""
+    made, folder = drawn_once
+    return copy.copy(made), shutil.copytree(folder, tmp_path / "smoke")
 
 
 def pages(made, folder, ledger=None, elsewhere=None):
