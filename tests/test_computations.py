@@ -21,6 +21,7 @@ from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.figures.parts.drawing import draw
 from regrok.files import write_json
+from regrok.judging.leading import rulings
 from regrok.judging.ledger import ledger
 from regrok.paper.numbers import numbers
 from regrok.paper.texts import shown_studies
@@ -281,7 +282,8 @@ def test_one_claim_s_evidence_names_the_file(folder, result, nothing):
     entries, readings = read_entries(claims, folder / "ledger.json", config)
     shown = io.StringIO()
     console = Console(file=shown, width=200)
-    show_claim(console, entries["F6-ratio"], claims, config, readings)
+    said = rulings({"scale": "laptop", "claims": list(entries.values())}, {})["F6-ratio"]
+    show_claim(console, entries["F6-ratio"], said, claims, config, readings)
     folder_name = "results/laptop-two_circuits" if not config.whole else "results/laptop"
     assert f"two_circuits.ratio in {folder_name}/computations/two_circuits.json" in shown.getvalue()
     assert f"snakemake {folder_name}/computations/two_circuits.json" in shown.getvalue()
