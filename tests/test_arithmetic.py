@@ -239,9 +239,9 @@ def test_a_checkpoint_is_continued_by_the_arithmetic_that_wrote_it_alone(
     begun = []
     original = slots.Engine.start
 
-    def start(self, slot, run, checkpoint=None):
+    def start(self, slot, run, checkpoint=None, *rest):
         begun.append(0 if checkpoint is None else checkpoint["step"])
-        original(self, slot, run, checkpoint)
+        original(self, slot, run, checkpoint, *rest)
 
     monkeypatch.setattr(slots.Engine, "start", start)
     train_cohort("c", [run], store, slots=1)

@@ -99,7 +99,7 @@ def test_the_commit_of_a_run_s_code(repository):
     for path in (repository / "src").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         text = text.replace("from regrok.tasks.streams import", "from regrok.tasks.counted import")
-        text = text.replace("import streams, task_info", "import counted as streams, task_info")
+        text = text.replace("tasks import streams", "tasks import counted as streams")
         path.write_text(text, encoding="utf-8")
     moved = commit(repository, "moved")
     assert ask(repository).split() == [now, moved]

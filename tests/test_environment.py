@@ -179,7 +179,7 @@ def make(*arguments: str, **variables: str) -> tuple[int, str]:
         ("SCALE", "smoke laptop", "smoke, laptop or paper"),
         ("STUDY", "norm", "norm_delay"),
         ("STUDY", "norm_delay, x", "norm_delay"),
-        ("SOURCE", "web", "trained or released"),
+        ("SOURCE", "web", "trained, released or missing"),
     ],
 )
 def test_make_refuses_a_value_at_once_and_names_what_is_allowed(name, value, allowed):

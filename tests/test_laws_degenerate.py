@@ -67,6 +67,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "spectral": {"robust_replicates": 3, **DRAWS},
     "summary": {"published": ["S"]},
     "survival": {},
+    "trend": {"factor": "weight_decay", "columns": ["V_mem"]},
 }
 TIMES = [
     f"{event}{rest}"

@@ -13,9 +13,9 @@ from regrok.laws import forecast
 from regrok.laws.parts import huber
 
 
-def fit(rows, curves, refits=20):
+def fit(rows, curves, refits=20, **options):
     """The forecast of these runs; of resamples that fit the predictor again there are few where none is asked about."""
-    return planted.fit(forecast, rows, curves, refits=refits)
+    return planted.fit(forecast, rows, curves, refits=refits, **options)
 
 
 def planted_study(seeds=3, noise=0.0, scale=None):
@@ -175,7 +175,7 @@ def hanging_study():
 
 def test_resamples_that_hang_a_lever_on_one_cell_are_dropped_and_counted():
     features = ["log_learning_rate", "log_weight_decay", "log_V_mem"]
-    found = fit(forecast, *hanging_study(), refits=300, features=features)["estimates"]
+    found = fit(*hanging_study(), refits=300, features=features)["estimates"]
     old, new = found["mape_refitted"], found["mape_identified"]
     assert new.value == old.value
     # Without two of the three cells V_mem is λ in other words, and what is left of it is noise.

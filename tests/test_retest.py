@@ -249,6 +249,7 @@ def test_the_list_of_claims_marks_them(study, made, monkeypatch, capsys):
     ledger = made.folder / "smoke/ledger.json"
     config = study.folder / "config.yaml"
     asked = ["claims", "--config", str(config), "--scale", "smoke", "--ledger", str(ledger)]
+    asked += ["--bundle", str(made.folder)]
     monkeypatch.setenv("COLUMNS", "200")
     assert cli.main(asked) == 0
     lines = capsys.readouterr().out.splitlines()

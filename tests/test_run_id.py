@@ -26,6 +26,7 @@ OTHERS: dict[str, list[Any]] = {
     "model.ffn": [256],
     "model.activation": ["relu"],
     "model.init_scale": [0.5, 2.0],
+    "model.embeddings": ["separate"],
     "optimiser.learning_rate": [2e-3, 1e-4],
     "optimiser.weight_decay": [0.0, 0.1],
     "optimiser.decayed": ["matrices"],

@@ -67,7 +67,7 @@ def said(scale: str, each: Mapping[str, Any]) -> str:
     ratio = latex.estimate(grok["ratio"])
     return (
         rf"{scale}, trained by {latex.escape(by)}: {differ} of {len(each['compared'])} verdicts differ; "
-        rf"{each['outcomes']['equal']} of {each['outcomes']['of']} outcomes equal; \Tgrok{{}} equal in "
+        rf"{each['outcomes']['equal']} of {each['outcomes']['of']} outcomes equal; $T_{{\mathrm{{grok}}}}$ equal in "
         rf"{grok['equal']} of {grok['of']}, ratio {ratio}"
     )
 
@@ -91,8 +91,8 @@ def caption(retests: Mapping[str, Mapping[str, Any]]) -> str:
         r"\textbf{Within noise.} The bundle's history holds earlier trainings of the same runs, by code whose sums are "
         r"rounded in another order; training amplifies a last digit, so that two of them differ as two machines do. "
         r"Both were fitted and judged by the laws and rules of today, on the runs that they share; a claim in this "
-        r"table is decided by the rounding as much as by the runs. The ratio is that of \Tgrok{} then to now, its "
-        r"geometric mean over runs: one without a bias."
+        r"table is decided by the rounding as much as by the runs. The ratio is that of $T_{\mathrm{grok}}$ then to "
+        r"now, its geometric mean over runs: one without a bias."
     )
     every = [each for content in retests.values() for each in content["retests"]]
     if every:
