@@ -221,7 +221,7 @@ def judge(theirs: Bits, ours: Bits, found: Sequence[Found], known: Generations) 
         fresh = {
             pair: code
             for pair, code in codes.items()
-            if before.get(pair) not in known.equal("observables", name, code).equal
+            if pair in before and before[pair] not in known.equal("observables", name, code).equal
         }
         if apart:  # one pair for which stored values would be taken is one too many
             (anew if apart <= set(fresh) else false).append(name)
