@@ -276,14 +276,14 @@ def test_every_judged_claim_has_a_verdict_and_no_run(folder, result, nothing):
     assert texts["nruns"]["two_circuits.ratio"] == "0"
 
 
-def test_one_claim_s_evidence_names_the_file(folder, result, nothing):
+def test_one_claim_s_evidence_names_the_file(folder, result, nothing, tmp_path):
     config, claims = loaded(folder)
     write_json(ledger(claims, {"two_circuits": result}, nothing, "laptop"), folder / "ledger.json")
     entries, readings = read_entries(claims, folder / "ledger.json", config)
     shown = io.StringIO()
     console = Console(file=shown, width=200)
     said = rulings({"scale": "laptop", "claims": list(entries.values())}, {})["F6-ratio"]
-    show_claim(console, entries["F6-ratio"], said, claims, config, readings)
+    show_claim(console, entries["F6-ratio"], said, claims, config, readings, tmp_path)
     folder_name = "results/laptop-two_circuits" if not config.whole else "results/laptop"
     assert f"two_circuits.ratio in {folder_name}/computations/two_circuits.json" in shown.getvalue()
     assert f"snakemake {folder_name}/computations/two_circuits.json" in shown.getvalue()

@@ -15,7 +15,6 @@ import pytest
 
 import bundles
 from regrok import cli
-from regrok.commands import claims as claims_command
 from regrok.errors import RegrokError
 from regrok.released import again, bundle, commits, fill, retest, verify
 from regrok.released.added import chosen
@@ -245,7 +244,6 @@ def test_a_claim_that_turns_over_is_named_in_the_caption():
 
 
 def test_the_list_of_claims_marks_them(study, made, monkeypatch, capsys):
-    monkeypatch.setattr(claims_command, "BUNDLE", made.folder)
     ledger = made.folder / "smoke/ledger.json"
     config = study.folder / "config.yaml"
     asked = ["claims", "--config", str(config), "--scale", "smoke", "--ledger", str(ledger)]

@@ -29,9 +29,6 @@ STYLES = {
 }
 UNJUDGED = "not judged yet"
 
-BUNDLE = Path("results/released")
-"""Where retests are (regrok.released.retest)."""
-
 COPIED = ("fit", "computation", "figure", "command")
 """Rows that a reader copies: each on one line, whatever the terminal's width."""
 
@@ -73,9 +70,9 @@ def run(arguments: argparse.Namespace) -> None:
     console = Console(highlight=False)
     if arguments.id:
         entry = next(iter(entries.values()))
-        show_claim(console, entry, said[entry["id"]], claims, config, readings)
+        show_claim(console, entry, said[entry["id"]], claims, config, readings, arguments.bundle)
     else:
-        show_table(console, entries, said)
+        show_table(console, entries, said, arguments.bundle)
     if any(entry["verdict"] == UNJUDGED for entry in entries.values()):
         missing = "does not exist yet" if not path.exists() else "does not hold every claim"
         Console(stderr=True, highlight=False).print(
@@ -194,8 +191,12 @@ def show_table(
     console: Console,
     entries: dict[str, dict[str, Any]],
     said: Mapping[str, Sequence[Ruling]],
+    folder: Path,
 ) -> None:
-    """One row a claim with its leading verdict and the others beside, then the counts, origin by origin."""
+    """One row a claim with its leading verdict and the others beside, then the counts, origin by origin.
+
+    folder: the bundle, whose retests say which verdicts are within noise.
+    """
     from collections import Counter
 
     from rich.markup import escape
@@ -209,7 +210,7 @@ def show_table(
     for heading in ("published", "measured", "n", "scale"):
         table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
     table.add_column("verdict", overflow="fold", min_width=12)  # as the longest word of a verdict
-    noisy: dict[str, Any] = {scale: changed(BUNDLE / scale) for scale in SCALES}
+    noisy: dict[str, Any] = {scale: changed(folder / scale) for scale in SCALES}
     for name, entry in entries.items():
         first, *others = said[name]
         beside = "".join(f"\n[dim]{_short(each)}: {each.verdict}[/dim]" for each in others)
@@ -249,8 +250,12 @@ def show_claim(
     claims: Claims,
     config: Config,
     readings: list[str],
+    released: Path,
 ) -> None:
-    """Everything that one claim's verdict rests on; at every scale the interval against the rule."""
+    """Everything that one claim's verdict rests on; at every scale the interval against the rule.
+
+    released: the bundle, for its retests.
+    """
     from rich.markup import escape
     from rich.table import Table
 
@@ -290,7 +295,7 @@ def show_claim(
         ),
         "retest": "\n".join(
             f"{_styled(verdict)} in the training of the same runs that commit {commit[:12]} released"
-            for commit, verdict in changed(BUNDLE / first.scale).get(entry["id"], [])
+            for commit, verdict in changed(released / first.scale).get(entry["id"], [])
         ),
         "command": escape(entry["command"]),
     }

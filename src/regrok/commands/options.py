@@ -1,6 +1,7 @@
 """Options that several subcommands share."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ def add_bundle_option(parser: argparse.ArgumentParser) -> None:
     # Not imported from regrok.released, which would bring pandas to every command's start.
     folder = Path("results/released")
     parser.add_argument("--bundle", type=Path, default=folder, help=str(folder))
+
+
+def add_cores_option(parser: argparse.ArgumentParser) -> None:
+    """`--cores`: how many processes fit the laws."""
+    parser.add_argument(
+        "--cores", type=at_least_one, default=os.cpu_count() or 1, help="processes that fit (all)"
+    )
 
 
 def at_least_one(text: str) -> int:

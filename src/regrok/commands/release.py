@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
-from regrok.commands.options import add_bundle_option, at_least_one
+from regrok.commands.options import add_bundle_option, add_cores_option
 from regrok.study.words import SCALES, STUDIES
 
 PANEL = Path("config.yaml")
@@ -34,12 +33,7 @@ def add_parser(sub: Any) -> None:
         type=int,
         help="logged points that a curve keeps; a longer one is thinned (1000)",
     )
-    parser.add_argument(
-        "--cores",
-        type=at_least_one,
-        default=os.cpu_count() or 1,
-        help="processes that fit (all)",
-    )
+    add_cores_option(parser)
     parser.set_defaults(run=run)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
-from regrok.commands.options import add_bundle_option, at_least_one
+from regrok.commands.options import add_bundle_option, add_cores_option
 from regrok.study.words import SCALES, STUDIES
 
 
@@ -22,12 +21,7 @@ def add_parser(sub: Any) -> None:
         "--config", type=Path, default=Path("config.yaml"), help="the study (config.yaml)"
     )
     add_bundle_option(parser)
-    parser.add_argument(
-        "--cores",
-        type=at_least_one,
-        default=os.cpu_count() or 1,
-        help="processes that fit (all)",
-    )
+    add_cores_option(parser)
     parser.set_defaults(run=run)
 
 
