@@ -12,6 +12,8 @@ import pytest
 
 from regrok.training import fingerprint
 
+pytestmark = pytest.mark.beside
+
 ROOT = Path(__file__).resolve().parents[1]
 ASK = """
 import sys

@@ -23,6 +23,8 @@ from regrok.training.code import closure
 from regrok.training.code.package import SourceFile
 from regrok.training.fingerprint import PACKAGE, Code
 
+pytestmark = pytest.mark.beside
+
 MLP = ("modular", "mlp")
 PAIRS = (MLP, ("modular", "transformer"), ("sparse_parity", "mlp"), ("xor_clusters", "mlp"))
 

@@ -21,6 +21,8 @@ from regrok.kernels.native import SOURCES
 from regrok.kernels.products import PRODUCTS
 from regrok.kernels.reference import ACTIVATIONS
 
+pytestmark = pytest.mark.beside
+
 CPU = torch.device("cpu")
 DTYPES = [torch.float64, torch.float32]
 N, P, D, H, C = 37, 11, 20, 4, 7  # none a multiple of a vector's 8 or 16 lanes

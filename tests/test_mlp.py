@@ -14,6 +14,8 @@ from regrok.study.run import Optimiser
 from regrok.tasks import TaskInfo, streams
 from regrok.training import optim
 
+pytestmark = pytest.mark.beside
+
 CPU = torch.device("cpu")
 IMPLEMENTATIONS = ["reference"]
 if kernels.select(CPU, torch.float64).name == "native":

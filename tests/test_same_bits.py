@@ -17,6 +17,8 @@ from regrok.training.fingerprint import PACKAGE
 from regrok.training.generations import Generations
 from regrok.training.same_bits import compare, judge, same, train
 
+pytestmark = pytest.mark.beside
+
 CHOSEN = ("full batch", "adam", "sgd, momentum", "transformer, post, last, relu", "clusters")
 SOME = [kind for kind in kinds.KINDS if kind.name in CHOSEN]
 BASE = "b" * 40

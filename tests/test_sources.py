@@ -70,7 +70,7 @@ def named(paths: Iterable[Path | str]) -> set[str]:
 # The closure ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.snakemake  # with those that ask `really` too: the importing takes a while
+@pytest.mark.beside  # with the others that ask `really`: the importing takes a while
 @pytest.mark.parametrize("root", [*MODULES, *SCRIPTS])
 def test_the_closure_is_what_python_imports_and_what_lies_beside(root, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -26,6 +26,8 @@ from regrok.training import slots as engine_slots
 from regrok.training.loop import train_cohort
 from small import SGD, parity_run, small_run, small_transformer
 
+pytestmark = pytest.mark.beside
+
 MACHINE = ("wall_seconds", "cohort", "trainer")
 """Columns that may differ between two trainings of one run."""
 
