@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -19,7 +20,7 @@ from regrok.errors import RegrokError
 from regrok.measures.observables import OBSERVABLES
 from regrok.study import run as run_types
 from regrok.training import fingerprint
-from regrok.training.code import closure
+from regrok.training.code import closure, writer
 from regrok.training.code.package import SourceFile
 from regrok.training.fingerprint import PACKAGE, Code
 
@@ -30,10 +31,12 @@ PAIRS = (MLP, ("modular", "transformer"), ("sparse_parity", "mlp"), ("xor_cluste
 
 
 @pytest.fixture
-def package(tmp_path) -> Path:
+def package(tmp_path) -> Iterator[Path]:
     folder = tmp_path / "src" / "regrok"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+    yield folder
+    # The syntax trees of every copy, kept, would make each later collection of garbage take seconds.
+    writer.said.cache_clear()
 
 
 @cache
