@@ -145,8 +145,11 @@ def test_an_experiment_that_the_bundle_lacks_is_one_message(first, bundle, tmp_p
     seeds: [1, 2, 3]
     scales: {smoke: {}}
 """
-    assert text.count("\nexperiments:\n") == 1
-    config.write_text(text.replace("\nexperiments:\n", "\n" + added), encoding="utf-8")
+    fit = "fits:\n\n  my_sweep:\n    law: scaling\n    options: {factor: weight_decay}\n    experiments: [my_sweep]\n"
+    for section, more in (("experiments", added), ("fits", fit)):
+        assert text.count(f"\n{section}:\n") == 1
+        text = text.replace(f"\n{section}:\n", "\n" + more)
+    config.write_text(text, encoding="utf-8")
     output = build(folder, "--dry-run", check=False)
     assert "my_sweep (6 of 6 runs)" in output
     assert "Traceback" not in output and "Job stats" not in output
