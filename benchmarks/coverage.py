@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import drawn
+from benchmarks import clustered, drawn
 from regrok.laws.parts import regression
 
 RUNS = (3, 5, 10)
@@ -73,6 +73,13 @@ KINDS = {
     "restricted ratio, log-odds": Kind(drawn.restricted_ratio(False), True, 4),
     "median, order statistics": Kind(drawn.median, True),
     "exponent S2, survival": Kind(drawn.survival, True, 4),
+    "exponent of η, jackknife over cells": Kind(clustered.exponent("log_learning_rate"), True, 8),
+    "exponent of λ, jackknife over cells": Kind(clustered.exponent("log_weight_decay"), True, 8),
+    "exponent of log ratio, jackknife over cells": Kind(
+        clustered.exponent("log_log_norm_ratio"), True, 8
+    ),
+    "slope S4, jackknife over runs": Kind(clustered.line("slope")),
+    "R² S4, jackknife over runs": Kind(clustered.line("r_squared")),
 }
 
 
