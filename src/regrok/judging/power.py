@@ -15,10 +15,10 @@ from scipy.special import stdtrit
 
 from regrok.errors import RegrokError
 from regrok.judging.simultaneous import wilson
-from regrok.judging.verdicts import LEVEL, verdict
+from regrok.judging.verdicts import verdict
 from regrok.study.claims import Claim, Sample
 from regrok.study.predicates import AllEqual, Holds, Predicate, Proportion
-from regrok.study.words import DIRECTION, REPRODUCED
+from regrok.study.words import DIRECTION, LEVEL, REPRODUCED
 
 DRAWS = 2000
 """Repeats that are drawn: a probability of one half is known to a hundredth."""

@@ -13,6 +13,7 @@ from regrok.study.predicates import AllEqual, Holds, Proportion, Sign
 from regrok.study.words import (
     DIRECTION,
     INCONCLUSIVE,
+    LEVEL,
     NO_SUCH_RUN,
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
@@ -22,8 +23,6 @@ from regrok.study.words import (
 
 FEWEST = 5
 """Runs that a share rests on at least: of three that all grok, one in two and a half may still be an exception."""
-LEVEL = 0.95
-"""Level of the interval of every estimate, and of the comparison of two shares."""
 
 
 def _placed(estimate: Mapping[str, Any], band: tuple[float, float]) -> str:

@@ -18,7 +18,7 @@ from scipy import stats
 
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import lifetimes, resolution, restricted
+from regrok.laws.parts import lifetimes, resolution, restricted, two_samples
 from regrok.laws.parts.absence import where_it_memorised
 from regrok.laws.parts.rank_test import log_rank
 from regrok.laws.parts.selection import conditions, duration, grouped, plain, watched
@@ -91,12 +91,7 @@ def ratio(
             est.estimate(math.exp(log_ratio), None, None, n, one),
             est.estimate(log_ratio, None, None, n, one),
         )
-    parts = [x.var(ddof=1) / x.size / x.mean() ** 2 for x in (a, b)]
-    variance = sum(parts)
-    half, floor = 0.0, None
-    if variance > 0:
-        freedom = variance**2 / sum(v**2 / (x.size - 1) for v, x in zip(parts, (a, b), strict=True))
-        half = stats.t.ppf(0.5 + est.LEVEL / 2, freedom) * math.sqrt(variance)
+    half, floor = two_samples.log_ratio(two_samples.sample(a), two_samples.sample(b)).half, None
     if between is not None:
         top, bottom = ([float(end.mean()) for end in ends] for ends in between)
         floor = log_ratio_floor(top, bottom)

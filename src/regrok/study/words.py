@@ -1,6 +1,9 @@
-"""Words that have one spelling everywhere: the folder of the studies, scales, verdicts."""
+"""Words that have one spelling everywhere: the folder of the studies, scales, verdicts; and the level of intervals."""
 
 from typing import Literal
+
+LEVEL = 0.95
+"""Level of the interval of every estimate, and of the comparison of two shares."""
 
 FRAMES = ("runs", "curves", "experiments", "spectra")
 """The frames of one scale; each is a parquet file of its results."""

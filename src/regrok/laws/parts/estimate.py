@@ -11,7 +11,8 @@ import numpy as np
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-LEVEL = 0.95
+from regrok.study.words import LEVEL as LEVEL
+
 UNBOUNDED = (-math.inf, math.inf)
 SHARE = (0.0, 1.0)
 CORRELATION = (-1.0, 1.0)

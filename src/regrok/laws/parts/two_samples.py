@@ -64,7 +64,7 @@ def _welch(value: float, variances: Sequence[float], sizes: Sequence[int]) -> Co
 
 def log_ratio(a: Sample, b: Sample) -> Contrast:
     """log(mean a / mean b) by the delta method. Both means are positive, both samples have two values or more."""
-    variances = [x.sd**2 / (x.n * x.mean**2) for x in (a, b)]
+    variances = [(x.sd / x.mean) ** 2 / x.n for x in (a, b)]
     return _welch(math.log(a.mean / b.mean), variances, (a.n, b.n))
 
 
