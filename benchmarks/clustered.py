@@ -1,4 +1,5 @@
-"""Studies whose intervals leave out whole clusters: cells of the survival fit, runs of the spectral line.
+"""Studies whose intervals leave out or draw whole clusters: cells of the survival fit and of the forecast, runs of the
+spectral line.
 
 Sizes are those of the released runs: exponents and scatter of `survival_within` over 15 cells, two snapshots a run of
 `collapse` at the high resolution. What varies from cluster to cluster is drawn as such, since it is what a jackknife
@@ -8,11 +9,13 @@ over clusters is for: the law misses each cell by some amount, and each run's ga
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
 
 from regrok.laws import collapse
+from regrok.laws.forecast import mape_refitted, refitted
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.survival import over_cells
@@ -97,3 +100,49 @@ def _r_squared() -> float:
     of_residual = early + drop / 2 + (0.175 / 2) ** 2
     explained = SLOPE**2 * of_residual
     return explained / (explained + GAP_OF_RUN**2 + GAP_OF_SNAPSHOT**2)
+
+
+FEATURES = ["log_learning_rate", "log_weight_decay", "log_V_mem"]
+REFITS = 400
+
+
+def scored(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
+    """Runs of one study that a forecast is scored on, and the cell of each: the law, its misfit and its scatter."""
+    cells = np.repeat(np.arange(len(CELLS)), n)
+    log_delay = (CELLS @ EXPONENTS + MISFIT * rng.standard_normal(len(CELLS)))[cells]
+    log_delay = log_delay + SCATTER * rng.standard_normal(len(cells))
+    log_rate, log_decay, log_ratio = CELLS[cells].T
+    rows = {
+        "log_learning_rate": log_rate,
+        "log_weight_decay": log_decay,
+        "log_V_mem": log_ratio + 0.02 * rng.standard_normal(len(cells)),
+        "delay": np.exp(log_delay),
+        "learning_rate": np.exp(log_rate).round(9),
+        "weight_decay": np.exp(log_decay).round(9),
+        # What moves the norm at given η and λ.
+        "init_scale": np.exp(log_ratio).round(9),
+    }
+    return pd.DataFrame(rows), cells
+
+
+@cache
+def _error_of_studies(n: int, studies: int = 1000) -> float:
+    """The mean error over held-out cells that studies of this design have, each with a predictor of its own."""
+    rng = np.random.default_rng(1)
+    once = np.ones((1, len(CELLS)), dtype=int)
+    drawn = (scored(n, rng) for _ in range(studies))
+    return float(np.mean([refitted(rows, cells, FEATURES, once)[0] for rows, cells in drawn]))
+
+
+def forecast(identified: bool) -> Callable[[int, float, np.random.Generator], Drawn]:
+    """The forecast's error on held-out cells, its interval from resamples of cells that fit the predictor again."""
+
+    def draw(n: int, _: float, rng: np.random.Generator) -> Drawn:
+        rows, cells = scored(n, rng)
+        seed = int(rng.integers(2**31))
+        made = mape_refitted(
+            rows, cells.astype(str), FEATURES, REFITS, seed, "", identified=identified
+        )
+        return made, _error_of_studies(n)
+
+    return draw

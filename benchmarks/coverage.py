@@ -80,6 +80,8 @@ KINDS = {
     ),
     "slope S4, jackknife over runs": Kind(clustered.line("slope")),
     "R² S4, jackknife over runs": Kind(clustered.line("r_squared")),
+    "error of the forecast, refitted": Kind(clustered.forecast(False), cost=4),
+    "error of the forecast, every lever": Kind(clustered.forecast(True), cost=4),
 }
 
 
