@@ -1,0 +1,1 @@
+"""What the computations share: exact recursions and closed forms."""
