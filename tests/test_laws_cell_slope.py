@@ -50,3 +50,22 @@ def test_the_law_gives_it_beside_the_bootstrap():
     assert found["T_grok.pearson_population"].value == pytest.approx(
         found["T_grok.r_squared_population"].value ** 0.5
     )
+
+
+def test_a_slope_of_logged_times_holds_the_true_one_where_seeds_hardly_differ():
+    # Times are rounded up to the next logged step, which is more of a short one than of a long one.
+    rng = np.random.default_rng(3)
+    every, log_x = 100.0, np.repeat(np.log([1.0, 3.0, 10.0, 30.0]), 5)
+    held, bare = 0, 0
+    for _ in range(200):
+        time = 30_000 * np.exp(-log_x) * np.exp(0.005 * rng.standard_normal(20))
+        upper = np.ceil(time / every) * every
+        between = np.log(np.maximum(upper - every, 1.0)), np.log(upper)
+        cells = np.repeat(np.arange(4), 5)
+        told = cell_slope.slope(log_x, np.log(upper), cells, between=between)
+        held += told.low <= -1 <= told.high
+        plain = cell_slope.slope(log_x, np.log(upper), cells)
+        bare += plain.low is not None and plain.low <= -1 <= plain.high
+        assert told.value == plain.value
+        assert told.high - told.low < 0.1
+    assert held >= 195 > bare

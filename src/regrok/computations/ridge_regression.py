@@ -66,6 +66,8 @@ ESTIMATES: dict[str, list[str]] = {
         "t2_per_log_variance",
         "law_exponent",
         "law_less_exact",
+        "law_exponent_logged",
+        "law_logged_less_exact",
         "recursion_error",
     ],
     "arms": [
@@ -84,6 +86,8 @@ ESTIMATES: dict[str, list[str]] = {
         "t2_per_log_variance",
         "law_exponent",
         "law_less_exact",
+        "law_exponent_logged",
+        "law_logged_less_exact",
         "recursion_error",
     ],
 }
@@ -99,9 +103,10 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     t1, t2 and their ratio at the default point, and the ratio at the smallest λ (geometric means); the shares of draws
     whose times are within the printed bounds at every λ and ν²; times over bounds at the default point; the exponents
     of t1 and t2 in λ and 2ηλ·dt2/d(log ν²), a mean over draws; law_exponent, of t2 as the project's own scaling law
-    reads it from logged runs, each draw at one λ; that less the exact exponent; and the largest relative difference of
-    the recursion from plain gradient descent. n counts draws. Points: "time" (one a draw, λ and ν²) and "curve"
-    (losses of the first draw). Raises RegrokError naming an option that the problem has no solution with.
+    reads it from logged runs, each draw at one λ; that less the exact exponent; both again with the logging in the
+    interval; and the largest relative difference of the recursion from plain gradient descent. n counts draws. Points:
+    "time" (one a draw, λ and ν²) and "curve" (losses of the first draw). Raises RegrokError naming an option that the
+    problem has no solution with.
     """
     own = {key: value for key, value in options.items() if key != "arms"}
     estimates: dict[str, est.Estimate] = {}
@@ -156,7 +161,7 @@ def measured(settings: Mapping[str, Any], found: list[list[Times]]) -> dict[str,
 
     over_decay = per_draw(settings, found, "weight_decay")
     exact = mean([slope(each, "t2", log=True) for each in over_decay], log=False)
-    law = logged(settings, found)
+    law, with_logging = (logged(settings, found, told) for told in (False, True))
     return {
         "t1": mean(t1, "steps"),
         "t2": mean(t2, "steps"),
@@ -179,6 +184,8 @@ def measured(settings: Mapping[str, Any], found: list[list[Times]]) -> dict[str,
         ),
         "law_exponent": law,
         "law_less_exact": shifted(law, exact),
+        "law_exponent_logged": with_logging,
+        "law_logged_less_exact": shifted(with_logging, exact),
     }
 
 
@@ -206,17 +213,26 @@ def slope(along: list[tuple[float, Times]], name: str, log: bool) -> float:
     return float(np.polyfit(x, np.log(y) if log else y, 1)[0])
 
 
-def logged(settings: Mapping[str, Any], found: list[list[Times]]) -> est.Estimate:
-    """The exponent of t2 in λ as a law reads it from runs: each draw at one λ, t2 on the logging grid, a cell a λ."""
+def logged(settings: Mapping[str, Any], found: list[list[Times]], told: bool) -> est.Estimate:
+    """The exponent of t2 in λ as a law reads it from runs: each draw at one λ, t2 on the logging grid, a cell a λ.
+
+    told: whether the law is told between which logged steps each time lies.
+    """
     levels, every = settings["weight_decays"], settings["log_every"]
-    x, y, cells = [], [], []
+    x, steps, cells = [], [], []
     for i, along in enumerate(per_draw(settings, found, "weight_decay")):
         decay, time = along[i % len(along)]
         if math.isfinite(time.t2):
             x.append(math.log(decay))
-            y.append(math.log(max(math.ceil(time.t2 / every), 1) * every))
+            steps.append(max(math.ceil(time.t2 / every), 1) * every)
             cells.append(levels.index(decay))
-    return cell_slope.slope(np.array(x), np.array(y), np.array(cells))
+    upper = np.array(steps, dtype=float)
+    # A time below the first logged step has no lower end in logarithms; half of it stands for that.
+    lower = np.where(upper > every, upper - every, upper / 2)
+    between = (np.log(lower), np.log(upper)) if told else None
+    return cell_slope.slope(
+        np.array(x), np.log(upper), np.array(cells), unresolved=False, between=between
+    )
 
 
 def shifted(law: est.Estimate, exact: est.Estimate) -> est.Estimate:

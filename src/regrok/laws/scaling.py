@@ -159,7 +159,9 @@ def _response(
         "r_squared_population": r2,
         "pearson_population": r,
         "slope_cells": cell_slope.slope(line_x, t, groups, unit, note, unresolved),
-        "exponent_cells": cell_slope.slope(log_x, log_t, groups[positive], "", note, unresolved),
+        "exponent_cells": cell_slope.slope(
+            log_x, log_t, groups[positive], "", note, unresolved, _logged(t, ends)
+        ),
         "pearson": line(regression.pearson, "", est.CORRELATION),
         "exponent": _exponent(known, response, settings, seed, note, unresolved),
         "product_mean": of(product(lambda values: values.mean(-1)), "mean", unit),
@@ -179,6 +181,13 @@ def _variation(
     return est.without_interval(found, alike) if unresolved and found.value is not None else found
 
 
+def _logged(t: np.ndarray, ends: resolution.Ends) -> resolution.Ends:
+    """Logarithms of the ends of the times above 0. One that may be 0 has none: half of the time stands for it."""
+    positive = t > 0
+    lower, upper = (end[positive] for end in ends)
+    return np.log(np.where(lower > 0, lower, t[positive] / 2)), np.log(upper)
+
+
 def _exponent(
     known: pd.DataFrame,
     response: str,
@@ -192,9 +201,7 @@ def _exponent(
     positive = t > 0
     log_x, log_t = np.log(known["factor"].to_numpy()[positive]), np.log(t[positive])
     not_positive = f"{(~positive).sum()} not positive" if (~positive).any() else ""
-    lower, upper = (end[positive] for end in resolution.ends(known, response, known[response]))
-    # A time that may be 0 has no lower end in logarithms; half of it stands for that.
-    between = np.log(np.where(lower > 0, lower, t[positive] / 2)), np.log(upper)
+    between = _logged(t, resolution.ends(known, response, known[response]))
     return est.bootstrap(
         lambda i: regression.slope(log_x[i], log_t[i]),
         conditions(known)[positive],

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import regression, two_samples
+from regrok.laws.parts import regression, resolution, two_samples
 
 ESTIMATOR = "least squares, t interval from each cell's spread"
 
@@ -24,11 +24,14 @@ def slope(
     unit: str = "",
     note: str = "",
     unresolved: bool = False,
+    between: resolution.Ends | None = None,
 ) -> est.Estimate:
     """Slope of y on x, (n,) each, with its interval. groups: (n,) the cell of each run.
 
-    Without an interval where a cell has one run, or where seeds differ by no more than their logging (`unresolved`):
-    neither tells a spread.
+    between: the ends that each y lies between, where it was logged. A time is rounded up to the next logged step, by
+    the same amount on average in every cell, which is more of a short time than of a long one: no spread over seeds
+    tells that, so the interval is as much wider as the slope moves when all are taken at one end. No interval where a
+    cell has one run, or where seeds differ by no more than their logging (`unresolved`): neither tells a spread.
     """
     n = y.size
     value = float(regression.slope(x, y)) if n else math.nan
@@ -50,4 +53,6 @@ def slope(
     total = float(parts.sum())
     freedom = total**2 / float((parts**2 / (runs - 1)).sum()) if total else math.inf
     half = two_samples.Contrast(value, total, freedom).half
-    return est.estimate(value, value - half, value + half, n, ESTIMATOR, unit, note)
+    moved = [float(arms @ end) - value for end in between] if between is not None else []
+    down, up = min([0.0, *moved]), max([0.0, *moved])
+    return est.estimate(value, value - half + down, value + half + up, n, ESTIMATOR, unit, note)
