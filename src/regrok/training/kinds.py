@@ -203,6 +203,7 @@ KINDS = (
     _kind("mirror images on one side", _with(MODULAR, split="unordered")),
     _kind("outliers", _with(MODULAR, outliers=9)),
     _kind("unordered pairs", _with(MODULAR, ordered=False, train_fraction=None, train_count=40)),
+    _kind("the whole table", _with(MODULAR, train_fraction=None, train_count=121), max_steps=60),
     _kind("one split", _with(MODULAR, split_seed=7)),
     _kind("random labels", _with(MODULAR, labels="random"), optimiser=_with(ADAMW, weight_decay=0)),
     _kind("parity", PARITY, VECTORS, max_steps=400, measure=["norm_groups", "logit_max"]),
@@ -272,6 +273,14 @@ KINDS = (
         _with(MODULAR, train_fraction=None, train_count=40),
         TRANSFORMER,
         start=_with(START, examples="seen", validation="left_out"),
+    ),
+    _kind(
+        "on a part of the whole table",
+        _with(MODULAR, train_fraction=None, train_count=40),
+        start={
+            **_with(START, examples="seen", validation="left_out"),
+            "settings": {"task": _with(MODULAR, train_fraction=None, train_count=121)},
+        },
     ),
     _kind(
         "from T_grok, on what was seen",

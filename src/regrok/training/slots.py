@@ -305,9 +305,12 @@ class Engine:
     def evaluate(self, which: str, stop_below: dict[int, float | None]) -> dict[int, Evaluation]:
         """Evaluate the named slots on their `train` or `validation` set; see `regrok.training.evaluate`.
 
-        A GPU evaluates all slots in one call of fixed shape and leaves out those not named.
+        A GPU evaluates all slots in one call of fixed shape and leaves out those not named. A set without examples
+        has no accuracy: then there is no evaluation.
         """
         asked, size = self.sets[which], getattr(self.info, f"{which}_size")
+        if not size:
+            return {}
         allowed = torch.full((self.slots,), -1, dtype=torch.int64)
         for slot, stop in stop_below.items():
             allowed[slot] = allowed_wrong(size, stop)
@@ -356,5 +359,6 @@ def slots_within(run: Run, memory_gib: float) -> int:
     engine = Engine(run, 1, stacked=True)
     engine.start(0, run)
     engine.advance(1)
-    engine.evaluate("validation", {0: None})
+    for name in engine.sets:
+        engine.evaluate(name, {0: None})
     return max(1, int(memory_gib * 2**30 / 2 / engine.bytes))
