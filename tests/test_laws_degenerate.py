@@ -49,6 +49,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "forecast": {"features": ["log_weight_decay"], **DRAWS},
     "interaction": {"factor": "activation", "reference": "gelu", "replicates": 3},
     "lasting": {"groups": GROUPS},
+    "lateness": {"groups": GROUPS},
     "norm_at_grok": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
     "optimisers": {"groups": GROUPS},
     "parity": {"groups": GROUPS},

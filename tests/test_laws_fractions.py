@@ -8,7 +8,7 @@ import pytest
 
 from planted import fit, make_run
 from regrok.errors import RegrokError
-from regrok.laws import data_growth, lasting, reach
+from regrok.laws import data_growth, lasting, lateness, reach
 from regrok.laws.parts import edges, shift
 
 ALL = {"all": {}}
@@ -274,3 +274,28 @@ def test_crossings_that_all_last_are_as_sure_as_their_logging():
     assert ratio.low == 1 and ratio.high == pytest.approx(1000 / 975)
     stopped = fit(lasting, [ended(s, 1_000, steps=1_500) for s in range(3)], groups=ALL)
     assert stopped["estimates"]["all.lost_share"].value is None
+
+
+# How late --------------------------------------------------------------------------------------------------------
+
+
+def test_the_factor_between_memorising_and_generalising_is_a_geometric_mean():
+    rows = [make(0.5, T, s, T_mem=200) for s, T in enumerate((2_000, 20_000))]
+    found = fit(lateness, rows, groups=ALL)["estimates"]
+    assert found["all.late_factor"].value == pytest.approx(math.sqrt(10 * 100))
+    assert found["all.T_mem_mean"].value == pytest.approx(200)
+    assert found["all.T_mem_mean"].low < 200  # equal times are known to their logging
+    assert found["all.T_grok_mean"].value == pytest.approx(math.sqrt(2_000 * 20_000))
+
+
+def test_runs_that_never_generalise_bound_the_factor_from_below():
+    rows = [make(0.5, T, s, T_mem=100) for s, T in enumerate((10_000, 12_000, math.inf))]
+    found = fit(lateness, rows, groups=ALL)["estimates"]["all.late_factor"]
+    assert found.value == pytest.approx((100 * 120 * 500) ** (1 / 3))
+    assert found.high is None and found.low < found.value
+    assert "1 of 3 runs" in found.note
+
+
+def test_runs_that_never_memorised_have_no_factor():
+    rows = [make(0.5, math.inf, s, T_mem=math.nan) for s in range(3)]
+    assert fit(lateness, rows, groups=ALL)["estimates"]["all.late_factor"].absent
