@@ -8,7 +8,7 @@ from regrok.errors import RegrokError
 from regrok.measures.events import NOT_STARTED
 from regrok.runs.checks import check
 from regrok.runs.columns import LOSSES
-from regrok.runs.frames import Frames, started
+from regrok.runs.frames import Frames, asked
 from regrok.runs.gather import gather
 from regrok.runs.store import RunStore
 from regrok.study.run import Start
@@ -79,9 +79,9 @@ def test_a_run_that_was_not_started_passes_and_no_law_sees_it(tmp_path, trained)
     frames = Frames(runs, curves, experiments, spectra)
     found = check(frames, {"none": {"experiments": ["child"], "runs": []}}, [])
     assert found["outcomes"][NOT_STARTED] == 1 and sum(found["outcomes"].values()) == 2
-    assert list(started(frames).runs["run_id"]) == [parent.run_id]
+    assert list(asked(frames).runs["run_id"]) == [parent.run_id]
     assert len(frames.of("child").runs) == len(frames.of("child").experiments) == 0
-    assert len(frames.of("scratch").runs) == 1 and started(trained) is trained
+    assert len(frames.of("scratch").runs) == 1 and asked(trained) is trained
 
 
 @pytest.mark.parametrize("verdict", ["no such run here", "inconclusive"])

@@ -100,6 +100,7 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "residual": (point(model=perceptron()), point(model=perceptron(residual=True))),
     "init_scale": (point(), point(model={"init_scale": 2.0})),
     "embeddings": (point(), point(model={"embeddings": "separate"})),
+    "dropout": (decoder(), decoder(dropout=0.1)),
     "optimiser": (point(), point(optimiser={"name": "adam", "decay": "coupled"})),
     "learning_rate": (point(), point(optimiser={"learning_rate": 2e-3})),
     "weight_decay": (point(), point(optimiser={"weight_decay": 0.1})),
@@ -117,6 +118,9 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "eps": (point(), point(optimiser={"eps": 1e-6})),
     "clip_norm": (point(), point(optimiser={"clip_norm": 1.0})),
     "warmup_steps": (point(), point(optimiser={"warmup_steps": 10})),
+    "weight_noise": (point(), point(optimiser={"weight_noise": 0.01})),
+    "gradient_noise": (point(), point(optimiser={"gradient_noise": 0.01})),
+    "decay_towards": (point(), point(optimiser={"decay_towards": "initialisation"})),
     "batch": (point(), point(protocol={"batch": 256})),
     "full_batch": (point(), point(protocol={"batch": "full", "replacement": False})),
     "replacement": (point(), point(protocol={"replacement": False})),
@@ -233,7 +237,16 @@ def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> No
         *("outliers", "train_size"),
         *("split_seed", "model", "norm", "readout", "d_model", "heads", "ffn"),
         *("input", "depth", "width", "activation", "residual"),
-        *("layers", "biases", "operator", "positions", "tied", "init_scale", "embeddings"),
+        *(
+            "layers",
+            "biases",
+            "operator",
+            "positions",
+            "tied",
+            "init_scale",
+            "embeddings",
+            "dropout",
+        ),
         *(
             "optimiser",
             "learning_rate",
@@ -242,6 +255,9 @@ def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> No
             "decayed",
             "momentum",
             "clip_norm",
+            "weight_noise",
+            "gradient_noise",
+            "decay_towards",
         ),
     ) == NAMING
     assert DECIDING[: len(NAMING)] == NAMING
@@ -288,7 +304,8 @@ def test_a_meaning_names_the_classes_it_is_true_of_and_the_words_that_are_allowe
         meaning["readout"] == "transformer: The logits read the last token, or the mean of the two"
     )
     assert (
-        meaning["validation_count"] == "sparse_parity, xor_clusters: Number of validation samples"
+        meaning["validation_count"]
+        == "sparse_parity, xor_clusters: Number of validation samples; 0 for a run that validates on nothing"
     )
 
 

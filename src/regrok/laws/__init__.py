@@ -26,7 +26,7 @@ import pandas as pd
 
 from regrok.errors import RegrokError
 from regrok.runs.columns import RUNS
-from regrok.runs.frames import Frames, started
+from regrok.runs.frames import Frames, asked
 
 if TYPE_CHECKING:
     from regrok.laws.parts.estimate import Result
@@ -67,7 +67,7 @@ def run_fit(
     from regrok.laws.parts.estimate import json_of
 
     made: Result
-    frames = started(frames)
+    frames = asked(frames)
     try:
         module = law(entry.law)
         if entry.law == "robustness":

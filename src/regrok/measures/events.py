@@ -26,6 +26,11 @@ NOT_STARTED = "not started"
 """In place of an outcome: a run that was to start from another one at a moment at which that never was. It is in the
 plan and in runs.parquet, and in nothing that is made of the runs (`regrok.runs.frames.Frames.of`)."""
 
+NOT_VALIDATED = "not validated"
+"""In place of an outcome: a run without validation examples, such as one that is trained on the whole table so that
+others start from it (2309.02390). It may memorise; whether it generalises cannot be asked, so it is not censored, and
+is left out of what is made of the runs like one that was not started."""
+
 
 @dataclass(frozen=True)
 class Crossing:
@@ -73,12 +78,19 @@ def crossing(steps: np.ndarray, accuracy: np.ndarray, threshold: float) -> Cross
     return Crossing(first, previous, steps[j], steps[max(j - 1, 0)])
 
 
-def outcome(memorised: bool, grokked: bool, collapsed: bool = False, diverged: bool = False) -> str:
+def outcome(
+    memorised: bool,
+    grokked: bool,
+    collapsed: bool = False,
+    diverged: bool = False,
+    validated: bool = True,
+) -> str:
     """The one word that says how a run ended; what was reached before a collapse or divergence counts first.
 
     A run that generalised and then diverged in its tail did grok. A run may reach the validation threshold
     without the train threshold ever being logged (sparse parity with abundant data): that is grokked too,
-    because nothing was left to generalise to.
+    because nothing was left to generalise to. validated: whether it has validation examples; a run without any that
+    neither collapsed nor diverged is not validated, whether or not it memorised.
     """
     if grokked:
         return "grokked"
@@ -86,6 +98,8 @@ def outcome(memorised: bool, grokked: bool, collapsed: bool = False, diverged: b
         return "diverged"
     if collapsed:
         return "collapsed"
+    if not validated:
+        return NOT_VALIDATED
     return "memorised only" if memorised else "never memorised"
 
 

@@ -111,7 +111,8 @@ class Moment:
     classes: int
     seed: int
     evaluations: tuple[Any, ...]
-    """Those of its training and validation set, where both were evaluated; see `regrok.training.evaluate`."""
+    """Those of its training set and its validation set, if it has one, where all were evaluated; see
+    `regrok.training.evaluate`."""
     shared: dict[str, Any] = field(default_factory=dict)
     """What several observables of the moment need, computed once."""
 
@@ -131,12 +132,12 @@ class Observable:
 
     of: Callable[[Moment], Measured]
     of_evaluations: bool = False
-    """Taken wherever both sets were evaluated, instead of every `measure_every` steps."""
+    """Taken wherever every set was evaluated, instead of every `measure_every` steps."""
 
 
 def measure_logit_max(moment: Moment) -> Measured:
-    train, validation = moment.evaluations
-    return Measured({"logit_max": float(torch.maximum(train.logit_max, validation.logit_max))})
+    largest = torch.stack([each.logit_max for each in moment.evaluations])
+    return Measured({"logit_max": float(largest.amax())})
 
 
 def measure_norm_groups(moment: Moment) -> Measured:

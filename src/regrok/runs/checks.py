@@ -14,7 +14,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from regrok.errors import RegrokError
-from regrok.measures.events import NOT_STARTED, OUTCOMES, THRESHOLDS
+from regrok.measures.events import NOT_STARTED, NOT_VALIDATED, OUTCOMES, THRESHOLDS
 from regrok.runs.arithmetic import kinds
 from regrok.runs.columns import CROSSINGS, LOSSES
 from regrok.runs.frames import Frames
@@ -22,6 +22,9 @@ from regrok.study.words import INCONCLUSIVE, NO_SUCH_RUN, OUT_OF_SCOPE
 
 SHARE = pa.Check.in_range(0, 1)
 NOT_NEGATIVE = pa.Check.ge(0)
+
+ENDS = (*OUTCOMES, NOT_STARTED, NOT_VALIDATED)
+"""Every word that the column `outcome` may have."""
 
 
 def _times() -> dict[str, pa.Column]:
@@ -44,11 +47,11 @@ RUNS = pa.DataFrameSchema(
         "cell": pa.Column(str, pa.Check.str_matches(r"^[0-9a-f]{10}$")),
         "cohort": pa.Column(str),
         "seed": pa.Column(int, NOT_NEGATIVE),
-        "outcome": pa.Column(str, pa.Check.isin((*OUTCOMES, NOT_STARTED))),
+        "outcome": pa.Column(str, pa.Check.isin(ENDS)),
         "steps": pa.Column(int, NOT_NEGATIVE),
         "max_steps": pa.Column(int, pa.Check.ge(1)),
         "train_size": pa.Column(int, pa.Check.ge(1)),
-        "validation_size": pa.Column(int, pa.Check.ge(1)),
+        "validation_size": pa.Column(int, NOT_NEGATIVE),
         "parameters": pa.Column(int, pa.Check.ge(1)),
         "learning_rate": pa.Column(float, pa.Check.gt(0)),
         "weight_decay": pa.Column(float, NOT_NEGATIVE),
@@ -119,7 +122,7 @@ def outcomes(frames: Frames) -> list[str]:
     """Events, outcome and budget of each run agree; every planned run has exactly one row and a curve."""
     runs = frames.runs
     grokked, memorised = runs["outcome"] == "grokked", runs["T_mem"].notna()
-    known = runs["delay"].notna()
+    known, validated = runs["delay"].notna(), runs["validation_size"] > 0
     # A run that has not memorised by memorise_steps ends there.
     patience = runs["memorise_steps"].astype(float).where(~memorised)
     budget = np.minimum(runs["max_steps"].astype(float), patience.fillna(np.inf))
@@ -127,10 +130,15 @@ def outcomes(frames: Frames) -> list[str]:
         "grokked without T_grok, or the reverse": grokked != runs["T_grok"].notna(),
         "memorised only without T_mem": (runs["outcome"] == "memorised only") & ~memorised,
         "never memorised with a T_mem": (runs["outcome"] == "never memorised") & memorised,
+        "not validated, with validation examples": (runs["outcome"] == NOT_VALIDATED) & validated,
+        "an outcome that needs validation examples, without them": runs["outcome"].isin(
+            ["grokked", "memorised only", "never memorised"]
+        )
+        & ~validated,
         "more steps than the budget": runs["steps"] > runs["max_steps"],
         "delay is not T_grok - T_mem": known & (runs["delay"] != runs["T_grok"] - runs["T_mem"]),
         "censored before the budget ended": runs["outcome"].isin(
-            ["memorised only", "never memorised"]
+            ["memorised only", "never memorised", NOT_VALIDATED]
         )
         & (runs["steps"] < budget),
     }
@@ -227,7 +235,7 @@ def check(
         "claims": len(ledger),
         "outcomes": {
             outcome: number
-            for outcome in (*OUTCOMES, NOT_STARTED)
+            for outcome in ENDS
             if (number := int((frames.runs["outcome"] == outcome).sum())) or outcome in OUTCOMES
         },
         "arithmetic": kinds(frames.runs),

@@ -30,12 +30,13 @@ RESULTS: dict[str, Entry] = {
     "outcome": (
         "",
         ("grokked, memorised only, never memorised, collapsed or diverged; or not started, where the run was to start "
-        "from a moment of another one at which that never was"),
+        "from a moment of another one at which that never was; or not validated, where it has no validation examples"),
     ),
     "T_mem": ("step", "first logged step with train accuracy ≥ .99; empty when there is none"),
     "T_grok": ("step", "first logged step with validation accuracy ≥ .99; empty when there is none"),
     "delay": ("step", "T_grok − T_mem; empty when either is"),
-    "steps": ("step", "last step of the run; where T_grok is empty, the run was watched until here (right-censored)"),
+    "steps": ("step", ("last step of the run; where T_grok is empty, the run was watched until here (right-censored), "
+        "unless it has no validation examples")),
     "V_0": ("", "V = ‖θ‖², the sum of squares of all parameters, at initialisation"),
     "V_mem": ("", "V at T_mem"),
     "V_grok": ("", "V at T_grok"),

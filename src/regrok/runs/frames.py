@@ -31,11 +31,11 @@ class Frames:
     def of(self, *experiments: str) -> Frames:
         """The part that the named experiments use; their runs gain the columns `experiment` and `arm`.
 
-        A run that serves two of them has a row for each. One that was not started is left out.
+        A run that serves two of them has a row for each. One of which nothing can be asked (`unasked`) is left out.
         """
         members = self.experiments[self.experiments["experiment"].isin(experiments)]
         runs = members.drop(columns="cell").merge(self.runs, on="run_id", how="inner")
-        if (absent := runs["outcome"] == NOT_STARTED).any():
+        if (absent := unasked(runs)).any():
             members = members[~members["run_id"].isin(runs.loc[absent, "run_id"])]
             runs = runs[~absent]
         ids = set(runs["run_id"])
@@ -47,10 +47,19 @@ class Frames:
         )
 
 
-def started(frames: Frames) -> Frames:
-    """The frames without the runs that were not started: a cell of such runs alone is none, for whatever reads it."""
+def unasked(runs: pd.DataFrame) -> pd.Series:
+    """Of which runs nothing can be asked about generalising: they were not started, or have no validation examples.
+
+    Neither is censored, as a run is that was watched and did not grok.
+    """
+    absent = runs["outcome"] == NOT_STARTED
+    return absent | (runs["validation_size"] == 0) if "validation_size" in runs else absent
+
+
+def asked(frames: Frames) -> Frames:
+    """The frames without those runs (`unasked`): a cell of such runs alone is none, for whatever reads it."""
     runs = frames.runs
-    absent = set(runs.loc[runs["outcome"] == NOT_STARTED, "run_id"]) if "outcome" in runs else set()
+    absent = set(runs.loc[unasked(runs), "run_id"]) if "outcome" in runs else set()
     if not absent:
         return frames
     parts = {name: getattr(frames, name) for name in NAMES}

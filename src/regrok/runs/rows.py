@@ -55,8 +55,11 @@ def result_columns(
     collapsed: bool = False,
     diverged: bool = False,
     budget: float = math.inf,
+    validated: bool = True,
 ) -> dict[str, Any]:
     """Events, outcome and norms from the curve alone. budget: steps, for what is taken over the last part of them.
+
+    validated: whether the run has validation examples; without them all that is read off its validation curve is NaN.
 
     RMS is sqrt(V / number of parameters), paper B's norm; V is paper A's.
     """
@@ -71,6 +74,7 @@ def result_columns(
         grokked=not math.isnan(columns["T_grok"]),
         collapsed=collapsed,
         diverged=diverged,
+        validated=validated,
     )
     columns["steps"] = int(steps[-1])
     squared = {
@@ -103,5 +107,12 @@ def run_row(
         "train_size": info.train_size,
         "validation_size": info.validation_size,
         "parameters": parameters,
-        **result_columns(curve, parameters, collapsed, diverged, run.protocol.max_steps),
+        **result_columns(
+            curve,
+            parameters,
+            collapsed,
+            diverged,
+            run.protocol.max_steps,
+            validated=info.validation_size > 0,
+        ),
     }

@@ -120,6 +120,8 @@ def _merged_share(run: Run) -> float:
 def _examples_a_step(run: Run) -> float:
     """Expected number of different examples in a batch: n (1 - (1 - 1/n)^B) of n drawn B times with replacement."""
     n, batch = run.task.train_size, run.batch_size
+    if getattr(run.model, "dropout", None) is not None:
+        return batch  # each draw drops other elements
     if run.protocol.batch == "full" or not run.protocol.replacement:
         return batch
     return n * (1 - (1 - 1 / n) ** batch)

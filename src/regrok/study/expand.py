@@ -123,7 +123,7 @@ UNSEEN = 20
 def _seen(settings: Settings) -> Iterator[str]:
     """Whether some split would find no input of sparse parity to validate on, which its run says only then."""
     task = settings.task
-    if task.name == "sparse_parity" and task.unseen < UNSEEN:
+    if task.name == "sparse_parity" and task.validation_count and task.unseen < UNSEEN:
         yield (
             f"task: {task.train_count} training samples of n = {task.n} bits leave {task.unseen:.1g} of the "
             f"2^{task.n} inputs to validate on; lower train_count or raise n."

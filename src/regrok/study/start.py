@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from regrok.errors import RegrokError
 from regrok.study.base import Role, Seed, Strict, marked
 from regrok.study.run import Point, Run, Settings, Start
-from regrok.study.sizes import task_info
+from regrok.study.sizes import run_info, task_info
 
 if TYPE_CHECKING:
     from regrok.study.expand import Cell
@@ -84,6 +84,8 @@ class Family:
             run=self.run(parent, wanted, (*descent, here)),
             **origin.model_dump(include={"at", "optimiser", "examples", "validation", "seed"}),
         )
+        if problem := unvalidated(start):
+            raise RegrokError(f"{_where(cell)}: {problem}")
         return Run.model_construct(**dict(cell.settings), seed=seed, start=start)
 
     def parent(self, cell: Cell) -> Cell:
@@ -122,6 +124,20 @@ class Family:
         return found[0]
 
 
+def unvalidated(start: Start) -> str | None:
+    """What cannot be had of a parent that validates on nothing, as one that trains on the whole table does."""
+    if run_info(start.run).validation_size:
+        return None
+    if start.at == "T_grok":
+        return "at = T_grok: the parent has no validation examples, and so no T_grok; start at its end or at a step."
+    if start.validation == "unseen":
+        return (
+            "validation = 'unseen': the parent has seen all examples, and none is left to validate on; "
+            "use 'left_out'."
+        )
+    return None
+
+
 def problems(child: Settings, parent: Settings, origin: Origin) -> Iterator[str]:
     """What the child cannot take over of its parent, a line each."""
     mine, theirs = child.task.model_dump(), parent.task.model_dump()
@@ -158,9 +174,10 @@ def problems(child: Settings, parent: Settings, origin: Origin) -> Iterator[str]
 
 
 def _differing(child: Strict, parent: Strict) -> list[str]:
-    """Keys of two models that give their parameters another shape or meaning: all but the initialisation's scale."""
+    """Keys of two models that give their parameters another shape or meaning: not the initialisation's scale, and not
+    what only training steps do."""
     one, other = child.model_dump(), parent.model_dump()
-    free = marked(type(child), Role.FREE)
+    free = marked(type(child), Role.FREE) | {"dropout"}
     return [k for k in {**one, **other} if k not in free and one.get(k) != other.get(k)]
 
 

@@ -27,6 +27,9 @@ Outliers = Annotated[
 ]
 """None of them is no setting of its own: 0 is null, so that such a run is the run without the setting."""
 
+Validation = Annotated[int, Field(ge=0, lt=2**31)]
+"""A number of validation examples; with none a run has neither validation accuracy nor T_grok, and takes its budget."""
+
 
 class Modular(Strict):
     """a ∘ b over the pairs of p elements, most often residues; the pairs are shared out by a seed."""
@@ -47,7 +50,8 @@ class Modular(Strict):
     train_fraction: Annotated[Share | None, Role.UNNAMED] = None
     """Share of the pairs to train on, in (0, 1); null when train_count is given."""
     train_count: Annotated[Count | None, Unit("example"), Role.UNNAMED] = None
-    """Number of pairs to train on; null when train_fraction is given."""
+    """Number of pairs to train on, all of them for a run that others start from and that validates on nothing; null
+    when train_fraction is given."""
     split_seed: Annotated[Seed | None, Role.SEED] = None
     """Which pairs train: one split for all runs, or null for a split that changes with the run's seed."""
     labels: Labels
@@ -64,10 +68,15 @@ class Modular(Strict):
             raise ValueError(
                 f"train_fraction and train_count: {given} given; give one and set the other to null"
             )
-        if not 0 < self.train_size < self.pairs:
+        if not 0 < self.train_size <= self.pairs:
             raise ValueError(
                 f"train_count or train_fraction leaves {self.train_size} of {self.pairs} pairs to "
-                "train on; both the training and the validation set need at least one"
+                "train on; give at least one, and at most all of them"
+            )
+        if self.train_fraction is not None and self.train_size == self.pairs:
+            raise ValueError(
+                f"train_fraction = {self.train_fraction} is rounded to all {self.pairs} pairs, and none is left to "
+                f"validate on; where that is meant, give train_count = {self.pairs}"
             )
         if self.outliers is not None and self.labels == "random":
             raise ValueError(
@@ -141,8 +150,8 @@ class SparseParity(Strict):
     """Number of bits that count, at most n."""
     train_count: Annotated[Count, Unit("example"), Role.UNNAMED]
     """Number of training samples."""
-    validation_count: Annotated[Count, Unit("example"), Role.UNNAMED]
-    """Number of validation samples."""
+    validation_count: Annotated[Validation, Unit("example"), Role.UNNAMED]
+    """Number of validation samples; 0 for a run that validates on nothing."""
     labels: Labels
     """true: the parity; random: fair coins from a stream of their own."""
 
@@ -177,8 +186,8 @@ class XorClusters(Strict):
     """Share of training labels that are flipped, in [0, 0.5)."""
     train_count: Annotated[Count, Unit("example"), Role.UNNAMED]
     """Number of training samples."""
-    validation_count: Annotated[Count, Unit("example"), Role.UNNAMED]
-    """Number of validation samples."""
+    validation_count: Annotated[Validation, Unit("example"), Role.UNNAMED]
+    """Number of validation samples; 0 for a run that validates on nothing."""
     labels: Labels
     """true: the XOR; random: fair coins from a stream of their own."""
 

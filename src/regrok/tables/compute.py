@@ -9,6 +9,7 @@ import pandas as pd
 
 from regrok import latex
 from regrok.errors import RegrokError
+from regrok.runs.frames import unasked
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
@@ -20,7 +21,10 @@ HEADER = ("stage", "runs", "grokked", "did not", "steps", "hours")
 
 
 def training(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per kind of run: task, model, optimiser; runs, grokked, not grokked, steps, hours of one core."""
+    """One row per kind of run: task, model, optimiser; runs, grokked, not grokked, steps, hours of one core.
+
+    A run that was not started, or has nothing to validate on, neither grokked nor did not.
+    """
     rows = []
     for (task, model, optimiser, device), part in runs.groupby(
         ["task", "model", "optimiser", "device"], sort=True
@@ -32,7 +36,7 @@ def training(runs: pd.DataFrame) -> pd.DataFrame:
                 "stage": f"training: {task.replace('_', ' ')}, {model}, {optimiser}{where}",
                 "runs": len(part),
                 "grokked": grokked,
-                "did_not": len(part) - grokked,
+                "did_not": int((~unasked(part)).sum()) - grokked,
                 "steps": int(part.steps.sum()),
                 "hours": part.wall_seconds.sum() / 3600,
             }

@@ -49,6 +49,8 @@ def merge(inputs: Tensor, labels: Tensor) -> Examples:
 
     inputs: (m, 2) int64 pairs; labels: (m,) int64. A mirror image with another label stays.
     """
+    if not len(labels):
+        return unmerged(inputs, labels)
     tokens, classes = int(inputs.max()) + 1, int(labels.max()) + 1
     low, high = inputs.amin(1), inputs.amax(1)
     keys = (low * tokens + high) * classes + labels

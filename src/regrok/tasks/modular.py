@@ -22,7 +22,7 @@ def make(task: "Modular", seed: int) -> Data:
         labels = torch.randint(task.classes, (len(pairs),), generator=generator(seed, "labels"))
     else:
         labels = torch.tensor(results)
-    train, validation = (torch.tensor(part) for part in split(task, seed))
+    train, validation = (torch.tensor(part, dtype=torch.int64) for part in split(task, seed))
     train_labels = with_outliers(labels[train], task.outliers or 0, task.classes, seed)
     return Data(inputs[train], train_labels, inputs[validation], labels[validation], task.classes)
 

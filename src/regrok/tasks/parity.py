@@ -49,7 +49,7 @@ def _draw(count: int, n: int, stream: torch.Generator) -> Tensor:
 def _draw_unseen(task: "SparseParity", train: Tensor, stream: torch.Generator) -> Tensor:
     """Validation bits (validation_count, n), none of them a row of `train`."""
     count, n = task.validation_count, task.n
-    if n > HASHABLE_BITS:
+    if n > HASHABLE_BITS or not count:
         return _draw(count, n, stream)
     seen = _codes(train).unique()
     if len(seen) == 2**n:

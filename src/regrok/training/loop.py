@@ -6,7 +6,8 @@
         log each slot; end the runs that are done
 
 A run ends `tail_steps` after it grokked, when its budget is spent, when it has not memorised after
-`memorise_steps` (2603.25009's DNF_tr), when it diverged, or when it collapsed. The
+`memorise_steps` (2603.25009's DNF_tr), when it diverged, or when it collapsed. One without validation examples never
+groks, so it trains until its budget is spent. The
 slot then takes the next run. Finished runs go to the store at once; unfinished ones are checkpointed there every
 `checkpoint_seconds`, at logged steps, so that a killed job loses no more than that and ends in the same bits.
 """
@@ -212,20 +213,23 @@ class Trainer:
         state.curve.append(row)
         if state.diverged:
             return
-        train, validation = found["train"], found["validation"]
+        # A set without examples is never evaluated, and nothing waits for it.
+        awaited = [found[name] for name in found if getattr(engine.info, f"{name}_size")]
+        evaluations = tuple(each for each in awaited if each)
+        whole = len(evaluations) == len(awaited)
         if protocol.measure:
-            evaluations = (train, validation) if train and validation else ()
             flat, classes = engine.flat[slot : slot + 1], engine.info.classes
             run = state.run
-            moment = Moment(engine.model, flat, run.task, classes, run.seed, evaluations)
+            shown = evaluations if whole else ()
+            moment = Moment(engine.model, flat, run.task, classes, run.seed, shown)
             due = step % protocol.measure_every == 0
             for name, what in measure(protocol.measure, moment, due=due).items():
                 row.update(what.scalars)
                 state.columns[name] = list(what.scalars)
                 if what.spectrum is not None:
                     state.spectra.append({"step": step, "kind": name, "power": what.spectrum})
-        if full and train and validation:
-            spread = float(torch.maximum(train.spread, validation.spread))
+        if full and whole:
+            spread = float(torch.stack([each.spread for each in evaluations]).amax())
             state.collapsed = self._collapsed(state, spread)
 
     def _collapsed(self, state: Slot, spread: float) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from regrok.errors import RegrokError
+from regrok.runs.frames import asked
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class Shown:
 
 
 def show(frames: Any, experiments: Sequence[str]) -> Shown:
-    """`frames` (runs, curves, experiments, spectra) as seen by a figure of these experiments."""
+    """`frames` (runs, curves, experiments, spectra) as seen by a figure of these experiments, without the runs of which
+    nothing can be asked (`regrok.runs.frames.unasked`)."""
+    frames = asked(frames)
     spectra = getattr(frames, "spectra", None)
     return Shown(frames.runs, frames.curves, frames.experiments, spectra, tuple(experiments))
 
