@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regrok.laws.parts import edges, resolution
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import resolution
 from regrok.laws.parts.absence import where_it_memorised
 from regrok.laws.parts.selection import cell_settings, distinct, within
 from regrok.laws.parts.winners import fastest_shares, key_of
@@ -113,39 +113,23 @@ def window(
 ) -> tuple[est.Estimate, est.Estimate]:
     """The smallest and the largest value of the factor at which more than half of the runs grok.
 
-    The window is walked outwards from the value of the largest share (the middle one of several) until a share is
-    one half or less. Its intervals come from drawing every share from its posterior under Jeffreys' prior,
-    Beta(k + ½, n − k + ½), and walking again: a bootstrap would say of 3 out of 3 that it is certain. Where the
-    window reaches the end of the values tried, that end of the interval is null: it may go on beyond.
+    See `parts.edges` for the walk and how sure it is. Where the window reaches the end of the values tried, that end
+    of the interval is null: it may go on beyond.
     """
     estimator = "edge of the values where over half of the runs grok, Jeffreys draws of the shares"
     counts = runs.groupby(factor)["T_grok"].agg(["count", "size"])
     values = counts.index.to_numpy(float)
-    k, n = counts["count"].to_numpy(), counts["size"].to_numpy()
-    total = int(n.sum())
-    share = k / np.maximum(n, 1)
-    if not (share > 0.5).any():
+    did, of = counts["count"].to_numpy(), counts["size"].to_numpy()
+    total = int(of.sum())
+    found = edges.window(did, of, replicates, np.random.default_rng(seed))
+    if not found.inside:
         nothing = est.missing(
             "at no value tried did more than half of the runs grok", total, estimator
         )
         return nothing, nothing
-    best = np.flatnonzero(share == share.max())
-    centre = int(best[(best.size - 1) // 2])
-    rng = np.random.default_rng(seed)
-    drawn = rng.beta(k + 0.5, n - k + 0.5, size=(replicates, values.size)) > 0.5
-    drawn[:, centre] = True
-
-    def edges(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # Products along each side: 1 as long as no share has failed yet.
-        down = np.cumprod(inside[:, centre::-1], axis=1).sum(1)
-        up = np.cumprod(inside[:, centre:], axis=1).sum(1)
-        return centre - down + 1, centre + up - 1
-
-    low, high = (int(edge[0]) for edge in edges((share > 0.5)[None, :]))
-    apart = int((share[:low] > 0.5).sum() + (share[high + 1 :] > 0.5).sum())
     made = []
-    lows, highs = edges(drawn)
-    for edge, draws, end in ((low, lows, 0), (high, highs, values.size - 1)):
+    last = values.size - 1
+    for edge, draws, end in ((found.low, found.lows, 0), (found.high, found.highs, last)):
         lower, upper = np.quantile(values[draws], [0.025, 0.975], method="inverted_cdf")
         outside = (
             ""
@@ -153,16 +137,16 @@ def window(
             else f"next value outside: {values[edge - 1 if end == 0 else edge + 1]:g}"
         )
         words = [outside or "the last value tried: the window may go on beyond it"]
-        if apart:
-            words.append(f"{apart} values beyond the edges have a share above one half too")
-        found = est.choice(
+        if found.apart:
+            words.append(f"{found.apart} values beyond the edges have a share above one half too")
+        chosen = est.choice(
             est.estimate(values[edge], lower, upper, total, estimator, note="; ".join(words)),
             float(lower),
             float(upper),
         )
         if edge == end:
-            found = replace(found, low=None) if end == 0 else replace(found, high=None)
-        made.append(found)
+            chosen = replace(chosen, low=None) if end == 0 else replace(chosen, high=None)
+        made.append(chosen)
     return made[0], made[1]
 
 
