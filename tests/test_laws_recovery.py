@@ -51,6 +51,7 @@ def test_shares_and_times_are_those_that_were_planted():
     assert found["all.regained_at"].value == 6000
     assert "1 of 4 runs censored" in found["all.regained_at"].note
     assert found["all.regained_after"].value == 5000
+    assert (found["all.regained_mean"].value, found["all.regained_mean"].n) == (6000, 3)
     assert found["all.lost_at"].value == 2000  # two runs never: the fourth of six
     assert found["all.depth"].value == pytest.approx((0 + 0.1 + 0.2 + 0.5) / 4)
 

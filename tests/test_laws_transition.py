@@ -159,6 +159,12 @@ def test_a_run_with_an_initialisation_of_its_own_has_nothing_to_begin_with():
     assert place.low <= 732 <= 916 <= place.high and place.n == 28
 
 
+def test_the_share_that_ends_in_between_is_counted():
+    parts = [*sweep([500.0] * 2, below=0.4), run_of(300, 7, 0.9), run_of(300, 8, 0.3)]
+    share = made(parts)["estimates"]["one.middling_share"]
+    assert (share.value, share.n) == ((6 + 1) / 16, 16)
+
+
 def test_where_every_run_is_lost_the_place_lies_above():
     place = made(sweep([5000.0] * 4))["estimates"]["one.place"]
     assert place.value is None and "the place lies above them" in place.reason

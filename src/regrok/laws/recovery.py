@@ -27,7 +27,15 @@ DEFAULTS: dict[str, Any] = {"groups": {}, "level": 0.9, "dwell": 1000.0}
 REFERS: dict[str, Any] = {"groups": "groups", "level": "positive", "dwell": "positive"}
 NEEDS: dict[str, Any] = {"options": ["groups"]}
 ESTIMATES: dict[str, list[str]] = {
-    "groups": ["lost_share", "lost_at", "regained_share", "regained_at", "regained_after", "depth"]
+    "groups": [
+        "lost_share",
+        "lost_at",
+        "regained_share",
+        "regained_at",
+        "regained_after",
+        "regained_mean",
+        "depth",
+    ]
 }
 
 DEPTH = "mean of the least accuracy while lost, t interval"
@@ -92,6 +100,7 @@ def describe(rows: pd.DataFrame) -> dict[str, est.Estimate]:
         time_of(lost, "regained"),
         time_of(lost, "regained", "lost"),
     ]
+    of_lost.append(est.mean(lost["regained"], "steps", "of those that came back"))
     depth = est.mean(lost["least"])
     if depth.low is not None and depth.high is not None:
         depth = replace(depth, low=max(depth.low, 0.0), high=min(depth.high, 1.0))
@@ -103,13 +112,14 @@ def describe(rows: pd.DataFrame) -> dict[str, est.Estimate]:
         )
         of_lost = [est.absent(why, len(had), each.estimator, each.unit) for each in of_lost]
         depth = est.absent(why, len(had), DEPTH)
-    share, at, after = of_lost
+    share, at, after, mean = of_lost
     return {
         "lost_share": est.share(len(lost), len(had)).noting(note),
         "lost_at": time_of(had, "lost"),
         "regained_share": share,
         "regained_at": at,
         "regained_after": after,
+        "regained_mean": mean,
         "depth": replace(depth, estimator=DEPTH),
     }
 
@@ -119,8 +129,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
 
     options: groups; level (accuracy), dwell (steps, above 0). Estimates per group: lost_share; lost_at, the median step
     of the loss over all runs that had something to lose; of those that lost it, regained_share, regained_at and
-    regained_after (median steps from the start and from the loss, runs that have not come back censored) and depth, the
-    mean of each run's least accuracy until it came back. What needs a run that lost it is absent where none did.
+    regained_after (median steps from the start and from the loss, runs that have not come back censored), regained_mean
+    (step of those that did) and depth, the mean of each run's least accuracy until it came back. What needs a run that
+    lost it is absent where none did.
     Points: one record per run. Raises RegrokError for a level that is no accuracy.
     """
     settings = option(options, DEFAULTS)

@@ -42,7 +42,16 @@ REFERS: dict[str, Any] = {
 }
 NEEDS: dict[str, Any] = {"options": ["groups"]}
 ESTIMATES: dict[str, list[str]] = {
-    "groups": ["place", "place_share", "slope", "width", "fall", "place_earlier", "budget_ratio"],
+    "groups": [
+        "place",
+        "place_share",
+        "slope",
+        "width",
+        "fall",
+        "place_earlier",
+        "budget_ratio",
+        "middling_share",
+    ],
     "ratios": ["place_ratio", "log_place_ratio"],
 }
 
@@ -248,6 +257,9 @@ def of_group(
         "slope": slope(whole, n, note),
         "width": width(whole, n, note),
         "fall": fall(high, low, n, note),
+        "middling_share": est.share(
+            int(known["late"].between(settings["low"], settings["high"], inclusive="left").sum()), n
+        ),
         "place_earlier": place(soon, n, early_note),
         "budget_ratio": apart(whole, soon, n, f"whole budget over {settings['earlier']:g} of it")[
             0
@@ -279,8 +291,8 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     Estimates per group: place (size, in examples), place_share (over all pairs), slope (of the logistic, missing where
     a step fits best), width (ratio of the sizes at which nine tenths and a tenth of the seeds keep it), fall (ratio of
     the sizes that keep `high` and that still reach `low`), place_earlier and budget_ratio (the place at the earlier
-    end, and the whole over it). Per ratio: place_ratio and log_place_ratio. Points: one record per run. Cells: one per
-    group and size.
+    end, and the whole over it), middling_share (of the runs that end from `low` on and below `high`). Per ratio:
+    place_ratio and log_place_ratio. Points: one record per run. Cells: one per group and size.
     Raises RegrokError naming an option that is no accuracy or share, and a ratio of groups that there are not.
     """
     settings = option(options, DEFAULTS)

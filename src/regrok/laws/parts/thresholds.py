@@ -26,10 +26,10 @@ from scipy import stats
 
 from regrok.laws.parts import estimate as est
 
-CENTRES, SPREADS = 1001, 60
+CENTRES, SPREADS = 1001, 90
 """How finely the likelihood is searched: μ in equal steps, s in equal ratios."""
 
-FINEST = 400.0
+FINEST = 100.0
 """The smallest s that is tried is the narrowest bracket over this: a step, for all that the sizes tell."""
 
 Bracket = tuple[float, float]
@@ -103,7 +103,9 @@ def locate(brackets: Iterable[Bracket]) -> Found:
     alike = centres[near.any(1)]
     beyond = alike[0] == centres[0] or alike[-1] == centres[-1]
     kept = centres[within.any(1)]
-    wide = spreads[within.any(0)]
+    # One step of the search further: of many units the interval may be finer than it.
+    near_wide = np.flatnonzero(within.any(0))
+    wide = spreads[max(near_wide[0] - 1, 0) : near_wide[-1] + 2]
     fits = spreads[near.any(0)]
     return Found(
         n,
