@@ -142,6 +142,14 @@ def test_one_size_or_one_seed_tells_no_exponent_or_no_interval():
     assert math.isfinite(seed.value)
 
 
+def test_one_decay_does_not_tell_the_size_from_the_loss():
+    """Where weight decay leaves one λ that fits, loss and size move together and any exponent would do."""
+    parts = [part for part in family("random", RANDOM, 0.5, -0.2) if part[0]["weight_decay"] == 1.0]
+    parts += [part for part in family("random", [300], 0.5, -0.2) if part[0]["weight_decay"] != 1.0]
+    found = made(parts, groups={"random": {}}, ratios={})["estimates"]["random.exponent"]
+    assert found.value is None and "in no seed" in found.reason
+
+
 def test_a_ratio_of_groups_that_there_are_not_is_refused():
     with pytest.raises(RegrokError, match=r"options\.ratios\.r: no group 'none'"):
         made(family("random", RANDOM, 0.5, -0.2), ratios={"r": ["random", "none"]})

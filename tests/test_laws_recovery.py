@@ -19,7 +19,12 @@ STEP = np.arange(0, 10_001, 100)
 
 
 def run_of(seed: int, accuracy: np.ndarray, **told: Any) -> tuple[dict, pd.DataFrame]:
-    row = make_run(seed=seed, T_mem=0, validation_size=100, **{"delay": 0, "steps": 10_000, **told})
+    row = make_run(
+        seed=seed,
+        T_mem=0,
+        validation_size=100,
+        **{"delay": 0, "steps": 10_000, "max_steps": 10_000, **told},
+    )
     row["condition"] = row["cell"]
     curve = pd.DataFrame({"run_id": row["run_id"], "step": STEP, "validation_accuracy": accuracy})
     return row, curve.assign(validation_examples=100)
@@ -76,6 +81,14 @@ def test_a_run_that_never_generalised_lost_nothing():
     assert "1 of 3 runs never generalised" in found["all.lost_share"].note
     assert found["all.regained_share"].absent == "no run of the group lost what it had"
     assert made(parts[:1])["estimates"]["all.depth"].absent == "no run of the group generalised"
+
+
+def test_a_run_that_ended_before_its_budget_is_left_out_and_counted():
+    diverged = {"max_steps": 20_000, "outcome": "diverged"}
+    parts = [run_of(s, accuracy(1000)) for s in range(2)] + [run_of(2, accuracy(), **diverged)]
+    share = made(parts)["estimates"]["all.lost_share"]
+    assert (share.value, share.n) == (1, 2)
+    assert "1 of 3 runs ended before" in share.note
 
 
 def test_evaluations_that_were_left_early_take_no_part():

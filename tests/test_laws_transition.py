@@ -145,7 +145,10 @@ def test_the_level_and_the_earlier_end_are_what_is_asked():
 def test_runs_that_ended_early_or_began_below_are_left_out_and_counted():
     parts = sweep([500.0] * 4)
     parts += [run_of(size, 8, 0.0, steps=3000, outcome="diverged") for size in SIZES]
-    parts += [run_of(size, 9, 0.0, T_mem=100, delay=400) for size in SIZES]
+    parts += [run_of(size, 9, 0.0) for size in SIZES]
+    for row, curve in parts:
+        if row["seed"] == 9:
+            curve.loc[curve["step"] < 300, "validation_accuracy"] = 0.85
     found = made(parts)
     place = found["estimates"]["one.place"]
     assert (place.value, place.n) == (made(sweep([500.0] * 4))["estimates"]["one.place"].value, 28)

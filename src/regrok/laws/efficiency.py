@@ -82,7 +82,7 @@ def late(run: dict[str, Any], curve: pd.DataFrame | None) -> dict[str, float]:
 
 
 def plane(rows: pd.DataFrame) -> tuple[float, float, float] | None:
-    """a, β and γ of one seed's runs; None where sizes or losses do not tell them apart.
+    """a, β and γ of one seed's runs; None where fewer than two sizes have several losses, which tell β from γ.
 
     >>> rows = pd.DataFrame({"train_size": [100, 100, 200, 200], "log_loss": [-1.0, -2.0, -1.0, -3.0]})
     >>> rows["log_norm"] = 1 + 0.5 * np.log(rows["train_size"]) - 0.25 * rows["log_loss"]
@@ -90,7 +90,8 @@ def plane(rows: pd.DataFrame) -> tuple[float, float, float] | None:
     [1.0, 0.5, -0.25]
     """
     x = np.column_stack([np.ones(len(rows)), np.log(rows["train_size"]), rows["log_loss"]])
-    if len(rows) < 4 or np.linalg.matrix_rank(x - [0, *x[:, 1:].mean(0)]) < 3:
+    several = rows.groupby("train_size")["log_loss"].nunique() > 1
+    if several.sum() < 2 or np.linalg.matrix_rank(x - [0, *x[:, 1:].mean(0)]) < 3:
         return None
     a, b, c = np.linalg.lstsq(x, rows["log_norm"].to_numpy(float), rcond=None)[0]
     return float(a), float(b), float(c)

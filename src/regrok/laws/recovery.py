@@ -64,6 +64,7 @@ def told(
         "least": float(accuracy[between].min()) if between.any() else math.nan,
         "generalised": bool(steps.size) and bool(pd.notna(run["T_grok"])),
         "watched": float(steps[-1]) if steps.size else math.nan,
+        "finished": float(run["steps"]) >= float(run["max_steps"]),
     }
 
 
@@ -90,9 +91,14 @@ def time_of(rows: pd.DataFrame, event: str, since: str | None = None) -> est.Est
 
 def describe(rows: pd.DataFrame) -> dict[str, est.Estimate]:
     """What became of one group's runs; see `fit`."""
-    had = rows[rows["generalised"].astype(bool)]
-    out = len(rows) - len(had)
-    note = f"{out} of {len(rows)} runs never generalised and are left out" if out else ""
+    finished = rows[rows["finished"].astype(bool)]
+    had = finished[finished["generalised"].astype(bool)]
+    words = []
+    if early := len(rows) - len(finished):
+        words.append(f"{early} of {len(rows)} runs ended before their budget and are left out")
+    if out := len(finished) - len(had):
+        words.append(f"{out} of {len(finished)} runs never generalised and are left out")
+    note = "; ".join(words)
     lost = had[had["lost"].notna()]
     again = int(lost["regained"].notna().sum())
     of_lost = [
@@ -127,6 +133,7 @@ def describe(rows: pd.DataFrame) -> dict[str, est.Estimate]:
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """Loss and recovery per group of options.groups (see selection.group), of the runs that generalised at some time.
 
+    Those that never did, and runs that ended before their budget, as one that diverged, are left out and counted.
     options: groups; level (accuracy), dwell (steps, above 0). Estimates per group: lost_share; lost_at, the median step
     of the loss over all runs that had something to lose; of those that lost it, regained_share, regained_at and
     regained_after (median steps from the start and from the loss, runs that have not come back censored), regained_mean
@@ -146,7 +153,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
             told(run, curves.get(str(run["run_id"])), settings["level"], settings["dwell"])
             for run in runs
         ]
-        columns = [*Loss.__dataclass_fields__, "least", "generalised", "watched"]
+        columns = [*Loss.__dataclass_fields__, "least", "generalised", "watched", "finished"]
         table = pd.DataFrame(made, columns=columns, index=rows.index)
         estimates |= {f"{name}.{key}": value for key, value in describe(table).items()}
         points += [

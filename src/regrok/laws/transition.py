@@ -79,10 +79,14 @@ def late_accuracy(run: dict[str, Any], curve: pd.DataFrame | None, share: float 
     return float(late["validation_accuracy"].median())
 
 
-def begun_below(rows: pd.DataFrame) -> pd.Series:
-    """Runs that start from another network and had nothing to lose: at no first evaluation did they generalise."""
-    from_another = rows["start_run"].notna() if "start_run" in rows else False
-    return from_another & ~rows["T_grok"].eq(0)
+def begun_below(run: dict[str, Any], curve: pd.DataFrame | None, high: float) -> bool:
+    """Whether the run starts from another network and had nothing to lose: its first evaluation is below `high`."""
+    if not isinstance(run.get("start_run"), str):
+        return False
+    if curve is None or "validation_accuracy" not in curve:
+        return True
+    whole = curve[curve["validation_examples"] == run["validation_size"]]
+    return not len(whole) or not float(whole["validation_accuracy"].iloc[0]) >= high
 
 
 def thresholds(rows: pd.DataFrame, column: str, level: float, name: str) -> Found | str:
@@ -208,17 +212,21 @@ def fall(high: Found | str, low: Found | str, n: int, note: str) -> est.Estimate
     return est.estimate(value, low_end, found.high, n, found.estimator, note=found.note)
 
 
-def measured(rows: pd.DataFrame, curves: dict[str, pd.DataFrame], earlier: float) -> pd.DataFrame:
+def measured(
+    rows: pd.DataFrame, curves: dict[str, pd.DataFrame], settings: dict[str, Any]
+) -> pd.DataFrame:
     """The runs with their late accuracy, at the end and at the earlier end; those that began below stand apart."""
     runs = rows.to_dict("records")
     late = [
         [late_accuracy(run, curves.get(str(run["run_id"])), share) for run in runs]
-        for share in (1.0, earlier)
+        for share in (1.0, settings["earlier"])
     ]
     return rows.assign(
         late=np.array(late[0], dtype=float),
         late_earlier=np.array(late[1], dtype=float),
-        began_below=begun_below(rows),
+        began_below=[
+            begun_below(run, curves.get(str(run["run_id"])), settings["high"]) for run in runs
+        ],
     )
 
 
@@ -287,7 +295,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
 
     options: groups, each one budget and one run a seed and size; ratios, name → [one, other]; level, high, low
     (validation accuracies); earlier (a share of the budget). Left out, and counted in the note: runs that did not reach
-    their budget, and runs from another network that did not generalise at their first evaluation.
+    their budget, and runs from another network whose first evaluation is below `high`.
     Estimates per group: place (size, in examples), place_share (over all pairs), slope (of the logistic, missing where
     a step fits best), width (ratio of the sizes at which nine tenths and a tenth of the seeds keep it), fall (ratio of
     the sizes that keep `high` and that still reach `low`), place_earlier and budget_ratio (the place at the earlier
@@ -306,7 +314,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     located: dict[str, Found | str] = {}
     counts: dict[str, int] = {}
     for name, chosen in grouped(frames.runs, frames.experiments, settings["groups"]).items():
-        rows = measured(chosen, curves, settings["earlier"])
+        rows = measured(chosen, curves, settings)
         found, located[name] = of_group(rows, settings, name)
         counts[name] = found["place"].n
         estimates |= {f"{name}.{key}": value for key, value in found.items()}
