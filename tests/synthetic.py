@@ -18,6 +18,7 @@ from regrok.runs.rows import run_row
 from regrok.study.blocks import Config
 from regrok.study.plan import make_plan
 from regrok.study.run import Run
+from synthetic_circuits import circuit_curve, of_circuits
 
 PARAMETERS = 223_713
 MOST_POINTS = 160
@@ -46,6 +47,8 @@ def planted_delay(run: Run) -> float:
 
 def planted_outcome(run: Run) -> str:
     """How the planted law ends this run."""
+    if of_circuits(run):
+        return "grokked"  # or not, as its curve says: neither collapsed nor diverged
     if of_study_two(run):
         lam, transformer = run.optimiser.weight_decay, run.model.name == "transformer"
         if not transformer and lam >= 5e-3:
@@ -73,6 +76,8 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 def planted_curve(run: Run) -> pd.DataFrame:
     """The run's curve; the same run always gives the same one."""
     rng = np.random.default_rng(zlib.crc32(run.run_id.encode()))
+    if of_circuits(run):
+        return circuit_curve(run, rng)
     outcome = planted_outcome(run)
     eta, lam = run.optimiser.learning_rate, run.optimiser.weight_decay
     every, budget = run.protocol.log_every, run.protocol.max_steps

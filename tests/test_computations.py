@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,8 +39,8 @@ from regrok.study.read import load_config
 from regrok.study.words import OUT_OF_SCOPE, VERDICTS
 from regrok.tables import Material, Scope, buildable, findings
 
-PLANTED = Path(__file__).with_name("two_circuits")
-"""A study without an experiment."""
+STUDY = ROOT / "studies/circuit_efficiency"
+"""The study whose toy model, figure of it and claims about it stand here as a study without an experiment."""
 
 SHORT = {"P_m": 3.0, "kappa": 1.4, "alpha": 0.02, "q": 9, "w_g2": 0.1, "until": 200.0, "points": 12}
 """Constants other than the printed ones."""
@@ -49,11 +48,21 @@ SHORT = {"P_m": 3.0, "kappa": 1.4, "alpha": 0.02, "q": 9, "w_g2": 0.1, "until": 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A panel and the planted study alone."""
+    """A panel and that study alone."""
     panel = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     text = yaml.safe_dump({**panel, "studies": ["two_circuits"]}, sort_keys=False)
     (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
-    shutil.copytree(PLANTED, tmp_path / "studies/two_circuits")
+    study, claims = (
+        yaml.safe_load((STUDY / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("study", "claims")
+    )
+    kept = {key: study[key] for key in ("paper", "computations")}
+    kept["figures"] = {"two_circuits": study["figures"]["two_circuits"]}
+    about = [claim for claim in claims["claims"] if claim["estimand"].startswith("two_circuits.")]
+    (tmp_path / "studies/two_circuits").mkdir(parents=True)
+    for name, data in (("study", kept), ("claims", {"claims": about})):
+        path = tmp_path / f"studies/two_circuits/{name}.yaml"
+        path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     return tmp_path
 
 

@@ -28,6 +28,11 @@ GROUPS = {
     "fast": {"within": {"weight_decay": 1.0}},
 }
 RATIO = {"slow_over_fast": ["slow", "fast"]}
+TWINS = {
+    name: {"within": {**group["within"], "learning_rate": 1e-3, "activation": "relu"}}
+    for name, group in GROUPS.items()
+}
+"""Groups of one run a seed and size."""
 DRAWS = {"replicates": 20}
 OPTIONS: dict[str, dict[str, Any]] = {
     "cells": {},
@@ -37,6 +42,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "constancy": {"factor": "weight_decay", **DRAWS},
     "contraction": {},
     "data_growth": {"groups": GROUPS, "zones": {"zone": [40, 60]}},
+    "efficiency": {"groups": GROUPS, "ratios": RATIO, "generalised": ["fast"]},
     "embedding": {"groups": GROUPS},
     "escape": DRAWS,
     "factorial": {
@@ -63,6 +69,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "greater": ["fast"],
         **DRAWS,
     },
+    "recovery": {"groups": GROUPS},
     "regimes": {"regimes": {"one": [0.1, 0.6]}, "winners": [0.5, 3.0], **DRAWS},
     "replication": {"compare": ["S"], **DRAWS},
     "robustness": {"fits": ["scaling"], **DRAWS},
@@ -78,6 +85,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "spectral": {"robust_replicates": 3, **DRAWS},
     "summary": {"published": ["S"]},
     "survival": {},
+    "transition": {"groups": TWINS, "ratios": RATIO},
     "trend": {"factor": "weight_decay", "columns": ["V_mem"]},
 }
 TIMES = [
@@ -123,6 +131,7 @@ def planted() -> Frames:
     for row in rows:
         curve = exponential_curve(row["run_id"], 2000.0, 0.999, 300.0, 800, 5000, every=100)
         scores = {"validation_accuracy": 0.5, "validation_examples": 100, "train_accuracy": 1.0}
+        scores |= {"train_loss": 0.01, "train_examples": row["train_size"]}
         curves.append(curve.assign(**scores, top5_share=0.4))
         for kind in ("fourier_low", "fourier_high", "embedding_spectrum"):
             for step in (0, 300, 4500):
