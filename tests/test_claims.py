@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 import yaml
 
 from regrok.cli import main
+from regrok.commands import ledger_lines
 from regrok.errors import RegrokError
 from regrok.judging.verdicts import judge
 from regrok.laws.parts.estimate import estimate, exact
@@ -178,8 +181,13 @@ def test_the_table_lists_all_and_says_what_is_not_judged(capsys, ledger_path, cl
     given = ("--ledger", str(ledger_path), "--bundle", str(ledger_path.parent))
     status, printed = called(capsys, *given)
     assert status == 0
-    assert all(claim.id in printed.out for claim in claims.claims)
-    assert "reproduced" in printed.out
+    standing = [claim for claim in claims.claims if claim.corrected is None]
+    rows = [line.split()[0] for line in printed.out.splitlines() if line.strip()]
+    shown = [row for row in rows if row in {claim.id for claim in claims.claims}]
+    assert sorted(shown) == sorted(claim.id for claim in standing)
+    assert f"{len(claims.claims) - len(standing)} more were corrected" in printed.out
+    _, whole = called(capsys, *given, "--corrected")
+    assert all(f"\n{claim.id} " in whole.out for claim in claims.claims)
     words = printed.out.replace("\n", " ")
     for origin in ("printed", "released", "ours"):
         mine = [c for c in claims.claims if c.origin == origin and c.corrected is None]
@@ -239,8 +247,63 @@ def test_one_claim_shows_interval_against_rule_at_every_scale_and_which_leads(
     assert "laptop (this build) 0.971 [0.955, 0.98]; asked: " in text
     assert "laptop (released)" not in text  # this build has judged that scale itself
     _, printed = called(capsys, *given)
-    row = printed.out[printed.out.index("\nA3 ") :].partition("\nA3-")[0]
-    assert "paper*" in row and "laptop: reproduced" in " ".join(row.split())
+    assert "\nA3 " not in printed.out  # which another has replaced
+    _, printed = called(capsys, *given, "--corrected")
+    row = printed.out[printed.out.index("\nA3 ") :].splitlines()[1]
+    assert row.split()[-1] == "✗●"
+    assert "0.5" in row and "├" in row and len(row) <= 100
+
+
+@pytest.mark.parametrize(
+    ("estimate", "band", "expected"),
+    [
+        ((2.0, 1.0, 3.0), (2.5, math.inf), " [--o-=]:"),
+        ((2.0, 1.0, 3.0), (-math.inf, 2.5), ":[==o==] "),
+        ((1.0, 1.0, 1.0), (0.0, 1.0), " ::::::o "),
+        ((2.0, 1.0, None), None, " [-----o>"),
+        ((2.0, None, None), (1.0, 3.0), " :::o::: "),
+        ((None, None, None), (1.0, 3.0), "         "),
+    ],
+)
+def test_an_interval_is_drawn_against_its_band(estimate, band, expected):
+    found = dict(zip(("value", "low", "high"), estimate, strict=True))
+    drawn = ledger_lines.drawn(found, band, 9, ledger_lines.ASCII)
+    assert drawn == expected
+
+
+def test_numbers_of_many_sizes_are_drawn_by_their_logarithms():
+    found = {"value": 100.0, "low": 10.0, "high": 1000.0}
+    drawn = ledger_lines.drawn(found, (1.0, 10_000.0), 21, ledger_lines.ASCII)
+    assert drawn.index("o") == 10
+    assert (drawn.index("[") + drawn.index("]")) / 2 == 10
+
+
+def test_the_table_is_filtered_by_verdict_paper_and_origin(capsys, ledger_path, bundle_path):
+    given = ("--ledger", str(ledger_path), "--bundle", str(bundle_path), "--corrected")
+
+    def listed(*options):
+        status, printed = called(capsys, *given, *options, "--format", "json")
+        assert status == 0
+        return {entry["id"]: entry for entry in json.loads(printed.out)}
+
+    assert set(listed("--verdict", "not-reproduced")) == {"A3"}
+    assert listed("--verdict", "reproduced") == {}
+    ours = listed("--paper", "b", "--origin", "ours")
+    assert ours and {(e["paper"], e["origin"]) for e in ours.values()} == {("B", "ours")}
+    status, printed = called(capsys, *given, "--paper", "Z")
+    assert status == 2 and "no such paper; there are A, B" in printed.err
+
+
+def test_lines_fit_a_hundred_columns_in_any_encoding(capsys, monkeypatch, ledger_path):
+    given = ("--ledger", str(ledger_path), "--bundle", str(ledger_path.parent), "--corrected")
+    for encodes in (True, False):
+        monkeypatch.setattr(
+            "regrok.commands.claims.shows", lambda encoding, encodes=encodes: encodes
+        )
+        _, printed = called(capsys, *given)
+        rows = [row for row in printed.out.splitlines() if re.match(r"[A-Z]\d+(-|\s)", row)]
+        assert len(rows) > 200 and max(map(len, rows)) <= 100
+        assert ("├" in printed.out) == encodes
 
 
 def test_json_has_every_scale_the_leading_one_first(capsys, ledger_path, bundle_path):

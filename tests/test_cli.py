@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
@@ -90,6 +91,22 @@ def test_schemas_are_written_where_they_are_asked_for(tmp_path, capsys) -> None:
     (tmp_path / "file").touch()
     assert main(["schema", "--output", str(tmp_path / "file")]) == 2
     assert "file" in capsys.readouterr().err
+
+
+def test_a_mistyped_command_is_told_the_nearest_and_the_version_is_known(capsys) -> None:
+    for wrong, words in (
+        (["claim"], "did you mean 'claims'?"),
+        (["claims", "--verdict", "not-reproducd"], "did you mean 'not-reproduced'?"),
+        (["quux"], "invalid choice"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(wrong)
+        assert left.value.code == 2
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.split() == ["regrok", metadata.version("regrok")]
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

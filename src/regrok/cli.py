@@ -1,12 +1,15 @@
 """`regrok`: one program, one module of `regrok.commands` per subcommand."""
 
 import argparse
+import difflib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
+from typing import NoReturn
 
 from regrok import commands
 from regrok.errors import RegrokError
@@ -15,13 +18,30 @@ from regrok.surroundings import steady
 from regrok.terminal import degrade
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse's, which names the nearest word where one is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """One message and exit status 2."""
+        wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)$", message)
+        known = re.findall(r"[\w-]+", wrong[2]) if wrong else []
+        near = difflib.get_close_matches(wrong[1], known, 1) if wrong else []
+        if wrong and near:
+            message = (
+                f"{message[: wrong.start()]}'{wrong[1]}': there is none; did you mean '{near[0]}'?"
+            )
+        super().error(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line: each module of `commands.NAMES` adds its own subcommand."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="regrok",
         description="An executable audit of what the grokking literature claims in numbers.",
         formatter_class=partial(argparse.HelpFormatter, max_help_position=16),
+        epilog="examples: regrok plan --scale smoke · regrok claims A3 · regrok verify",
     )
+    top.add_argument("--version", action="version", version=f"regrok {metadata.version('regrok')}")
     sub = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in commands.NAMES:
         import_module(f"{commands.__name__}.{name}").add_parser(sub)

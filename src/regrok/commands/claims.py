@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from regrok.commands.ledger_lines import SIGNS, UNJUDGED, place_of, show, shows
 from regrok.commands.options import add_bundle_option, add_config_options, chosen_config
+from regrok.study.words import ORIGINS, SCALES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,24 +22,28 @@ if TYPE_CHECKING:
     from regrok.study.blocks import Config
     from regrok.study.claims import Claims
 
-STYLES = {
-    "reproduced": "green",
-    "reproduced in direction only": "yellow",
-    "not reproduced": "red",
-    "inconclusive": "magenta",
-    "no such run here": "cyan",
-}
-UNJUDGED = "not judged yet"
-
 COPIED = ("fit", "computation", "figure", "command")
 """Rows that a reader copies: each on one line, whatever the terminal's width."""
 
 
 def add_parser(sub: Any) -> None:
     parser = sub.add_parser(
-        "claims", help="list the claims with their verdicts, or show one's evidence"
+        "claims",
+        help="list the claims with their verdicts, or show one's evidence",
+        epilog="examples: regrok claims --paper A --verdict not-reproduced · regrok claims A3 · "
+        "regrok claims --format json",
     )
     parser.add_argument("id", nargs="?", help="a claim, as in A3")
+    parser.add_argument(
+        "--verdict",
+        choices=[word_of(verdict) for verdict in SIGNS],
+        help="claims whose leading verdict is this one",
+    )
+    parser.add_argument("--paper", help="claims of one paper, by its letter")
+    parser.add_argument("--origin", choices=ORIGINS, help="claims of one origin")
+    parser.add_argument(
+        "--corrected", action="store_true", help="also the claims that others have replaced"
+    )
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="table or json"
     )
@@ -50,6 +56,7 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
+    from regrok.released.bundle import changed
     from regrok.study.claims import asked_words, load_claims
     from regrok.study.words import STUDIES
     from regrok.study.written import results_folder
@@ -61,6 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
     said = read_rulings(entries, config, arguments.bundle, built=path.exists())
     if arguments.id:
         entries = {(claim := claims.find(arguments.id)).id: entries[claim.id]}
+    else:
+        entries = chosen(entries, said, arguments)
     if arguments.format == "json":
         # What reads JSON expects UTF-8; where stdout has another encoding, JSON's own escapes are understood.
         utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
@@ -72,13 +81,52 @@ def run(arguments: argparse.Namespace) -> None:
         entry = next(iter(entries.values()))
         show_claim(console, entry, said[entry["id"]], claims, config, readings, arguments.bundle)
     else:
-        show_table(console, entries, said, arguments.bundle)
+        noisy = {scale: changed(arguments.bundle / scale) for scale in SCALES}
+        kept = {
+            name: entry
+            for name, entry in entries.items()
+            if arguments.corrected or entry["corrected"] is None
+        }
+        show(console, kept, said, claims, noisy, shows(sys.stdout.encoding))
+        if left := len(entries) - len(kept):
+            console.print(f"\n{left} more were corrected by others and are kept: --corrected")
     if any(entry["verdict"] == UNJUDGED for entry in entries.values()):
         missing = "does not exist yet" if not path.exists() else "does not hold every claim"
         Console(stderr=True, highlight=False).print(
             f"{path} {missing}: snakemake --cores all --config {asked_words(config)}",
             soft_wrap=True,
         )
+
+
+def word_of(verdict: str) -> str:
+    """A verdict as an option's value: `not-reproduced`, `direction`."""
+    short = {
+        "reproduced in direction only": "direction",
+        "out of scope at this scale": "out of scope",
+    }
+    return short.get(verdict, verdict).replace(" ", "-")
+
+
+def chosen(
+    entries: dict[str, dict[str, Any]],
+    said: Mapping[str, Sequence[Ruling]],
+    arguments: argparse.Namespace,
+) -> dict[str, dict[str, Any]]:
+    """The entries that the options ask for. Raises RegrokError for a paper that there is not."""
+    from regrok.errors import RegrokError
+
+    letters = sorted({entry["paper"] for entry in entries.values()})
+    if arguments.paper and arguments.paper.upper() not in letters:
+        raise RegrokError(
+            f"--paper {arguments.paper}: no such paper; there are {', '.join(letters)}"
+        )
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if arguments.verdict in (None, word_of(said[name][0].verdict))
+        and (not arguments.paper or entry["paper"] == arguments.paper.upper())
+        and arguments.origin in (None, entry["origin"])
+    }
 
 
 def read_entries(
@@ -164,14 +212,6 @@ def _plain(said: Sequence[Ruling]) -> list[dict[str, Any]]:
     ]
 
 
-def _place(ruling: Ruling) -> str:
-    return f"{ruling.scale} ({'released' if ruling.released else 'this build'})"
-
-
-def _short(ruling: Ruling) -> str:
-    return f"{ruling.scale}{'*' if ruling.released else ''}"
-
-
 def _measured(entry: Mapping[str, Any]) -> str:
     """`0.971 [0.93, 0.99]`; empty without a value."""
     from regrok.judging.verdicts import number
@@ -183,64 +223,8 @@ def _measured(entry: Mapping[str, Any]) -> str:
 
 
 def _styled(verdict: str) -> str:
-    style = STYLES.get(verdict, "dim")
+    style = SIGNS[verdict].style if verdict in SIGNS else "dim"
     return f"[{style}]{verdict}[/{style}]"
-
-
-def show_table(
-    console: Console,
-    entries: dict[str, dict[str, Any]],
-    said: Mapping[str, Sequence[Ruling]],
-    folder: Path,
-) -> None:
-    """One row a claim with its leading verdict and the others beside, then the counts, origin by origin.
-
-    folder: the bundle, whose retests say which verdicts are within noise.
-    """
-    from collections import Counter
-
-    from rich.markup import escape
-    from rich.table import Table
-
-    from regrok.released.bundle import changed
-    from regrok.study.words import SCALES
-
-    table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
-    table.add_column("claim", no_wrap=True)
-    for heading in ("published", "measured", "n", "scale"):
-        table.add_column(heading, justify="right" if heading == "n" else "left", overflow="fold")
-    table.add_column("verdict", overflow="fold", min_width=12)  # as the longest word of a verdict
-    noisy: dict[str, Any] = {scale: changed(folder / scale) for scale in SCALES}
-    for name, entry in entries.items():
-        first, *others = said[name]
-        beside = "".join(f"\n[dim]{_short(each)}: {each.verdict}[/dim]" for each in others)
-        table.add_row(
-            name,
-            escape(entry["published_text"]),
-            escape(_measured(first.entry)),
-            str(first.entry["n"]) if first.entry["n"] else "",
-            _short(first) if first.speaks else "",
-            _styled(first.verdict)
-            + (" (corrected)" if entry["corrected"] else "")
-            + (" (within noise)" if name in noisy.get(first.scale, ()) else "")
-            + beside,
-        )
-    console.print(table)
-    if any(ruling.released for found in said.values() for ruling in found):
-        console.print("\n* of released runs, not of this build")
-    standing = [entry for entry in entries.values() if entry["corrected"] is None]
-    console.print()
-    for origin in dict.fromkeys(entry["origin"] for entry in standing):
-        firsts = [said[entry["id"]][0] for entry in standing if entry["origin"] == origin]
-        places = Counter(_place(first) for first in firsts if first.speaks)
-        verdicts = Counter(first.verdict for first in firsts)
-        led = "".join(f", {n} by runs of {place}" for place, n in places.most_common())
-        summary = ", ".join(f"{n} {word}" for word, n in verdicts.most_common())
-        console.print(f"{origin}: {len(firsts)} claims{led}; {summary}.", soft_wrap=True)
-    if corrected := len(entries) - len(standing):
-        console.print(
-            f"{corrected} more were corrected by others and are kept; they are not counted."
-        )
 
 
 def show_claim(
@@ -283,7 +267,7 @@ def show_claim(
             if len(said) > 1 and first.judges
             else ""
         ),
-        **{_place(each): escape(_against(each)) for each in said},
+        **{place_of(each): escape(_against(each)) for each in said},
         "estimator": escape("; ".join(filter(None, [entry["estimator"], entry["note"]]))),
         made: escape(f"{entry['estimand']} in {folder}/{made}s/{entry['fit']}.json"),
         "runs": escape(_runs(entry)),
