@@ -25,7 +25,7 @@ LAPTOP_FIGURES = (
     *("learning_rate", "spectral", "resolution", "optimisers", "phase_diagram", "parity"),
     *("forecast", "censoring"),
     *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
-    "multiplication",
+    *("multiplication", "operations", "less_data", "data_conditions"),
 )
 
 
