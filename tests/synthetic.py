@@ -18,6 +18,7 @@ from regrok.runs.rows import run_row
 from regrok.study.blocks import Config
 from regrok.study.plan import make_plan
 from regrok.study.run import Run
+from regrok.tasks.operations import OPERATIONS
 from synthetic_circuits import circuit_curve, of_circuits
 
 PARAMETERS = 223_713
@@ -32,7 +33,19 @@ ACTIVATION = {"gelu": 1.0, "relu": 2.5, "tanh": 4.0}
 
 def of_study_two(run: Run) -> bool:
     """Whether the run is one of paper B's, which train on the full batch."""
-    return run.protocol.batch == "full"
+    return run.protocol.batch == "full" and not of_paper_g(run)
+
+
+def of_paper_g(run: Run) -> bool:
+    """Whether the run is one of paper G's, the only ones that warm up over ten steps."""
+    return run.optimiser.warmup_steps == 10
+
+
+def data_delay(run: Run) -> float:
+    """Delay of paper G's networks: steeply less with more data, less again for symmetric operations."""
+    task, eta = run.task, run.optimiser.learning_rate
+    slow = 1.0 if OPERATIONS[task.operation].symmetric and task.split is None else 1.5
+    return 2_000 * slow * (0.5 / task.train_fraction) ** 5 * 1e-3 / eta
 
 
 def planted_delay(run: Run) -> float:
@@ -49,6 +62,9 @@ def planted_outcome(run: Run) -> str:
     """How the planted law ends this run."""
     if of_circuits(run):
         return "grokked"  # or not, as its curve says: neither collapsed nor diverged
+    if of_paper_g(run):
+        hopeless = run.task.operation == "a3_ab2_b" or (run.task.outliers or 0) > 1_000
+        return "memorised only" if hopeless or not run.optimiser.weight_decay else "grokked"
     if of_study_two(run):
         lam, transformer = run.optimiser.weight_decay, run.model.name == "transformer"
         if not transformer and lam >= 5e-3:
@@ -99,12 +115,16 @@ def planted_curve(run: Run) -> pd.DataFrame:
         theory = 1_500.0
     if of_study_two(run):
         theory = planted_delay(run)
+    if of_paper_g(run):
+        theory = data_delay(run)
     if parity:
         theory = 0.0 if run.task.train_size > 5_000 else 3e6 / run.task.train_size
     t_grok = t_mem + (logged(noisy(theory, 0.12)) if theory else 0)
     grokked = outcome == "grokked" and t_grok <= budget
     memorised = outcome in ("grokked", "memorised only") and t_mem <= budget
     steps = t_grok + run.protocol.tail_steps if grokked else min(budget, 15_000)
+    if run.protocol.stop == "budget":
+        steps = budget
 
     grid = every * np.unique(np.linspace(0, steps / every, MOST_POINTS).round())
     near = [t + d for t in (t_mem, t_grok) for d in (-every, 0) if 0 <= t + d <= steps]

@@ -25,8 +25,8 @@ LAPTOP_FIGURES = (
     *("learning_rate", "spectral", "resolution", "optimisers", "phase_diagram", "parity"),
     *("forecast", "censoring"),
     *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
-    "multiplication",
     *("ungrokking", "transition", "efficiency", "two_circuits"),
+    *("multiplication", "operations", "less_data", "data_conditions"),
 )
 
 

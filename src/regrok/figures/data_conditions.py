@@ -99,5 +99,6 @@ def _shares(ax, cells, factor: str) -> None:
     else:
         least = min((v for v in x if v > 0), default=1.0)
         ax.set_xscale("symlog", linthresh=least, linscale=0.5)
+        ax.set_xlim(-0.15 * least, 1.6 * max(x) or 1.0)
         ax.set_xticks(x, [f"{v:g}" for v in x])
         ax.minorticks_off()
