@@ -25,7 +25,7 @@ LAPTOP_FIGURES = (
     *("learning_rate", "spectral", "resolution", "optimisers", "phase_diagram", "parity"),
     *("forecast", "censoring"),
     *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
-    *("ungrokking", "transition", "efficiency", "two_circuits"),
+    *("ungrokking", "transition", "efficiency", "two_circuits", "ridge_regression"),
     *("multiplication", "operations", "less_data", "data_conditions"),
 )
 
