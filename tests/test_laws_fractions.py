@@ -8,8 +8,9 @@ import pytest
 
 from planted import fit, make_run
 from regrok.errors import RegrokError
-from regrok.laws import data_growth, lasting, lateness, reach
+from regrok.laws import data_growth, lasting, lateness, operations, reach
 from regrok.laws.parts import edges, shift
+from regrok.tables.parts.operations import rows as table_rows
 
 ALL = {"all": {}}
 PAIRS = 10_000
@@ -113,6 +114,15 @@ def test_a_shift_is_no_surer_than_the_logging_and_open_where_runs_are_unfinished
     assert shift.log_shift(late, late).value is None
     few = shift.log_shift(cell[:3], cell[:3])
     assert few.low is None and "too few" in few.reason
+
+
+def test_the_cells_of_an_operation_say_how_many_got_there_and_when():
+    rows = [*grid(0.4, (0.3, 0.4), operation="add"), *grid(0.9, (0.3,), operation="subtract")]
+    made = fit(operations, rows, groups=groups_of(add="add", minus="subtract"))
+    cells = [(c["group"], c["percent"], c["grokked"], c["T_grok"].value) for c in made["cells"]]
+    assert cells == [("add", 30.0, 0, None), ("add", 40.0, 5, 1_000), ("minus", 30.0, 0, None)]
+    assert made["estimates"]["cells_with_grokking"].value == 1
+    assert [list(own) for own in table_rows(made["cells"]).values()] == [[30, 40], [30]]
 
 
 # Edges ------------------------------------------------------------------------------------------------------------

@@ -264,3 +264,15 @@ def test_the_released_runs_that_are_counted_are_all_of_them():
     given = published(made.config)
     counted = made.fits["replication"]["estimates"]["replication.released_runs"]["value"]
     assert counted == given.constants["A_released_runs"]
+
+
+def test_the_table_of_operations_counts_every_run_and_says_where_the_median_lies_beyond():
+    made = study("laptop")
+    table_of = built(made, "operations")
+    shown = {"G_operations", "G_permutations"}
+    members = made.frames.experiments[made.frames.experiments.experiment.isin(shown)]
+    assert table_of.frame.runs.sum() == members.run_id.nunique()
+    assert (table_of.frame.censored == table_of.frame.runs - table_of.frame.grokked).all()
+    never = table_of.frame[table_of.frame.operation == "a3_ab2_b"]
+    assert never.grokked.sum() == 0 and never.T_grok.isna().all()
+    assert r"$a^3+ab^2+b$ & $>$4{,}000 (0/3)" in table_of.tex

@@ -1,6 +1,6 @@
 """Steps to generalise by operation and share of the data: content of Figure 2, right, of arXiv 2201.02177.
 
-experiments: those whose runs are counted. fits: fits of law `data_growth` whose groups are operations. options: none.
+experiments: those whose runs are counted. fits: fits of law `operations` whose groups are operations. options: none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from regrok.figures.parts.style import LIGHT, short_number
 from regrok.tables.parts.operations import rows, shares, short
 
 DEFAULTS: dict[str, object] = {}
-NEEDS: dict[str, Any] = {"fits": ["data_growth"]}
+NEEDS: dict[str, Any] = {"fits": ["operations"]}
 
 DARK = 0.55
 """Share of the colours' range beyond which words are white."""
@@ -25,7 +25,7 @@ DARK = 0.55
 
 def draw(shown, fits, options, style):
     """One map: a row per operation, a column per share; a cell has its median's colour, the median and its counts."""
-    cells = [cell for fit in fits.values() if fit["law"] == "data_growth" for cell in fit["cells"]]
+    cells = [cell for fit in fits.values() if fit["law"] == "operations" for cell in fit["cells"]]
     grid = rows(cells)
     columns = shares(grid)
     figure, (ax,) = style.panels(1, 1, 0.62 + 0.27 * max(len(grid), 4))

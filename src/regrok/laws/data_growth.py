@@ -62,6 +62,11 @@ def curvature(runs: pd.DataFrame, family: str) -> est.Estimate:
     return grok_times.coefficient(runs, line, "square", family)
 
 
+def by_share(runs: pd.DataFrame) -> list[pd.DataFrame]:
+    """The runs of each share of the data, the least first."""
+    return [cell for _, cell in runs.groupby(percent(runs).round(6), sort=True)]
+
+
 def between(less: pd.DataFrame, more: pd.DataFrame) -> est.Estimate:
     """Growth per percentage point between two cells, the one of less data first, by ranks (see `parts.shift`)."""
     shifted = shift.log_shift(grok_times.bounds(less), grok_times.bounds(more))
@@ -131,7 +136,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
             # A rounded number of pairs is not the fraction to the last digit.
             inside = rows[points.between(low - 0.05, high + 0.05)].reset_index(drop=True)
             estimates[f"{name}.{zone}.growth"] = growth(inside, settings["family"])
-        cells = [cell for _, cell in rows.groupby(points.round(6), sort=True)]
+        cells = by_share(rows)
         estimates |= {f"{name}.{key}": value for key, value in neighbours(cells).items()}
         records += described(name, cells)
     return {"estimates": estimates, "points": [], "cells": records}

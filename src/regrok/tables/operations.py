@@ -1,6 +1,6 @@
 """Steps to 99 % of the validation set by operation and share of the data, with the runs that got there.
 
-fits: fits of law `data_growth` whose groups are operations.
+fits: fits of law `operations` whose groups are operations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from regrok.tables.parts.operations import family, rows, shares, short
 
 READS = ("fits",)
 DEFAULTS: dict[str, Any] = {}
-NEEDS: dict[str, Any] = {"fits": ["data_growth"]}
+NEEDS: dict[str, Any] = {"fits": ["operations"]}
 PLAIN = (
     *("fit", "operation", "family", "percent", "runs", "memorised", "grokked", "censored"),
     *("max_steps", "T_grok", "T_grok_low", "T_grok_high", "T_mem"),
@@ -31,7 +31,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
     plain: list[dict[str, Any]] = []
     for fit in entry.fits:
         made = material.fits.get(fit)
-        if made is None or made["law"] != "data_growth":
+        if made is None or made["law"] != "operations":
             continue
         cells += made["cells"]
         plain += [_plain(fit, cell) for cell in made["cells"]]

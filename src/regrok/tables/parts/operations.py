@@ -38,7 +38,7 @@ def family(operation: str) -> str:
 
 
 def rows(cells: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, Mapping[str, Any]]]:
-    """Operation → whole percentage of the pairs → the record of law `data_growth`; family by family, in given order."""
+    """Operation → whole percentage of the pairs → the record of law `operations`; family by family, in given order."""
     found: dict[str, dict[int, Mapping[str, Any]]] = {}
     for cell in cells:
         found.setdefault(cell["group"], {})[round(cell["percent"])] = cell
