@@ -8,7 +8,6 @@ Each edit is made in a copy of the package, of which only the text is read.
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
