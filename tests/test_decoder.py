@@ -58,7 +58,9 @@ def spec(variant: str, init_scale: float = 1.0, **change) -> Decoder:
 def plain(model: Decoder, seed: int, p: int = P, classes: int = CLASSES) -> PlainDecoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return PlainDecoder(p, classes, **model.model_dump(exclude={"name", "init_scale"}))
+        return PlainDecoder(
+            p, classes, **model.model_dump(exclude={"name", "init_scale", "dropout"})
+        )
 
 
 def packed(model: Model, module: nn.Module) -> Tensor:

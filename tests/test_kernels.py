@@ -55,6 +55,9 @@ def inputs(dtype: torch.dtype) -> dict[str, Tensor]:
     behind = [[0, P, 1], [P, P, 1], [2 * P, N, 3], [2 * P + N, N, 3]]
     found["behind"] = torch.tensor([behind])
     found["labels"] = torch.randint(C, (1, N), generator=stream)
+    found["draw"] = torch.tensor([[2**62 + 12345, 678]])
+    found["odd"] = normal(N, D + 1)[..., : D - 1]  # numbers come in pairs
+    found["long"] = normal(1, 1001)
     return found
 
 
@@ -84,6 +87,14 @@ CALLS = {
     "norm_backward repeated": ["x", "y", "rstd", "u", "half", 0.5, OUT_D, OUT_D, OUT_ND, 1.0, None],
     "cross_entropy": ["logits", "bias", "labels", None, "out:1", "out:c"],
     "cross_entropy weighted": ["logits", "bias", "labels", "times", "out:1", "out:c"],
+    "noise": ["x", "draw", 0, 0.3, None, OUT_ND],
+    "noise masked, in place": ["x", "draw", 1, 0.3, "u", "x"],
+    "noise of odd rows": ["odd", "draw", 0, 0.3, None, "odd"],
+    "noise of a long row": ["long", "draw", 0, 0.3, None, "long"],
+    "dropout": ["x", "draw", 2, 0.3, OUT_ND, None],
+    "dropout of both, in place": ["x", "draw", 3, 0.3, "x", "y"],
+    "dropout of odd rows": ["odd", "draw", 2, 0.9, "odd", None],
+    "dropout of a long row": ["long", "draw", 2, 0.5, "long", None],
     "score": ["logits", "bias", "labels", "out:n", "out:n", "out:c", "out:c"],
     **{
         f"attend {c}": ["t0", "t1", "t2", "t3", "t4", "tokens", c, H, "out:nh", OUT_ND]

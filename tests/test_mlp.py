@@ -47,7 +47,7 @@ def plain(model: MLP, task: TaskInfo, seed: int) -> PlainMLP:
     """The plain module as its constructor draws it from the run's stream."""
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(streams.generator(seed, "init").get_state())
-        fields = model.model_dump(exclude={"name", "init_scale"})
+        fields = model.model_dump(exclude={"name", "init_scale", "dropout"})
         return PlainMLP(task.classes, p=task.tokens, n=task.width, **fields)
 
 

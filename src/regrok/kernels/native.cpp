@@ -20,6 +20,7 @@
 #include "softmax.h"
 #include "attention.h"
 #include "causal.h"
+#include "noise.h"
 #include "optimisers.h"
 
 namespace {
@@ -82,6 +83,8 @@ const Entry kEntries[] = {
     ENTRY("attend_causal_backward", attend_causal_backward),
     ENTRY("attend_stream", attend_stream),
     ENTRY("attend_stream_backward", attend_stream_backward),
+    ENTRY("noise", noise),
+    ENTRY("dropout", dropout),
     ENTRY("adam_step", adam_entry),
     ENTRY("sgd_step", sgd_entry),
 };

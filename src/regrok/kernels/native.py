@@ -68,6 +68,8 @@ _ARGUMENTS = {
     "attend_causal_backward": ("mmttiimm", 0),
     "attend_stream": ("mmttiimm", 0),
     "attend_stream_backward": ("mmmttiimmm", 0),
+    "noise": ("mtidvm", 0),
+    "dropout": ("mtidmm", 0),
 }
 
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p

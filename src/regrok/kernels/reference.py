@@ -19,6 +19,7 @@ from torch import Tensor
 
 from regrok.kernels.causal import CAUSAL
 from regrok.kernels.indexed import rows_of, split_heads, sum_by_token
+from regrok.kernels.noise import NOISE
 
 EPSILON = 1e-5  # torch.nn.LayerNorm's default
 ACTIVATIONS = ("gelu", "relu", "tanh", "quadratic")
@@ -290,7 +291,7 @@ class _Reference:
     name = "reference"
 
     def bind(self, kernel: str, *args: Any) -> Callable[[], Any]:
-        found: Callable[..., None] = {**globals(), **CAUSAL}[kernel]
+        found: Callable[..., None] = {**globals(), **CAUSAL, **NOISE}[kernel]
         return partial(found, *args)
 
     def fuse(self, calls: Sequence[Callable[[], Any]]) -> list[Callable[[], Any]]:

@@ -53,10 +53,12 @@ class Model(Protocol):
         labels: Tensor,
         workspace: Workspace,
         weights: Tensor | None = None,
+        draws: Tensor | None = None,
     ) -> Tensor:
         """Mean cross-entropy of each run, (R,); writes its gradient into `grad` (R, P), padding 0.
 
-        weights: (R, B), how often each example counts in the mean; None: once.
+        weights: (R, B), how often each example counts in the mean; None: once. draws: int64 (R, 2), each run's key of
+        noise and the number of its step, where the model has dropout (`regrok.kernels.noise`).
         The returned tensor belongs to the workspace: the next call overwrites it.
         """
         ...

@@ -12,6 +12,7 @@ Exact shortcuts. A row of the residual stream is computed once for all examples 
   with them LayerNorm, queries, keys and values;
 - behind the causal mask a and ∘ see no b: p rows for either, in every layer;
 - b and = see the whole pair: a row an example;
+- with dropout every example has a row of its own at each position behind the first layer, dropped apart from others';
 - the last layer carries on with the last position alone, and then needs no keys and values of the other rows: see
   `regrok.models.decoder_attention`.
 """
@@ -39,7 +40,8 @@ class Decoder(DecoderAttention):
         self.heads = int(spec.heads)
         self.pre, self.normed = spec.norm == "pre", spec.norm != "none"
         symbols = "a∘b=" if spec.operator else "ab="
-        self.sequence = Symbols(symbols, int(self.task.tokens), self.depth)
+        apart = self.spec.dropout is not None
+        self.sequence = Symbols(symbols, int(self.task.tokens), self.depth, apart)
         if spec.tied and self.classes > self.sequence.tokens:
             raise RegrokError(
                 f"model.tied = true: {self.classes} classes have no embeddings among {self.sequence.tokens} tokens; "
@@ -73,7 +75,8 @@ class Decoder(DecoderAttention):
             program.add("add_row", tokens, self.position(θ, j), x[:, part])
         if self.pre:
             read = self.rows(w, "read", 0, self.d)
-            self._norm(program, θ, w, "layers.0.norm1", 0, x, read, train=train)
+            alone = (None, None, None)  # neither bias nor residual, and no sum to keep
+            self._join(program, θ, w, "layers.0.norm1", 0, x, *alone, train=train, out=read)
         self.record_queries(program, θ, w, 0)
 
     def record_logits(self, program: Program, θ: Named, w: Workspace, *, train: bool) -> Tensor:
@@ -105,6 +108,7 @@ class Decoder(DecoderAttention):
         elif s == self.depth:
             residual = residual[:, self.sequence.stage(layer, w.batch).slices[-1]]
         bias = θ.get(f"{name}.self_attn.out_proj.bias")
+        bias = self._drop(program, w, 2 * layer, y, bias, train=train)
         between = f"{name}.norm2" if self.pre else f"{name}.norm1"
         z = self.rows(w, "z", s, d) if self.pre else y
         self._join(program, θ, w, between, s, y, bias, residual, z, train=train)
@@ -118,7 +122,26 @@ class Decoder(DecoderAttention):
         last = s == self.depth
         total = None if last or not self.pre else self.rows(w, "x", s, d)
         bias = θ.get(f"{name}.linear2.bias")
+        bias = self._drop(program, w, 2 * layer + 1, u, bias, train=train)
         self._join(program, θ, w, self._after(layer), s, u, bias, z, total, train=train)
+
+    def _drop(
+        self,
+        program: Program,
+        w: Workspace,
+        site: int,
+        branch: Tensor,
+        bias: Tensor | None,
+        *,
+        train: bool,
+    ) -> Tensor | None:
+        """Dropout of branch + bias, in place, before it joins the stream; the bias that is still to be added."""
+        if not train or self.dropout is None:
+            return bias
+        if bias is not None:
+            program.add("add_bias", branch, bias)
+        self.record_dropout(program, w, site, branch, branch)
+        return None
 
     def _after(self, layer: int) -> str:
         """The LayerNorm that follows the sum behind a layer."""
@@ -135,40 +158,25 @@ class Decoder(DecoderAttention):
         s: int,
         branch: Tensor,
         bias: Tensor | None,
-        residual: Tensor,
+        residual: Tensor | None,
         total: Tensor | None,
         *,
         train: bool,
+        out: Tensor | None = None,
     ) -> None:
-        """branch = LayerNorm(branch + bias + residual), or the sum; total: the sum before a LayerNorm."""
+        """out (branch itself if None) = LayerNorm(branch + bias + residual), or the sum; total: the sum before it."""
+        out = branch if out is None else out
         if self.normed:
+            saved = self._saved(w, name, s) if train else (None, None)
+            gain, shift = θ[f"{name}.weight"], θ[f"{name}.bias"]
             total = total if self.pre else None
-            self._norm(
-                program, θ, w, name, s, branch, branch, train=train, bias=bias, residual=residual, total=total
-            )  # fmt: skip
+            program.add(
+                "norm", branch, bias, 1.0, residual, None, 0, total, gain, shift, *saved, out
+            )
             return
         if bias is not None:
             program.add("add_bias", branch, bias)
-        program.add("add", branch, residual, 1.0, branch)
-
-    def _norm(
-        self,
-        program: Program,
-        θ: Named,
-        w: Workspace,
-        name: str,
-        s: int,
-        x: Tensor,
-        out: Tensor,
-        *,
-        train: bool,
-        bias: Tensor | None = None,
-        residual: Tensor | None = None,
-        total: Tensor | None = None,
-    ) -> None:
-        saved = self._saved(w, name, s) if train else (None, None)
-        gain, shift = θ[f"{name}.weight"], θ[f"{name}.bias"]
-        program.add("norm", x, bias, 1.0, residual, None, 0, total, gain, shift, *saved, out)
+        program.add("add", branch, residual, 1.0, out)
 
     def _saved(self, w: Workspace, name: str, s: int) -> tuple[Tensor, Tensor]:
         """Normalised rows and 1/σ that the backward pass of a LayerNorm needs."""
@@ -196,7 +204,7 @@ class Decoder(DecoderAttention):
         program.mm(logits.mT, self._read(w, self.depth), head)
         du = self.rows(w, "du", self.depth, d)
         program.mm(logits, self._head(θ), du)
-        bias = g.get(f"layers.{self.depth - 1}.linear2.bias")
+        bias = self._joined(g, f"layers.{self.depth - 1}.linear2.bias")
         self._join_backward(program, θ, g, w, self._after(self.depth - 1), self.depth, du, bias)
         for layer in reversed(range(self.depth)):
             du = self._record_layer_backward(program, θ, g, w, layer, du)
@@ -242,11 +250,13 @@ class Decoder(DecoderAttention):
         # Feed-forward block.
         a, h = self.rows(w, "act", s, f), self.rows(w, "h", s, f)
         o, y = self.rows(w, "o", s, d), self.rows(w, "y", s, d)
-        program.mm(du.mT, a, g[f"{name}.linear2.weight"])
-        program.mm(du, θ[f"{name}.linear2.weight"], a)
+        branch = self._branch(program, g, w, 2 * layer + 1, s, du, f"{name}.linear2.bias")
+        program.mm(branch.mT, a, g[f"{name}.linear2.weight"])
+        program.mm(branch, θ[f"{name}.linear2.weight"], a)
         program.add("activate_backward", a, h, g.get(f"{name}.linear1.bias"))
         program.mm(h.mT, y, g[f"{name}.linear1.weight"])
-        W1, bias = θ[f"{name}.linear1.weight"], g.get(f"{name}.self_attn.out_proj.bias")
+        outer = f"{name}.self_attn.out_proj"
+        W1, bias = θ[f"{name}.linear1.weight"], self._joined(g, f"{outer}.bias")
         if self.pre:
             dz = self.rows(w, "dz", s, d)
             program.mm(h, W1, dz)
@@ -256,18 +266,35 @@ class Decoder(DecoderAttention):
             program.mm(h, W1, dz, accumulate=True)
             self._join_backward(program, θ, g, w, f"{name}.norm1", s, dz, bias)
         # Attention.
-        program.mm(dz.mT, o, g[f"{name}.self_attn.out_proj.weight"])
-        program.mm(dz, θ[f"{name}.self_attn.out_proj.weight"], y)  # y has served
+        branch = self._branch(program, g, w, 2 * layer, s, dz, f"{outer}.bias")
+        program.mm(branch.mT, o, g[f"{outer}.weight"])
+        program.mm(branch, θ[f"{outer}.weight"], y)  # y has served
         dx = self._residual_backward(program, w, layer, dz)
         dread = self.rows(w, "dread", layer, d) if self.pre else dx
         self.record_attention_backward(program, θ, g, w, layer, y, dread, accumulate=not self.pre)
         before = self._after(layer - 1) if layer else "layers.0.norm1"
-        bias = g.get(f"layers.{layer - 1}.linear2.bias")
+        bias = self._joined(g, f"layers.{layer - 1}.linear2.bias")
         if self.pre:
             self._join_backward(program, θ, g, w, before, layer, dread, bias, skip=dx, out=dx)
         elif layer:
             self._join_backward(program, θ, g, w, before, layer, dx, bias)
         return dx
+
+    def _joined(self, g: Named, name: str) -> Tensor | None:
+        """The gradient of a bias that is that of the sum which it joins; with dropout `_branch` makes it."""
+        return g.get(name) if self.dropout is None else None
+
+    def _branch(
+        self, program: Program, g: Named, w: Workspace, site: int, s: int, grad: Tensor, bias: str
+    ) -> Tensor:
+        """Gradient of a sum -> that of the branch that joined it, and with dropout of its bias."""
+        if self.dropout is None:
+            return grad
+        branch = self.rows(w, "branch", s, self.d)
+        self.record_dropout(program, w, site, grad, branch)
+        if bias in g:
+            program.add("column_sum", branch, g[bias])
+        return branch
 
     def _residual_backward(self, program: Program, w: Workspace, layer: int, dz: Tensor) -> Tensor:
         """Gradient that reaches the stream before a layer past its attention."""

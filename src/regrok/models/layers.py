@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from regrok import kernels as kernel_choice
+from regrok.kernels.noise import FIRST_DROPOUT
 from regrok.kernels.reference import ACTIVATIONS
 from regrok.models.layout import Layout
 from regrok.models.program import Program, Workspace
@@ -62,6 +63,7 @@ class StackedModel:
             )
         self.classes = int(task.classes)
         self.activation = ACTIVATIONS.index(model.activation)
+        self.dropout: float | None = getattr(model, "dropout", None)
         self.layout = Layout(*self.parameters())
         self._evaluation: Workspace | None = None
 
@@ -123,6 +125,22 @@ class StackedModel:
         bias_grad = self.head_bias(g, workspace, "gradient")
         program.add("cross_entropy", logits, bias, labels, weights, loss, bias_grad)
 
+    def record_dropout(
+        self,
+        program: Program,
+        workspace: Workspace,
+        site: int,
+        x: Tensor,
+        out: Tensor,
+        also: Tensor | None = None,
+    ) -> None:
+        """out = x with some elements dropped and the others enlarged; `also` in the same places, in place.
+
+        site: which of the network's dropouts; equal sites of a step drop equal elements.
+        """
+        draw = workspace.buffer("draws", 2, dtype=torch.int64)
+        program.add("dropout", x, draw, FIRST_DROPOUT + site, self.dropout, out, also)
+
     # What `regrok.models.Model` promises.
 
     def init(self, generator: torch.Generator) -> Tensor:
@@ -148,16 +166,22 @@ class StackedModel:
         labels: Tensor,
         workspace: Workspace,
         weights: Tensor | None = None,
+        draws: Tensor | None = None,
     ) -> Tensor:
         if (weights is not None) != workspace.weighted:
             raise ValueError("weights go with a weighted workspace, and with no other")
+        if (draws is not None) != (self.dropout is not None):
+            raise ValueError("draws go with a model that has dropout, and with no other")
         if self.stacked or flat.shape[0] == 1:
-            return self._step(flat, grad, inputs, labels, weights, workspace)
+            return self._step(flat, grad, inputs, labels, weights, draws, workspace)
         loss = torch.empty(flat.shape[0], dtype=self.dtype, device=self.device)
         for r in range(flat.shape[0]):
             one = slice(r, r + 1)
             own = None if weights is None else weights[one]
-            loss[one] = self._step(flat[one], grad[one], inputs[one], labels[one], own, workspace)
+            drawn = None if draws is None else draws[one]
+            loss[one] = self._step(
+                flat[one], grad[one], inputs[one], labels[one], own, drawn, workspace
+            )
         return loss
 
     def logits(self, flat: Tensor, inputs: Tensor) -> Tensor:
@@ -233,12 +257,15 @@ class StackedModel:
         inputs: Tensor,
         labels: Tensor,
         weights: Tensor | None,
+        draws: Tensor | None,
         workspace: Workspace,
     ) -> Tensor:
         self.inputs(workspace).copy_(inputs)
         workspace.buffer("labels", workspace.batch, dtype=torch.int64).copy_(labels)
         if weights is not None:
             workspace.buffer("weights", workspace.batch).copy_(weights)
+        if draws is not None:
+            workspace.buffer("draws", 2, dtype=torch.int64).copy_(draws)
         program = workspace.program(
             (flat.data_ptr(), grad.data_ptr()), lambda: self._record_step(flat, grad, workspace)
         )

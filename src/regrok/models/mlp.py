@@ -121,11 +121,18 @@ class MLP(StackedModel):
             if i == 0 and self.pairs:
                 tables = self._tables(w)
                 program.add("gather_activate", self.activation, *tables, self.inputs(w), *to)
-                continue
-            before = self._buffers(w, i - 1)[1] if i else self.inputs(w)
-            program.mm(before, θ[f"hidden.{i}.weight"].mT, z)
-            program.add("activate", self.activation, z, *to)
+            else:
+                before = self._buffers(w, i - 1)[1] if i else self.inputs(w)
+                program.mm(before, θ[f"hidden.{i}.weight"].mT, z)
+                program.add("activate", self.activation, z, *to)
+            self._drop(program, w, i, train=train)
         return a
+
+    def _drop(self, program: Program, w: Workspace, layer: int, *, train: bool) -> None:
+        """Dropout behind a layer's activation, and of its derivative: so the backward pass is that without dropout."""
+        if train and self.dropout is not None:
+            z, a = self._buffers(w, layer)
+            self.record_dropout(program, w, layer, a, a, also=z)
 
     def _record_blocks(
         self, program: Program, θ: dict[str, Tensor], w: Workspace, *, train: bool
@@ -149,6 +156,7 @@ class MLP(StackedModel):
             derivative = z if train else None
             bias1 = θ[f"{name}.fc1.bias"]
             program.add("activate", self.activation, z, bias1, BLOCK_SCALE, a, derivative)
+            self._drop(program, w, i, train=train)
             if i < self.depth - 1:
                 program.mm(a, θ[f"{name}.fc2.weight"].mT, r)
         program.mm(a, θ[f"{name}.fc2.weight"].mT, stream, accumulate=True)

@@ -34,6 +34,8 @@ class Symbols(NamedTuple):
     """p residues."""
     depth: int
     """Layers of the causal network that reads it at its last symbol."""
+    apart: bool = False
+    """Whether every example has rows of its own behind the first layer, as where each drops other elements."""
 
     @property
     def length(self) -> int:
@@ -68,6 +70,8 @@ class Symbols(NamedTuple):
                 continue
             seen = symbol if s == 0 else self.symbols[: place + 1]
             kind = PLACES[("a" in seen) + 2 * ("b" in seen)]
+            if s and self.apart:
+                kind = "example"
             count = {"alone": 1, "example": n}.get(kind, self.tokens)
             slices.append(slice(first, first + count))
             kinds.append(kind)

@@ -5,7 +5,7 @@ from enum import Enum
 from functools import cache
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -16,6 +16,10 @@ MOST_STEPS = 10**12
 Steps = Annotated[int, Field(ge=0, le=MOST_STEPS)]
 """A number of steps. A sum of them over every run of a plan is still exact as int64 and as a float's whole number."""
 SomeSteps = Annotated[int, Field(ge=1, le=MOST_STEPS)]
+NONE_AT_ZERO = BeforeValidator(
+    lambda given: None if type(given) in (int, float) and not given else given
+)
+"""For a setting that may be absent: 0 of it is null, so that such a run is the run without the setting."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 

@@ -4,9 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from regrok.study.base import Count, Positive, Role, Strict, Unit
+from regrok.study.base import NONE_AT_ZERO, Count, Positive, Role, Share, Strict, Unit
 
 Activation = Literal["relu", "gelu", "tanh", "quadratic"]
+
+Rate = Annotated[Share | None, NONE_AT_ZERO]
+"""Of dropout: a share in (0, 1), or null, which 0 is too."""
 
 
 class Transformer(Strict):
@@ -55,6 +58,8 @@ class MLP(Strict):
     """true: pre-norm residual blocks h + 0.5·FC2(act(FC1(LN(h)))) (2603.25009)."""
     init_scale: Annotated[Positive, Role.FREE]
     """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
+    dropout: Rate = None
+    """Rate of dropout in training steps, in (0, 1), behind each hidden layer's activation; null: none."""
 
 
 class Decoder(Strict):
@@ -84,6 +89,9 @@ class Decoder(Strict):
     """true: the logits are products with the token embeddings; false: a linear head of its own."""
     init_scale: Annotated[Positive, Role.FREE]
     """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
+    dropout: Rate = None
+    """Rate of dropout in training steps, in (0, 1), of what each attention and each feed-forward block adds to the
+    residual stream; null: none."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Decoder":

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from regrok.study.base import (
+    NONE_AT_ZERO,
     Count,
     Momentum,
     NotNegative,
@@ -31,6 +32,9 @@ from regrok.study.task import Task
 Observable = Literal[
     "norm_groups", "logit_max", "fourier_low", "fourier_high", "embedding_spectrum"
 ]
+
+Deviation = Annotated[Positive | None, NONE_AT_ZERO]
+"""A standard deviation, or null, which 0 is too."""
 
 BLOCKS = ("task", "model", "optimiser", "protocol")
 """The blocks of a run's settings."""
@@ -71,6 +75,14 @@ class Optimiser(Strict):
     """Gradient norm to clip at; null does not clip."""
     warmup_steps: Annotated[Steps, Unit("step"), Role.UNNAMED]
     """Steps of linear warm-up: η·min(1, t/warmup_steps)."""
+    weight_noise: Deviation = None
+    """Standard deviation of normal noise, anew in each step, on all weights that the gradient is taken at; the weights
+    themselves are kept clean. null: none."""
+    gradient_noise: Deviation = None
+    """Standard deviation of normal noise on each element of the gradient of each step, before clipping; null: none."""
+    decay_towards: Literal["initialisation"] | None = None
+    """initialisation: decoupled decay pulls towards the weights θ₀ that the run began with, θ ← θ − ηλ(θ − θ₀); null:
+    towards 0."""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,13 +92,20 @@ class Optimiser(Strict):
         foreign = {"sgd": ("beta1", "beta2", "eps"), "adam": ("momentum",), "adamw": ("momentum",)}
         named = given.get("name")
         zero = dict.fromkeys(foreign.get(named, ()), 0.0) if isinstance(named, str) else {}
-        return {**given, **zero}
+        # Without decay there is nothing that it could pull towards.
+        aimless = {"decay_towards": None} if given.get("weight_decay") == 0 else {}
+        return {**given, **zero, **aimless}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Optimiser":
         own = {"adamw": "decoupled", "adam": "coupled"}.get(self.name, self.decay)
         if self.decay != own:
             raise ValueError(f"decay = '{self.decay}' with {self.name}; {self.name} has '{own}'")
+        if self.decay_towards is not None and self.decay != "decoupled":
+            raise ValueError(
+                f"decay_towards = '{self.decay_towards}' with decay = '{self.decay}': it is a pull on the weights, "
+                "apart from the gradient; it needs decay = 'decoupled' (adamw, or sgd with it)"
+            )
         return self
 
 

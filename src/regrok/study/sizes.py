@@ -99,11 +99,11 @@ def least_bytes(settings: Settings) -> int:
 def mirrored(run: Run) -> bool:
     """Whether (a, b) and (b, a) are trained on as one example that counts twice.
 
-    The network must add its embeddings and see the full batch; the split and the labels must be
+    The network must add its embeddings, drop nothing, and see the full batch; the split and the labels must be
     those of every seed, so that runs side by side keep one shape. Outliers are drawn by the seed.
     """
     model, task = run.model, source(run).task
-    symmetric = model.name == "mlp" and model.input == "sum"
+    symmetric = model.name == "mlp" and model.input == "sum" and model.dropout is None
     if task.name != "modular" or task.outliers:
         return False
     one_split = task.split_seed is not None and task.labels == "true"

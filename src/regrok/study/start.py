@@ -174,9 +174,10 @@ def problems(child: Settings, parent: Settings, origin: Origin) -> Iterator[str]
 
 
 def _differing(child: Strict, parent: Strict) -> list[str]:
-    """Keys of two models that give their parameters another shape or meaning: all but the initialisation's scale."""
+    """Keys of two models that give their parameters another shape or meaning: not the initialisation's scale, and not
+    what only training steps do."""
     one, other = child.model_dump(), parent.model_dump()
-    free = marked(type(child), Role.FREE)
+    free = marked(type(child), Role.FREE) | {"dropout"}
     return [k for k in {**one, **other} if k not in free and one.get(k) != other.get(k)]
 
 

@@ -184,6 +184,8 @@ BLOCKS = _with(MLP, input="sum", depth=2, residual=True)
 PRE = _with(DECODER, norm="pre", positions="learned", biases=True)
 BARE = _with(DECODER, layers=1, norm="none", positions="learned", operator=False)
 
+TOWARDS: Values = {"decay_towards": "initialisation"}
+
 FIRST = ("add", "subtract", "multiply", "divide", "xor")
 """Operations whose kinds have names of their own; every other one's is its name."""
 
@@ -250,6 +252,20 @@ KINDS = (
         model=TRANSFORMER,
         optimiser=_with(SGD, momentum=0.9, clip_norm=0.5, warmup_steps=30, decayed="matrices"),
     ),
+    # Dropout, noise, and decay towards the first weights
+    *(_kind(f"{m['name']}, dropout", model=_with(m, dropout=0.2)) for m in (DECODER, MLP)),
+    _kind("dropout in blocks, full batch", model=_with(BLOCKS, dropout=0.1), **FULL),
+    _kind("noisy weights", model=PRE, optimiser=_with(ADAMW, weight_noise=0.02)),
+    _kind("noisy gradients", optimiser=_with(ADAM, gradient_noise=0.01), replacement=False),
+    _kind("towards the first weights", optimiser=_with(ADAMW, **TOWARDS), way="resumed"),
+    _kind(
+        "towards the parent's weights, noisy",
+        _with(MODULAR, train_fraction=None, train_count=40),
+        _with(DECODER, dropout=0.1),
+        _with(SGD, decay="decoupled", decayed="matrices", weight_noise=0.01, **TOWARDS),
+        way="resumed",
+        start=_with(START, examples="seen", validation="left_out"),
+    ),
     # Batches and precision
     _kind("full batch", **FULL),
     _kind("epochs", replacement=False),
@@ -302,6 +318,12 @@ KINDS = (
             ("transformer, pre, mean", _with(TRANSFORMER, norm="pre", readout="mean"), ADAM, {}),
             ("mlp, epochs", SUM, _with(ADAMW, clip_norm=0.1), {"replacement": False}),
             ("decoder", _with(PRE, layers=3), ADAMW, {"measure": TOKENS}),
+            (
+                "noisy",
+                _with(PRE, dropout=0.1),
+                _with(ADAMW, weight_noise=0.01, gradient_noise=0.01, **TOWARDS),
+                {},
+            ),
         )
     ),
 )

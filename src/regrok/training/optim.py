@@ -38,6 +38,7 @@ class Optimiser:
         self.adaptive = spec.name in ("adamw", "adam")
         self.decoupled = spec.decay == "decoupled"
         self.decayed = spec.decayed
+        self.towards = getattr(spec, "decay_towards", None) is not None
         self.layout = layout
         self.state_names = ("m", "v") if self.adaptive else ("momentum",)
         self._kernels = kernels_name
@@ -55,16 +56,47 @@ class Optimiser:
         state: Mapping[str, Tensor],
         hyper: Mapping[str, Tensor],
         steps: Tensor,
+        origin: Tensor | None = None,
     ) -> Callable[[], Any]:
         """The update of `flat` and `state` in place, ready to be repeated; (R, P) tensors that outlive it.
 
         hyper: HYPER name -> (R,) float64; clip_norm is infinite where a run does not clip and
         warmup_steps 0 where it has no warm-up: the learning rate is η · min(1, t / warmup_steps).
-        steps: (R,) int64, t of the update, 1 for the first. `grad` is left as it is on a CPU with
-        native kernels, and is scratch elsewhere.
+        steps: (R,) int64, t of the update, 1 for the first. origin: (R, P), what the decay pulls
+        towards where it does not pull towards zero. `grad` is left as it is on a CPU with native
+        kernels, and is scratch elsewhere.
         """
         mask = self._mask(flat)
         found = kernels.select(flat.device, flat.dtype, self._kernels)
+        if self.towards:
+            assert origin is not None
+            rate, decay, warm_up = (
+                hyper[name] for name in ("learning_rate", "weight_decay", "warmup_steps")
+            )
+            pulled = partial(pull, flat, origin, mask, rate, decay, warm_up, steps)
+            # The decay is all in the pull.
+            hyper = {**hyper, "weight_decay": torch.zeros_like(hyper["weight_decay"])}
+        update = self._bound(found, flat, grad, state, hyper, steps, mask)
+        if not self.towards:
+            return update
+
+        def both(kept: Any = hyper) -> None:
+            pulled()
+            update()
+
+        return both
+
+    def _bound(
+        self,
+        found: kernels.Kernels,
+        flat: Tensor,
+        grad: Tensor,
+        state: Mapping[str, Tensor],
+        hyper: Mapping[str, Tensor],
+        steps: Tensor,
+        mask: Tensor | None,
+    ) -> Callable[[], Any]:
+        """The update with decay towards zero."""
         values = [hyper[name] for name in HYPER]
         states = [state[name] for name in self.state_names]
         if found.name == "native":
@@ -107,7 +139,7 @@ def _prepare(
     steps: Tensor,
 ) -> Tensor:
     """Warm-up, clipping and weight decay in place; the learning rate (R, 1) of this step."""
-    rate = learning_rate * (steps / warmup_steps.clamp_min(1)).clamp_max(1)
+    rate = warmed(learning_rate, warmup_steps, steps)
     total = torch.linalg.vector_norm(grad, dim=1).double()
     grad.mul_((clip_norm / (total + _CLIP_EPSILON)).clamp_max(1).to(grad.dtype)[:, None])
     if decoupled:
@@ -117,6 +149,28 @@ def _prepare(
         decay = weight_decay.to(flat.dtype)[:, None]
         grad.add_(decay * (flat if mask is None else flat * mask))
     return rate[:, None]
+
+
+def warmed(learning_rate: Tensor, warmup_steps: Tensor, steps: Tensor) -> Tensor:
+    """(R,) the learning rates of a step, float64."""
+    return learning_rate * (steps / warmup_steps.clamp_min(1)).clamp_max(1)
+
+
+def pull(
+    flat: Tensor,
+    origin: Tensor,
+    mask: Tensor | None,
+    learning_rate: Tensor,
+    weight_decay: Tensor,
+    warmup_steps: Tensor,
+    steps: Tensor,
+) -> None:
+    """θ ← θ − ηλ(θ − θ₀) in place: decoupled decay towards θ₀, `origin`, before the step, as AdamW's is.
+
+    flat, origin: (R, P). mask: (P,), which elements decay; None: all. The others are (R,).
+    """
+    share = (warmed(learning_rate, warmup_steps, steps) * weight_decay).to(flat.dtype)[:, None]
+    flat.lerp_(origin, share if mask is None else share * mask)
 
 
 def adam_step(

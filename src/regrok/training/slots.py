@@ -27,6 +27,7 @@ from regrok.tasks import streams
 from regrok.tasks.examples import Examples, examples
 from regrok.training import optim
 from regrok.training.evaluate import Evaluation, allowed_wrong, evaluate
+from regrok.training.noise import Noise
 from regrok.training.optim import HYPER
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
@@ -61,6 +62,7 @@ class Engine:
         if slots % self.group:
             raise ValueError(f"{slots} slots cannot be advanced in groups of {self.group}")
         self.dtype = dtype
+        self.representative = representative
         self.protocol = representative.protocol
         self.info = run_info(representative)
         products = representative.protocol.products
@@ -81,6 +83,9 @@ class Engine:
         # Runs side by side need one shape, and a graph cannot ask how many examples there are.
         lone = self.group == 1 and self.device.type == "cpu"
         self.distinct = lone and not self.full_batch and self.protocol.replacement
+        # An example that is drawn twice drops other elements each time.
+        self.drops = getattr(representative.model, "dropout", None) is not None
+        self.distinct = self.distinct and not self.drops
 
         size = self.layout.size
         self.flat = torch.zeros(slots, size, dtype=dtype, device=self.device)
@@ -93,6 +98,8 @@ class Engine:
         }
         self.steps = torch.zeros(slots, dtype=torch.int64, device=self.device)
         self.keys = torch.zeros(slots, dtype=torch.int64, device=self.device)
+        self.draws = torch.zeros(slots, 2, dtype=torch.int64, device=self.device)
+        self.origin = torch.zeros_like(self.flat) if self.optimiser.towards else None
         self.loss = torch.zeros(slots, dtype=dtype, device=self.device)
         self.seconds = [0.0] * slots
         self.begun = [0] * slots
@@ -120,13 +127,20 @@ class Engine:
             self._workspace = self.model.workspace(self.group, self.batch, weighted=weighted)
             self._indices = torch.zeros(shape, dtype=torch.int64, device=self.device)
             self._row = torch.arange(self.group, device=self.device)[:, None]
+            spec = self.representative.optimiser
+            self._noise = Noise(spec, self.layout, self.dtype, self.device, self.group)
         flat, steps = self.flat[rows], self.steps[rows]
         state = {name: tensor[rows] for name, tensor in self.state.items()}
         hyper = {name: tensor[rows] for name, tensor in self.hyper.items()}
+        draws = self.draws[rows]
+        origin = None if self.origin is None else self.origin[rows]
         return {
             "rows": range(start, start + self.group),
             "flat": flat,
-            "update": self.optimiser.bind(flat, self._gradient, state, hyper, steps),
+            "update": self.optimiser.bind(flat, self._gradient, state, hyper, steps, origin),
+            "draws": draws,
+            "blur": self._noise.of_weights(flat, draws),
+            "shake": self._noise.of_gradient(self._gradient, draws),
             "steps": steps,
             "keys": self.keys[rows],
             "loss": self.loss[rows],
@@ -154,6 +168,7 @@ class Engine:
             for stacked, values in zip(self.sets[name], one, strict=True):
                 stacked[slot] = values
         self.keys[slot] = streams.key(run.seed, "batch")
+        self.draws[slot, 0] = streams.key(run.seed, "noise")
         for name in HYPER:
             value = getattr(run.optimiser, name)
             self.hyper[name][slot] = float("inf") if value is None else float(value)
@@ -177,6 +192,9 @@ class Engine:
             self.steps[slot] = 0
             for tensor in self.state.values():
                 tensor[slot] = 0
+        if self.origin is not None:
+            # What a run decays towards is what it begins with, its own initialisation or its parent's state.
+            self.origin[slot] = self.flat[slot] if checkpoint is None else checkpoint["origin"]
         self.loss[slot] = 0
         self.seconds[slot] = 0.0
         self.runs[slot] = run
@@ -189,11 +207,13 @@ class Engine:
 
     def checkpoint(self, slot: int) -> dict[str, Any]:
         """Everything that the slot's future depends on."""
+        origin = {} if self.origin is None else {"origin": self.origin[slot].cpu().clone()}
         return {
             "step": int(self.steps[slot]),
             "begun": self.begun[slot],
             "flat": self.flat[slot].cpu().clone(),
             "state": {name: tensor[slot].cpu().clone() for name, tensor in self.state.items()},
+            **origin,
         }
 
     def taken(self, slot: int) -> int:
@@ -275,9 +295,13 @@ class Engine:
         self, group: dict[str, Any], inputs: Tensor, labels: Tensor, weights: Tensor | None
     ) -> None:
         workspace = self._workspace.narrowed(labels.shape[1])
+        if self.drops or self._noise:
+            group["draws"][:, 1].copy_(group["steps"])
+        draws = group["draws"] if self.drops else None
         loss = self.model.loss_and_gradient(
-            group["flat"], self._gradient, inputs, labels, workspace, weights
+            group["blur"](), self._gradient, inputs, labels, workspace, weights, draws
         )
+        group["shake"]()
         group["loss"].copy_(loss)
         group["steps"] += 1
         group["update"]()
