@@ -24,13 +24,15 @@ from regrok.study.read import load_config
 from test_workflow import LAPTOP, due_jobs, edited, finished_checkout, snakemake
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {"fit": "laws", "figure": "figures", "table": "tables"}
+KINDS = {"computation": "computations", "fit": "laws", "figure": "figures", "table": "tables"}
 MODULES = [
     f"{folder}/{path.name}"
     for folder in KINDS.values()
     for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
 ]
 SCRIPTS = [f"workflow/scripts/{path.name}" for path in sorted(ROOT.glob("workflow/scripts/*.py"))]
+SCRIPT_OF = {"computation": "compute"}
+"""Rule → its script, where that has another name."""
 BESIDE = {
     "report/pages.py": ["report.css", *sorted(p.name for p in (PACKAGE / "report").glob("*.j2"))],
     "released/page.py": ["comparison.html.j2"],
@@ -218,6 +220,8 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 def modules_of(graph: Graph, job: Job) -> list[str]:
     """The modules that a job looks up by name: its law, figure or table, and the laws that it repeats."""
     rule, name = job
+    if rule == "computation":
+        return [f"computations/{graph.config.computations[name].compute}.py"]
     if rule == "fit":
         fits = [name]
         if graph.config.fits[name].law == "robustness":
@@ -230,7 +234,7 @@ def modules_of(graph: Graph, job: Job) -> list[str]:
 
 def rests_on(graph: Graph, job: Job) -> set[str]:
     """The package's files that a job rests on, found by importing."""
-    script = f"workflow/scripts/{job[0]}.py"
+    script = f"workflow/scripts/{SCRIPT_OF.get(job[0], job[0])}.py"
     return set().union(*(really()[root] for root in (script, *modules_of(graph, job))))
 
 
@@ -240,7 +244,7 @@ def test_every_job_reads_the_code_that_it_rests_on(laptop):
     jobs = [job for job in laptop.inputs if job[0] != "train"]
     assert {rule for rule, _ in jobs} >= {*KINDS, "collect", "ledger", "check", "numbers", "pages"}
     assert len([job for job in jobs if job[0] in KINDS]) == sum(
-        map(len, (graph.config.fits, graph.figures, graph.tables))
+        map(len, (graph.config.fits, graph.computations(), graph.figures, graph.tables))
     )
     for job in jobs:
         assert laptop.code(job) == rests_on(graph, job), job

@@ -49,7 +49,8 @@ def built(tmp_path_factory):
     tables = made.config.tables
     planted = {"tables": {**tables, "claims": tables["claims"].model_copy(update=computed)}}
     toy = Computation(compute="circuits", scales={"smoke": ComputedAt()})
-    planted |= {"computations": {"toy": toy}, "figures": chosen}
+    computations = {**made.config.computations, "toy": toy}
+    planted |= {"computations": computations, "figures": chosen}
     made.config = made.config.model_copy(update=planted)
     # Read beforehand: the checks of both look at much that reaches no output, and refuse a build before it starts.
     made.published = published(made.config)
