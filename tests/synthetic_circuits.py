@@ -16,8 +16,9 @@ LOST, BACK, SCRATCH = 0.14, 0.20, 0.27
 
 
 def of_circuits(run: Run) -> bool:
-    """Whether the run is one of paper F's: they train to their budget, or on the whole table."""
-    return run.protocol.stop == "budget" or run.task.validation_size == 0
+    """Whether the run is one of paper F's: they train to their budget, or on the whole table, and do not warm up."""
+    own = run.protocol.stop == "budget" or run.task.validation_size == 0
+    return own and not run.optimiser.warmup_steps
 
 
 def circuit_curve(run: Run, rng: np.random.Generator) -> pd.DataFrame:

@@ -118,7 +118,8 @@ def test_merging_keeps_every_block_and_extends_the_lists_of_the_whole():
     for section in SECTIONS:
         names = [name for data in (*files, whole) for name in data.get(section, {})]
         assert sorted(names) == sorted(getattr(config, section))
-    added = [f for data in files for f in data["extend"].get("fits.robustness.options.fits", [])]
+    extended = [data.get("extend", {}).get("fits.robustness.options.fits", []) for data in files]
+    added = [fit for fits in extended for fit in fits]
     assert sorted(config.fits["robustness"].options["fits"]) == sorted(added)
     alone = load_config(ROOT / "config.yaml", {"studies": ["depth_and_decay"]})
     own = read_yaml(STUDIES / "depth_and_decay" / "study.yaml")["extend"]
