@@ -304,8 +304,7 @@ def test_a_meaning_names_the_classes_it_is_true_of_and_the_words_that_are_allowe
         meaning["readout"] == "transformer: The logits read the last token, or the mean of the two"
     )
     assert (
-        meaning["validation_count"]
-        == "sparse_parity, xor_clusters: Number of validation samples; 0 for a run that validates on nothing"
+        meaning["validation_count"] == "sparse_parity, xor_clusters: Number of validation samples"
     )
 
 

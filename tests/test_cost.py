@@ -108,9 +108,13 @@ def test_examples_drawn_twice_cost_once() -> None:
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("operator", [True, False])
-def test_operations_of_a_decoder_are_those_of_its_products(layers: int, operator: bool) -> None:
+@pytest.mark.parametrize("dropout", [None, 0.1])
+def test_operations_of_a_decoder_are_those_of_its_products(
+    layers: int, operator: bool, dropout: float | None
+) -> None:
     """Three times the forward products; scores and mixtures of values are no products, and a query of a mark is one."""
     decoder = {**DECODER, "layers": layers, "operator": operator, "d_model": 64, "ffn": 128}
+    decoder["dropout"] = dropout
     rarely = dict.fromkeys(("log_every", "curve_every", "measure_every"), 10**9)
     base = default_run(protocol={"batch": 100, "replacement": False, **rarely})
     run = Run.model_validate({**base.model_dump(), "model": decoder})
@@ -119,7 +123,8 @@ def test_operations_of_a_decoder_are_those_of_its_products(layers: int, operator
     flat = torch.zeros(1, network.layout.size)
     workspace = network.workspace(1, 100)
     inputs, labels = torch.zeros(1, 100, 2).long(), torch.zeros(1, 100).long()
-    network.loss_and_gradient(flat, flat.clone(), inputs, labels, workspace)
+    draws = None if dropout is None else torch.zeros(1, 2).long()
+    network.loss_and_gradient(flat, flat.clone(), inputs, labels, workspace, None, draws)
     assert cost.flops_per_step(run) == pytest.approx(workspace.flops, rel=0.03)
     assert cost.flops_per_step(run) >= workspace.flops * 0.999
 

@@ -214,6 +214,40 @@ def test_a_plan_has_the_whole_table_first_and_its_parts_after_it() -> None:
     assert generations == sorted(generations) and set(generations) == {0, 1}
 
 
+def test_from_the_plan_to_a_law(tmp_path: Path) -> None:
+    """Jobs in the plan's order; the law sees the children alone, and the parents are of use to these."""
+    tiny = {"d_model": 16, "ffn": 16, "heads": 2}
+    short = {"max_steps": 40, "log_every": 5, "curve_every": 20, "measure_every": 20, "measure": []}
+    blocks = [
+        {
+            "change": {
+                "task": {"p": 11, "train_fraction": None, "train_count": count},
+                "model": tiny,
+                "protocol": {**short, "memorise_steps": None, "tail_steps": 0, "stop": "budget"},
+            }
+        }
+        for count in (30, 121)
+    ]
+    plan = make_plan(checked(family(*blocks, **SEEN)))
+    store = RunStore(tmp_path, "code")
+    for name, cohort in plan.cohorts.items():
+        train_cohort(name, cohort.runs, store, slots=2)
+    jobs = {name: cohort.runs for name, cohort in plan.cohorts.items()}
+    runs, curves, spectra = gather(jobs, store)
+    experiments = pd.DataFrame(plan.membership)[["experiment", "arm", "run_id", "cell"]]
+    frames = Frames(runs, curves, experiments, spectra)
+    ends = frames.runs.set_index("run_id")
+    for child in members(plan, "child"):
+        parent = child.start.run.run_id
+        assert ends.loc[child.run_id, "V_0"] == ends.loc[parent, "V_final"]
+        assert ends.loc[child.run_id, "validation_size"] == 91
+        assert ends.loc[parent, "outcome"] == NOT_VALIDATED and ends.loc[parent, "steps"] == 40
+    entry = SimpleNamespace(law="summary", experiments=["S1", "child"], options={})
+    made = run_fit("both", entry, frames)
+    assert made["runs"] == sorted(run.run_id for run in members(plan, "child"))
+    assert check(frames, {"both": made}, [])["outcomes"][NOT_VALIDATED] == 2
+
+
 @pytest.mark.parametrize(
     ("start", "said"),
     [

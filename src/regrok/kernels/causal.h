@@ -65,6 +65,28 @@ void soften(int64_t positions, int64_t heads, T scale, T* w) {
   for (int64_t j = 0; j < positions; ++j) w[j * heads] /= sum;
 }
 
+// One head's attention of a query over its rows, whose keys and values lie `key` and `value` behind their beginnings:
+// the weights w, position by position at the distance of the heads, and the mixture o. Inlined where the width is known.
+template <class T>
+inline void attend_head(int64_t positions, int64_t heads, int64_t width, T scale, const T* q,
+                        const T* const* row, int64_t key, int64_t value, T* w, T* o) {
+  for (int64_t j = 0; j < positions; ++j) {
+    const T* k = row[j] + key;
+    T score = 0;
+#pragma omp simd reduction(+ : score)
+    for (int64_t c = 0; c < width; ++c) score += q[c] * k[c];
+    w[j * heads] = score;
+  }
+  soften(positions, heads, scale, w);
+  std::memset(o, 0, width * sizeof(T));
+  for (int64_t j = 0; j < positions; ++j) {
+    const T* v = row[j] + value;
+    const T share = w[j * heads];
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) o[c] += share * v[c];
+  }
+}
+
 template <int fixed, class T>
 void attend_causal_heads(int64_t n, int64_t d, const T* qkv, int64_t ldq, const int64_t* tokens,
                          const int64_t* places, int64_t positions, int64_t heads, T* weight,
@@ -75,26 +97,10 @@ void attend_causal_heads(int64_t n, int64_t d, const T* qkv, int64_t ldq, const 
   for (int64_t i = 0; i < n; ++i) {
     const T* row[kMostPlaces];
     for (int64_t j = 0; j < positions; ++j) row[j] = qkv + found.row(j, i) * ldq;
-    T* w = weight + i * ldw;
     for (int64_t h = 0; h < heads; ++h) {
-      const T* q = row[positions - 1] + h * width;
-      T* shares = w + h;
-      for (int64_t j = 0; j < positions; ++j) {
-        const T* k = row[j] + d + h * width;
-        T score = 0;
-#pragma omp simd reduction(+ : score)
-        for (int64_t c = 0; c < width; ++c) score += q[c] * k[c];
-        shares[j * heads] = score;
-      }
-      soften(positions, heads, scale, shares);
-      T* o = out + i * ldo + h * width;
-      std::memset(o, 0, width * sizeof(T));
-      for (int64_t j = 0; j < positions; ++j) {
-        const T* v = row[j] + 2 * d + h * width;
-        const T share = shares[j * heads];
-#pragma omp simd
-        for (int64_t c = 0; c < width; ++c) o[c] += share * v[c];
-      }
+      const int64_t start = h * width;
+      attend_head(positions, heads, width, scale, row[positions - 1] + start, row, d + start, 2 * d + start,
+                  weight + i * ldw + h, out + i * ldo + start);
     }
   }
 }
@@ -159,26 +165,9 @@ void attend_stream_heads(int64_t n, int64_t wide, const T* query, int64_t ldq, c
   for (int64_t i = 0; i < n; ++i) {
     const T* row[kMostPlaces];
     for (int64_t j = 0; j < positions; ++j) row[j] = stream + found.row(j, i) * lds;
-    for (int64_t h = 0; h < heads; ++h) {
-      const T* q = query + i * ldq + h * d;
-      T* w = weight + i * ldw + h;
-      for (int64_t j = 0; j < positions; ++j) {
-        const T* x = row[j];
-        T score = 0;
-#pragma omp simd reduction(+ : score)
-        for (int64_t c = 0; c < d; ++c) score += q[c] * x[c];
-        w[j * heads] = score;
-      }
-      soften(positions, heads, scale, w);
-      T* o = out + i * ldo + h * d;
-      std::memset(o, 0, d * sizeof(T));
-      for (int64_t j = 0; j < positions; ++j) {
-        const T* x = row[j];
-        const T share = w[j * heads];
-#pragma omp simd
-        for (int64_t c = 0; c < d; ++c) o[c] += share * x[c];
-      }
-    }
+    for (int64_t h = 0; h < heads; ++h)
+      attend_head(positions, heads, d, scale, query + i * ldq + h * d, row, 0, 0, weight + i * ldw + h,
+                  out + i * ldo + h * d);
   }
 }
 

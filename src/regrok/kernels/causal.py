@@ -55,11 +55,23 @@ def scatter_rows(
         own.add_(sum_by_token(grad, tokens, PLACES.index(kind) - 1, own.shape[1]))
 
 
+def _stacked(
+    table: Tensor, tokens: Tensor | None, places: Tensor, positions: int, n: int
+) -> Tensor:
+    """(R, n, m, d): each example's rows of the first m = `positions` places."""
+    return torch.stack([_placed(table, tokens, places, j, n) for j in range(positions)], 2)
+
+
+def _slope(w: Tensor, along: Tensor, width: float) -> Tensor:
+    """Gradient of scores, from that of their softmax w over dimension 2; scores were divided by √width."""
+    return w * (along - (w * along).sum(2, keepdim=True)) / math.sqrt(width)
+
+
 def _keys(
     qkv: Tensor, tokens: Tensor | None, places: Tensor, positions: int, heads: int, n: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The last position's queries (R, n, 1, H, d/H), and all positions' keys and values (R, n, m, H, d/H)."""
-    rows = torch.stack([_placed(qkv, tokens, places, j, n) for j in range(positions)], 2)
+    rows = _stacked(qkv, tokens, places, positions, n)
     query, key, value = (split_heads(part, heads) for part in rows.chunk(3, -1))
     return query[:, :, -1:], key, value
 
@@ -100,7 +112,7 @@ def attend_causal_backward(
     g = split_heads(grad, heads).unsqueeze(2)
     w = weight.unflatten(-1, (positions, heads))
     along = (g * value).sum(-1)
-    slope = w * (along - (w * along).sum(2, keepdim=True)) / math.sqrt(key.shape[-1])
+    slope = _slope(w, along, key.shape[-1])
     key_grad = (slope.unsqueeze(-1) * query).flatten(-2)
     value_grad = (w.unsqueeze(-1) * g).flatten(-2)
     query_grad = (slope.unsqueeze(-1) * key).sum(2).flatten(-2)
@@ -126,7 +138,7 @@ def attend_stream(
     query, out: (R, n, H · d), a row of the stream's width for each head; the rest as in `attend_causal`.
     """
     n, d = query.shape[1], stream.shape[-1]
-    rows = torch.stack([_placed(stream, tokens, places, j, n) for j in range(positions)], 2)
+    rows = _stacked(stream, tokens, places, positions, n)
     scores = torch.einsum("rnhd,rnjd->rnjh", split_heads(query, heads), rows)
     w = torch.softmax(scores / math.sqrt(d / heads), 2)
     weight.copy_(w.flatten(2))
@@ -147,11 +159,11 @@ def attend_stream_backward(
 ) -> None:
     """query_grad (R, n, H · d) of `attend_stream`, from grad of that shape; adds to the stream's, (R, rows, d)."""
     n, d = query.shape[1], stream.shape[-1]
-    rows = torch.stack([_placed(stream, tokens, places, j, n) for j in range(positions)], 2)
+    rows = _stacked(stream, tokens, places, positions, n)
     g, q = split_heads(grad, heads), split_heads(query, heads)
     w = weight.unflatten(-1, (positions, heads))
     along = torch.einsum("rnhd,rnjd->rnjh", g, rows)
-    slope = w * (along - (w * along).sum(2, keepdim=True)) / math.sqrt(d / heads)
+    slope = _slope(w, along, d / heads)
     rows_grad = torch.einsum("rnjh,rnhd->rnjd", w, g) + torch.einsum("rnjh,rnhd->rnjd", slope, q)
     query_grad.copy_(torch.einsum("rnjh,rnjd->rnhd", slope, rows).flatten(2))
     for j in range(positions):

@@ -75,7 +75,8 @@ class Decoder(DecoderAttention):
             program.add("add_row", tokens, self.position(θ, j), x[:, part])
         if self.pre:
             read = self.rows(w, "read", 0, self.d)
-            self._norm(program, θ, w, "layers.0.norm1", 0, x, read, train=train)
+            alone = (None, None, None)  # neither bias nor residual, and no sum to keep
+            self._join(program, θ, w, "layers.0.norm1", 0, x, *alone, train=train, out=read)
         self.record_queries(program, θ, w, 0)
 
     def record_logits(self, program: Program, θ: Named, w: Workspace, *, train: bool) -> Tensor:
@@ -157,40 +158,25 @@ class Decoder(DecoderAttention):
         s: int,
         branch: Tensor,
         bias: Tensor | None,
-        residual: Tensor,
+        residual: Tensor | None,
         total: Tensor | None,
         *,
         train: bool,
+        out: Tensor | None = None,
     ) -> None:
-        """branch = LayerNorm(branch + bias + residual), or the sum; total: the sum before a LayerNorm."""
+        """out (branch itself if None) = LayerNorm(branch + bias + residual), or the sum; total: the sum before it."""
+        out = branch if out is None else out
         if self.normed:
+            saved = self._saved(w, name, s) if train else (None, None)
+            gain, shift = θ[f"{name}.weight"], θ[f"{name}.bias"]
             total = total if self.pre else None
-            self._norm(
-                program, θ, w, name, s, branch, branch, train=train, bias=bias, residual=residual, total=total
-            )  # fmt: skip
+            program.add(
+                "norm", branch, bias, 1.0, residual, None, 0, total, gain, shift, *saved, out
+            )
             return
         if bias is not None:
             program.add("add_bias", branch, bias)
-        program.add("add", branch, residual, 1.0, branch)
-
-    def _norm(
-        self,
-        program: Program,
-        θ: Named,
-        w: Workspace,
-        name: str,
-        s: int,
-        x: Tensor,
-        out: Tensor,
-        *,
-        train: bool,
-        bias: Tensor | None = None,
-        residual: Tensor | None = None,
-        total: Tensor | None = None,
-    ) -> None:
-        saved = self._saved(w, name, s) if train else (None, None)
-        gain, shift = θ[f"{name}.weight"], θ[f"{name}.bias"]
-        program.add("norm", x, bias, 1.0, residual, None, 0, total, gain, shift, *saved, out)
+        program.add("add", branch, residual, 1.0, out)
 
     def _saved(self, w: Workspace, name: str, s: int) -> tuple[Tensor, Tensor]:
         """Normalised rows and 1/σ that the backward pass of a LayerNorm needs."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrok.processor import processor
-from regrok.study.sizes import mirrored, task_info
+from regrok.study.sizes import mirrored, run_info, task_info
 from regrok.tasks.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -69,20 +69,24 @@ def decoder_macs(model: Decoder, p: int, classes: int) -> tuple[float, float]:
 
     b and = have a row an example behind every layer, a and ∘ one of p rows; before the first layer all have such, or a
     single one. The last layer carries on with the last position; behind another layer, it meets the rows as they are.
+    With dropout all positions have a row an example behind a layer.
     """
     d = model.d_model
     shared, length = (2, 4) if model.operator else (1, 3)
+    own = 2
+    if model.dropout is not None:
+        shared, own = 0, length
     through = d * d + 2 * d * model.ffn  # output projection and feed-forward block
     examples, fixed = d * classes, 0
     for layer in range(model.layers):
         last = layer + 1 == model.layers
-        examples += (1 if last else 2) * (through + 2 * length * d)
+        examples += (1 if last else own) * (through + 2 * length * d)
         if layer == 0:
             fixed += (2 * p + length - 2) * (2 if last else 3) * d * d
         elif last:
             examples += 3 * d * d + 2 * length * (model.heads - 1) * d
         else:
-            examples += 2 * 3 * d * d
+            examples += own * 3 * d * d
             fixed += shared * p * 3 * d * d
         if not last:
             fixed += shared * p * through
@@ -139,7 +143,7 @@ def prior_steps(run: Run) -> int:
     optimiser, tail = run.optimiser, run.protocol.tail_steps
     decay, rate = optimiser.weight_decay, optimiser.learning_rate
     steps = float(run.protocol.max_steps)
-    if run.protocol.stop == "budget":
+    if run.protocol.stop == "budget" or not run_info(run).validation_size:
         return run.protocol.max_steps
     if run.task.name == "modular" and optimiser.name == "adamw" and 0.01 < decay <= 1:
         steps = (1182 / decay + 884) * 1e-3 / rate + tail

@@ -151,7 +151,7 @@ class SparseParity(Strict):
     train_count: Annotated[Count, Unit("example"), Role.UNNAMED]
     """Number of training samples."""
     validation_count: Annotated[Validation, Unit("example"), Role.UNNAMED]
-    """Number of validation samples; 0 for a run that validates on nothing."""
+    """Number of validation samples."""
     labels: Labels
     """true: the parity; random: fair coins from a stream of their own."""
 
@@ -187,7 +187,7 @@ class XorClusters(Strict):
     train_count: Annotated[Count, Unit("example"), Role.UNNAMED]
     """Number of training samples."""
     validation_count: Annotated[Validation, Unit("example"), Role.UNNAMED]
-    """Number of validation samples; 0 for a run that validates on nothing."""
+    """Number of validation samples."""
     labels: Labels
     """true: the XOR; random: fair coins from a stream of their own."""
 
