@@ -18,6 +18,8 @@ NEEDS: dict[str, Any] = {"fits": ["reach"]}
 
 FACTORS = ("train_fraction", "learning_rate", "outliers")
 HALF = 0.5
+ROOM = 2.5
+"""Numbers of outliers nearer to the one before than this factor leave no room for a label."""
 
 
 def fit_over(fits, factor: str) -> tuple[str, dict[str, Any]]:
@@ -100,5 +102,6 @@ def _shares(ax, cells, factor: str) -> None:
         least = min((v for v in x if v > 0), default=1.0)
         ax.set_xscale("symlog", linthresh=least, linscale=0.5)
         ax.set_xlim(-0.15 * least, 1.6 * max(x) or 1.0)
-        ax.set_xticks(x, [f"{v:g}" for v in x])
+        named = [v for v, before in zip(x, [-1, *x], strict=False) if v >= ROOM * before]
+        ax.set_xticks(x, [f"{v:g}" if v in named else "" for v in x])
         ax.minorticks_off()
