@@ -96,9 +96,8 @@ def test_every_item_has_one_place():
             assert question == config.experiments[item.name].question
     own = {item.category for item in found if item.name == "init_scale"}
     assert [category.endswith(OWN) for category in own] == [True]
-    assert [i.name for i in found if i.category.endswith(WHOLE) and i.kind == "figure"] == [
-        "censoring"
-    ]
+    of_whole = [i.name for i in found if i.category.endswith(WHOLE) and i.kind == "figure"]
+    assert of_whole == ["two_circuits", "censoring"]
 
 
 @pytest.fixture(scope="module")

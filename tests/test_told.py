@@ -164,7 +164,8 @@ def changed(config: Config, attribute: Attribute) -> Iterator[Config]:
                 value = other(getattr(each.paper, field))
                 new = {"paper": each.paper.model_copy(update={field: value})}
             else:
-                new = {field: []}
+                # What a study computes shows it as well as what it runs.
+                new = {field: [], **({"computations": []} if field == "experiments" else {})}
             studies = {**config.studies, name: each.model_copy(update=new)}
             yield config.model_copy(update={"studies": studies})
     else:

@@ -62,8 +62,14 @@ def asked(frames: Frames) -> Frames:
     absent = set(runs.loc[unasked(runs), "run_id"]) if "outcome" in runs else set()
     if not absent:
         return frames
+    # What has no spectra, as a figure's own view of the frames, may hold None in their place.
     parts = {name: getattr(frames, name) for name in NAMES}
-    return Frames(**{name: part[~part["run_id"].isin(absent)] for name, part in parts.items()})
+    return Frames(
+        **{
+            name: part if part is None else part[~part["run_id"].isin(absent)]
+            for name, part in parts.items()
+        }
+    )
 
 
 def load(folder: Path | str) -> Frames:
