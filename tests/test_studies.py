@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from configurations import ROOT
+from regrok import latex
 from regrok.commands.new_study import new_study
 from regrok.errors import RegrokError
 from regrok.paper.references import refuse_unknown
@@ -368,3 +369,12 @@ def test_what_a_new_study_cannot_be_called(copy, name, arxiv, letter, words):
     for word in words:
         assert word in str(refusal.value)
     assert sorted(copy.rglob("*")) == before
+
+
+def test_every_character_of_what_a_study_states_has_a_form_in_tex():
+    for path in sorted(STUDIES.glob("*/*.yaml")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        stated = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+        if path.name in ("claims.yaml", "published.yaml"):
+            unset = {c for c in latex.symbols(stated) if ord(c) > 127}
+            assert not unset, f"{path}: {sorted(unset)}"

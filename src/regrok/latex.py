@@ -45,6 +45,7 @@ _SPECIAL = {
     "²": r"\ensuremath{^2}",
     "³": r"\ensuremath{^3}",
     "⁻": r"\ensuremath{^{-}}",
+    "⁺": r"\ensuremath{^{+}}",
     "¹": r"\ensuremath{^1}",
     "₀": r"\ensuremath{_0}",
     "₁": r"\ensuremath{_1}",
@@ -69,6 +70,7 @@ _GREEK = {
     "κ": "kappa",
     "λ": "lambda",
     "μ": "mu",
+    "ν": "nu",
     "ρ": "rho",
     "σ": "sigma",
     "τ": "tau",
@@ -76,6 +78,7 @@ _GREEK = {
     "Δ": "Delta",
     "Θ": "Theta",
     "Σ": "Sigma",
+    "Φ": "Phi",
 }
 
 _SYMBOLS = (
