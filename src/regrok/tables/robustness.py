@@ -31,6 +31,11 @@ LETTERS = {
 }
 
 
+def upright(tex: str) -> str:
+    """The head of a column of single letters, read from below: studies add readings, and the page stays as wide."""
+    return rf"\rotatebox{{90}}{{{tex}}}"
+
+
 def build(name: str, entry: Any, material: Material) -> Built:
     """One row per claim that is judged here, one column per reading; a changed verdict is bold."""
     readings = material.ledger["readings"]
@@ -48,9 +53,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         rows.append([*cells, latex.NOTHING if survives is None else "yes" if survives else "no"])
     header = [
         "claim",
-        "as stated",
-        *(latex.stacked(reading) for reading in readings),
-        "survives",
+        *(upright(words) for words in ("as stated", *map(latex.symbols, readings), "survives")),
     ]
     caption = (
         r"\textbf{Robustness of the verdicts.} R: reproduced, D: reproduced in direction only, N: not reproduced, I: "
