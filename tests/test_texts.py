@@ -9,6 +9,7 @@ from regrok.paper import texts
 
 HOLDS = {
     "ifexperiment": ["S1"],
+    "ifcomputation": ["ridge"],
     "iffigure": ["anatomy"],
     "iftable": [],
     "ifpart": [],
@@ -21,6 +22,8 @@ HOLDS = {
     [
         (r"\ifexperiment{S1}{yes}{no}", r"\ifexperiment{S1}{yes}{  }"),
         (r"\ifexperiment{S2}{yes}{no}", r"\ifexperiment{S2}{   }{no}"),
+        (r"\ifcomputation{ridge}{yes}{no}", r"\ifcomputation{ridge}{yes}{  }"),
+        (r"\ifcomputation{toy}{yes}{no}", r"\ifcomputation{toy}{   }{no}"),
         (r"\ifexperiment {S1} {yes} {no}", r"\ifexperiment {S1} {yes} {  }"),
         (r"\iftable{x}{b}{\ifpart{y}{c}{d}}", r"\iftable{x}{ }{\ifpart{y}{ }{d}}"),
         (r"\iftable{x}{\iffigure{y}{b}{c}}{d}", r"\iftable{x}{                  }{d}"),

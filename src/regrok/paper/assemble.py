@@ -139,6 +139,7 @@ def scope(
         lines.append(r"\regrokset{is}{smoke}{yes}")
     named = {
         "experiment": [name for name in config.experiments if config.runs_here(name)],
+        "computation": [name for name in config.computations if config.computes_here(name)],
         "part": parts,
         "table": tables,
     }

@@ -165,6 +165,7 @@ def undefined_keys(
     """
     universe: dict[str, Iterable[str]] = {kind: known[kind] for kind in KINDS}
     universe |= {"evidence": known["result"], "ifexperiment": config.experiments}
+    universe |= {"ifcomputation": config.computations}
     universe |= dict.fromkeys(("iffigure", "regrokfigure"), config.figures)
     universe |= dict.fromkeys(("iftable", "regroktable"), config.tables)
     universe |= {"ifpart": texts.PARTS}

@@ -4,8 +4,8 @@ What is common lies in paper/, what is about one study in studies/<name>/section
 the folder that LaTeX sees comes from, so that a message can name the file that somebody edits. `live` blanks what the
 conditionals of paper/regrok.sty leave out of a build:
 
-    \\ifexperiment{S2}{…}{…}  \\iffigure{regimes}{…}{…}  \\iftable{…}{…}{…}  \\ifpart{cells}{…}{…}
-    \\ifanonymous{…}{…}
+    \\ifexperiment{S2}{…}{…}  \\ifcomputation{…}{…}{…}  \\iffigure{regimes}{…}{…}  \\iftable{…}{…}{…}
+    \\ifpart{cells}{…}{…}  \\ifanonymous{…}{…}
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.tables import buildable
 
-CONDITIONALS = ("ifexperiment", "iffigure", "iftable", "ifpart")
+CONDITIONALS = ("ifexperiment", "ifcomputation", "iffigure", "iftable", "ifpart")
 """Conditionals that ask for a name."""
 
 PARTS = ("cells", "tables", "figures")
@@ -111,6 +111,7 @@ def conditions(config: Any, parts: Collection[str] = ()) -> dict[str, Collection
     """
     return {
         "ifexperiment": [name for name in config.experiments if config.runs_here(name)],
+        "ifcomputation": [name for name in config.computations if config.computes_here(name)],
         "iffigure": drawable(config),
         "iftable": buildable(config),
         "ifpart": parts,
