@@ -89,7 +89,7 @@ def caption(told, times: pd.DataFrame, name: str) -> str:
         rf"(b),~(c)~The last step $t_1$ with a training loss of $\varepsilon$ or more and the first step $t_2$ with a "
         rf"population loss of $\varepsilon$ or less, of {latex.count(draws, 'draw')}, exactly, over $\lambda$ and over "
         r"the variance of the start. Dotted in the same colours: the printed upper bound of $t_1$ and lower bound of "
-        r"$t_2$, where it is positive. No run enters this figure."
+        r"$t_2$, where it is positive. Both are computed, and no run enters this figure."
     )
 
 
