@@ -40,7 +40,7 @@ def small_config(scale: str = "smoke", experiments: tuple[str, ...] = ()) -> Con
             changed["experiments"] = list(experiments or config.experiments)
         fits[name] = entry.model_copy(update=changed)
     tables = {name: config.tables[name] for name in ("hyperparameters", "compute")}
-    changed = {"fits": fits, "tables": tables, "figures": {}}
+    changed = {"fits": fits, "tables": tables, "figures": {}, "computations": {}}
     if experiments:
         changed["experiments"] = {name: config.experiments[name] for name in experiments}
     return config.model_copy(update=changed)
@@ -61,8 +61,12 @@ def small_studies(folder: Path, config: Config) -> Path:
     # What refers to claims that are left out goes with them.
     for path in folder.glob("*/study.yaml"):
         held = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for section, name in (("figures", "forecast"), ("tables", "findings")):
-            held[section].pop(name, None)
+        for section, name in (
+            ("figures", "forecast"),
+            ("figures", "less_data"),
+            ("tables", "findings"),
+        ):
+            held.get(section, {}).pop(name, None)
         write_yaml(path, held)
 
     for path in folder.glob("*/claims.yaml"):

@@ -97,7 +97,7 @@ def test_every_item_has_one_place():
     own = {item.category for item in found if item.name == "init_scale"}
     assert [category.endswith(OWN) for category in own] == [True]
     of_whole = [i.name for i in found if i.category.endswith(WHOLE) and i.kind == "figure"]
-    assert of_whole == ["two_circuits", "censoring"]
+    assert of_whole == ["two_circuits", "ridge_regression", "censoring"]
 
 
 @pytest.fixture(scope="module")

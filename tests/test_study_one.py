@@ -18,11 +18,12 @@ PUBLISHED = {
     "S1": (10, range(42, 52), {50_000}),
     "S2": (80, range(42, 52), {80_000, 15_000}),
     "S3": (49, range(42, 49), {50_000}),
-    "S4": (5, range(42, 47), {50_000}),
+    # Published: five, which left what rests on them open; ten here.
+    "S4": (10, range(42, 52), {50_000}),
     "S5A": (25, range(42, 47), {50_000, 100_000, 200_000}),
     "S5B": (45, range(42, 47), {50_000, 100_000, 200_000}),
     "S6": (10, range(42, 47), {50_000}),
-    "S7": (5, range(42, 47), {50_000}),
+    "S7": (10, range(42, 52), {50_000}),
     "S8": (15, range(42, 47), {50_000}),
     "S9": (20, range(42, 47), {50_000}),
     "S10": (15, range(42, 47), {100_000}),
@@ -63,7 +64,9 @@ def test_budgets_of_the_learning_rate_sweep_are_the_published_ones(
 def test_the_laptop_scale_keeps_enough_of_everything(frames: dict[str, pd.DataFrame]) -> None:
     laptop = frames["laptop"]
     assert set(laptop["experiment"]) == set(whole()["experiments"])
-    assert laptop.groupby(["experiment", "cell"])["seed"].nunique().min() >= 3
+    seeds = laptop.groupby(["experiment", "cell"])["seed"].nunique()
+    # Two of each of the rows that a table has of S5, of which no claim speaks.
+    assert seeds.drop("G_permutations").min() >= 3
     sweep = laptop.query("experiment == 'S2' and arm == 'regime II'")
     assert sweep.groupby(λ)["seed"].nunique().min() >= 5
     for name, axis in [

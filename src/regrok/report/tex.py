@@ -151,6 +151,9 @@ class _Reader:
             return f'<span class="faint">{inner(self.group())}</span>'
         if word == r"\makecell":
             return inner(self.group())
+        if word == r"\rotatebox":
+            self.group()
+            return inner(self.group())
         if word == r"\multicolumn":
             self.group()
             self.group()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.laws.parts.grid import on_grid
-from regrok.measures.events import NO_CROSSING, THRESHOLDS, crossing
+from regrok.measures.events import NO_CROSSING, NOT_VALIDATED, THRESHOLDS, crossing
 from regrok.runs.frames import Frames
 
 
@@ -96,7 +96,7 @@ def read_as(frames: Frames, variant: Variant, grids: Mapping[str, int] | None = 
         runs["V_grok"] = squared_norm_at(frames.curves, runs["run_id"], runs["T_grok"])
     if variant.V_final == "grok":
         runs["V_final"] = runs["V_grok"].fillna(runs["V_final"])
-    calm = ~runs["outcome"].isin(["collapsed", "diverged"]) | runs["T_grok"].notna()
+    calm = ~runs["outcome"].isin(["collapsed", "diverged", NOT_VALIDATED]) | runs["T_grok"].notna()
     reached = np.select(
         [runs["T_grok"].notna(), runs["T_mem"].notna()],
         ["grokked", "memorised only"],
