@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-RESOLUTION = 72  # dots per inch: one pixel is one PDF point, the unit of the word boxes
-LEAST_COLOURED = 150  # pixels; one thin curve across a column has some 200
+SHARPNESS = 2  # pixels per PDF point, the unit of the word boxes: at one, thin lines lose their colour
+LEAST_COLOURED = 600  # pixels; one thin curve across a column has some 800
 
 
 def run(*command: str) -> bytes:
@@ -31,7 +31,8 @@ def pages(pdf: Path) -> int:
 
 def picture(pdf: Path, page: int) -> np.ndarray:
     """The page as (height, width, 3) integers, 0 to 255."""
-    ppm = run("pdftoppm", "-r", str(RESOLUTION), "-f", str(page), "-l", str(page), str(pdf))
+    resolution = str(72 * SHARPNESS)
+    ppm = run("pdftoppm", "-r", resolution, "-f", str(page), "-l", str(page), str(pdf))
     header = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", ppm)
     assert header is not None
     width, height = int(header.group(1)), int(header.group(2))
@@ -44,8 +45,8 @@ def coloured_ink(pdf: Path, page: int) -> int:
     coloured = image.max(axis=2) - image.min(axis=2) > 60
     boxes = run("pdftotext", "-bbox", "-f", str(page), "-l", str(page), str(pdf), "-").decode()
     for box in re.findall(r'<word xMin="(.+?)" yMin="(.+?)" xMax="(.+?)" yMax="(.+?)">', boxes):
-        left, top, right, bottom = (float(edge) for edge in box)
-        if bottom - top < 30:  # a watermark's box covers the page
+        left, top, right, bottom = (SHARPNESS * float(edge) for edge in box)
+        if bottom - top < 30 * SHARPNESS:  # a watermark's box covers the page
             coloured[int(top) - 1 : int(bottom) + 2, int(left) - 1 : int(right) + 2] = False
     return int(coloured.sum())
 

@@ -166,6 +166,8 @@ def changed(config: Config, attribute: Attribute) -> Iterator[Config]:
             else:
                 # What a study computes shows it as well as what it runs.
                 new = {field: [], **({"computations": []} if field == "experiments" else {})}
+            if all(getattr(each, key) == value for key, value in new.items()):
+                continue  # a study that has none of it
             studies = {**config.studies, name: each.model_copy(update=new)}
             yield config.model_copy(update={"studies": studies})
     else:

@@ -51,8 +51,23 @@ def study_of(config: Any, name: str) -> str:
     study = config.study_of(name)
     if study is None or config.experiments[name].ours is not None:
         return OWN
+    return paper_of(study)
+
+
+def paper_of(study: Any) -> str:
+    """A study's paper, as a heading says it."""
     paper = study.paper
     return f"Paper {paper.letter}, {paper.short}, arXiv {paper.arxiv}"
+
+
+def computing(config: Any) -> dict[str, str]:
+    """What this build computes without a run → the paper of its study."""
+    return {
+        name: paper_of(study)
+        for study in config.studies.values()
+        for name in study.computations
+        if config.computes_here(name)
+    }
 
 
 def origin(config: Any, name: str) -> str:
@@ -70,58 +85,59 @@ def file_of(config: Any, name: str) -> str:
 
 
 def categories(config: Any) -> dict[str, str]:
-    """Experiment → category, "" for what rests on none.
+    """Experiment or computation → category, "" for what rests on none.
 
     Snakemake sorts categories by name, hence the numbers: the whole, papers as in config.yaml, then ours.
     """
-    here = [name for name in config.experiments if config.runs_here(name)]
-    studies = list(dict.fromkeys(study_of(config, name) for name in here))
-    studies = [WHOLE, *(s for s in studies if s != OWN), OWN]
-    numbered = {study: f"{i} · {study}" for i, study in enumerate(studies)}
-    return {name: numbered[study_of(config, name)] for name in here} | {"": numbered[WHOLE]}
+    belongs = {name: study_of(config, name) for name in config.experiments if config.runs_here(name)}
+    belongs |= computing(config)
+    papers = [paper for paper in map(paper_of, config.studies.values()) if paper in belongs.values()]
+    numbered = {study: f"{i} · {study}" for i, study in enumerate([WHOLE, *papers, OWN])}
+    return {name: numbered[study] for name, study in belongs.items()} | {"": numbered[WHOLE]}
 
 
 def said(config: Any) -> dict[str, list[str]]:
-    """What the pages say of each experiment: title, question, origin, file, category."""
-    return {
-        name: [
-            config.experiments[name].title,
-            config.experiments[name].question,
-            origin(config, name),
-            file_of(config, name),
-            category,
-        ]
-        for name, category in categories(config).items()
-        if name
-    }
+    """What the pages say of each experiment and computation.
+
+    Of an experiment title, question, origin, file and category, of a computation its category.
+    """
+    category = categories(config)
+    return {name: [*_words(config, name), where] for name, where in category.items() if name}
+
+
+def _words(config: Any, name: str) -> list[str]:
+    experiment = config.experiments.get(name)
+    if experiment is None:
+        return []
+    return [experiment.title, experiment.question, origin(config, name), file_of(config, name)]
 
 
 def items(config: Any, results: Path | str) -> list[Item]:
     """Every item of this scale.
 
     A figure belongs to the question of its first experiment, and so does a table of one experiment; a table of
-    several to their paper; what rests on no experiment to the audit as a whole.
+    several to their paper, as does a figure of computations alone; what rests on neither to the audit as a whole.
     """
     folder = Path(results) / "report"
     category = categories(config)
-    here = [name for name in category if name]
+    here = [name for name in category if name in config.experiments]
     number = {name: i for i, name in enumerate(here, 1)}
 
     def question(name: str) -> tuple[str, str]:
         return category[name], f"{number[name]:02d} · {config.experiments[name].question}"
 
-    def placed(experiments: list[str]) -> tuple[str, str]:
-        running = [name for name in experiments if name in number]
+    def placed(names: list[str]) -> tuple[str, str]:
+        running = [name for name in names if name in number]
         if len(running) == 1:
             return question(running[0])
-        shared = {category[name] for name in running}
+        shared = {category[name] for name in names if name in category}
         where = shared.pop() if len(shared) == 1 else category[""]
         return where, "00 · All questions together"
 
     found = [Item("question", name, *question(name), folder) for name in here]
     for name in drawable(config):
-        experiments = config.figures[name].experiments
-        where = question(experiments[0]) if experiments else placed([])
+        figure = config.figures[name]
+        where = question(figure.experiments[0]) if figure.experiments else placed(figure.computations)
         found.append(Item("figure", name, *where, folder))
     found += [
         Item("table", name, *placed(config.tables[name].experiments), folder)

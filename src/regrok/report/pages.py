@@ -138,7 +138,7 @@ class Writer:
             runs=self.runs["run_id"].nunique(),
             hours=self.runs.drop_duplicates("run_id")["wall_seconds"].sum() / 3600,
             outcomes=_outcomes(self.runs),
-            whole=[item for item in self.items if item.category.startswith("0")],
+            whole=[item for item in self.items if item.category not in sections],
             heading=lambda item: heading(item, self.results),
         )
 
