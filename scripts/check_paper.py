@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-SHARPNESS = 2  # pixels per PDF point, the unit of the word boxes: at one, thin lines lose their colour
+SHARPNESS = (
+    2  # pixels per PDF point, the unit of the word boxes: at one, thin lines lose their colour
+)
 LEAST_COLOURED = 600  # pixels; one thin curve across a column has some 800
 
 

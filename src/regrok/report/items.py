@@ -89,9 +89,13 @@ def categories(config: Any) -> dict[str, str]:
 
     Snakemake sorts categories by name, hence the numbers: the whole, papers as in config.yaml, then ours.
     """
-    belongs = {name: study_of(config, name) for name in config.experiments if config.runs_here(name)}
+    belongs = {
+        name: study_of(config, name) for name in config.experiments if config.runs_here(name)
+    }
     belongs |= computing(config)
-    papers = [paper for paper in map(paper_of, config.studies.values()) if paper in belongs.values()]
+    papers = [
+        paper for paper in map(paper_of, config.studies.values()) if paper in belongs.values()
+    ]
     numbered = {study: f"{i} · {study}" for i, study in enumerate([WHOLE, *papers, OWN])}
     return {name: numbered[study] for name, study in belongs.items()} | {"": numbered[WHOLE]}
 
@@ -137,7 +141,9 @@ def items(config: Any, results: Path | str) -> list[Item]:
     found = [Item("question", name, *question(name), folder) for name in here]
     for name in drawable(config):
         figure = config.figures[name]
-        where = question(figure.experiments[0]) if figure.experiments else placed(figure.computations)
+        where = (
+            question(figure.experiments[0]) if figure.experiments else placed(figure.computations)
+        )
         found.append(Item("figure", name, *where, folder))
     found += [
         Item("table", name, *placed(config.tables[name].experiments), folder)
