@@ -11,20 +11,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from plain import PlainTransformer
-from plain_decoder import PlainDecoder
-from plain_mlp import PlainMLP
+from benchmarks.plain_step import plain_network, plain_step
 from regrok import kernels
 from regrok.models import build
 from regrok.study.model import MLP, Decoder, Transformer
@@ -107,30 +101,8 @@ class Case:
 
     def plain(self) -> Callable[[], None]:
         """One step of torch.nn and torch.optim."""
-        fields = self.model.model_dump(exclude={"name", "init_scale"})
-        if isinstance(self.model, Transformer):
-            module: nn.Module = PlainTransformer(P, P, **fields)
-        elif isinstance(self.model, Decoder):
-            module = PlainDecoder(P, P, **fields)
-        else:
-            module = PlainMLP(P, p=P, n=None, **fields)
-        o = self.optimiser
-        if o.name == "adamw":
-            update: torch.optim.Optimizer = torch.optim.AdamW(
-                module.parameters(), o.learning_rate, weight_decay=o.weight_decay
-            )
-        else:
-            update = torch.optim.SGD(
-                module.parameters(), o.learning_rate, o.momentum, weight_decay=o.weight_decay
-            )
         inputs, labels = (x[0] for x in self.examples())
-
-        def step() -> None:
-            update.zero_grad()
-            nn.functional.cross_entropy(module(inputs), labels).backward()
-            update.step()
-
-        return step
+        return plain_step(plain_network(self.model, P), self.optimiser, inputs, labels)
 
     def ours(self) -> tuple[Callable[[], None], int]:
         """One step of the next of the slots, and the floating-point operations of its products."""
