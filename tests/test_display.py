@@ -130,17 +130,19 @@ def test_what_is_at_work_is_said_by_the_jobs_themselves_and_cut_to_the_width(sho
     assert len(line) == display.PLAIN_WIDTH and line.endswith("…")
 
 
-def test_appended_lines_are_half_a_minute_apart(shown):
+@pytest.mark.parametrize(("rule", "every"), [("train", EVERY), ("fit", 2 * EVERY)])
+def test_appended_lines_are_half_a_minute_apart_while_something_trains(shown, rule, every):
     assert EVERY == 30
-    shown.handle(plan(fit=2))
-    shown.handle(job(1, "fit", fit="a"))
-    shown.clock.at = EVERY - 1
+    shown.handle(plan(train=2, fit=2))
+    shown.handle(job(1, rule, name="a"))
+    shown.clock.at = every - 1
     shown.tick()
     assert lines(shown) == []
-    shown.clock.at = EVERY
+    shown.clock.at = every
     shown.tick()
     shown.tick()
-    assert lines(shown) == ["at work       fits 0/2"]
+    said = {"train": "train         0 of 2 jobs done; a", "fit": "at work       fits 0/2"}
+    assert lines(shown) == [said[rule]]
 
 
 def test_a_terminal_s_lines_are_rewritten_where_they_stand_and_gone_at_the_end(tmp_path):
@@ -239,11 +241,3 @@ def test_a_build_says_little_and_one_that_fails_says_why_in_full(checkout):
         "ZeroDivisionError" in said and "failed        collect: results/smoke/runs.parquet" in said
     )
     assert "non-zero exit status" in said and "the build stopped" in said
-    status, said = Build(
-        checkout,
-        "results/smoke/runs.parquet",
-        "--forcerun",
-        "collect",
-        environment={"VERBOSE": "1"},
-    ).wait()
-    assert "rule collect" in said and "Error in rule collect" in said

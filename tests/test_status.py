@@ -72,13 +72,19 @@ def test_a_build_that_has_begun_says_what_is_missing_and_how_to_go_on(checkout, 
     said = status(capsys)
     assert "results/smoke: smoke scale, trained here, not finished" in said
     assert "stale    2 of 2 runs are to be trained" in said
-    assert "runs: not made yet" in said and "paper: not made yet" in said
+    assert (
+        "there    nothing yet" in said
+        and "runs: not made yet" in said
+        and "paper: not made yet" in said
+    )
     assert "go on    snakemake --cores all --config scale=smoke" in said
 
 
 def test_a_whole_build_is_fresh_until_a_source_a_setting_or_a_run_changes(checkout, capsys):
     graph = build()
-    assert "fresh    nothing would be done again" in status(capsys)
+    said = status(capsys)
+    assert "there    runs, verdicts, paper" in said
+    assert "fresh    nothing would be done again" in said
     section = checkout / "studies/own/section.tex"
     later = max(path.stat().st_mtime for path in checkout.rglob("*")) + 60
     os.utime(section, (later, later))

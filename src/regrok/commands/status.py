@@ -80,8 +80,12 @@ def about_build(folder: Path, found: State) -> list[str]:
 
     config = found.graph.config
     lines = [f"{folder}: {config.scale} scale, {FROM[config.source]}{when(folder)}"]
-    counts = ", ".join(f"{each.made} of {each.files} {each.name}" for each in found.stages)
-    lines.append(f"  there    {counts}")
+    there = [
+        each.name if not each.absent else f"{each.made} of {each.files} {each.name}"
+        for each in found.stages
+        if each.made
+    ]
+    lines.append(f"  there    {', '.join(there) or 'nothing yet'}")
     if said := verdicts(folder / "ledger.json"):
         lines.append(f"  says     {said}")
     if Path(pdf(config)).exists():

@@ -84,7 +84,7 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
         f"  predicted  {clock(expected)} of training on {workers} cores like this machine's "
         f"({speed}); at most {clock(worst)} if no run groks\n"
         f"  disk       {due['disk_bytes'].sum() / 1e6:,.1f} MB\n"
-        f"  watch      a line per job below; details: regrok plan --scale {graph.config.scale}"
+        f"  details    regrok plan --scale {graph.config.scale}"
         + (" --set source=missing" if graph.held else "")
         + (f"\n  slow       {SLOW}: {why}" if why else "")
         + (

@@ -65,7 +65,7 @@ TOLD = (
 """How those of Snakemake's plain messages begin that are shown; all are in its log."""
 
 EVERY = 30.0
-"""Seconds between lines on what is at work, where they are appended."""
+"""Seconds between lines on what is at work, where they are appended; twice as many where nothing trains."""
 
 PLAIN_WIDTH = 150
 """Characters of such a line."""
@@ -232,7 +232,8 @@ class Display(logging.Handler):
 
     def tick(self) -> None:
         """Show what is at work where it is time to."""
-        if self.live or self.now() - self.shown >= EVERY:
+        training = any(job.rule == TRAIN for job in self.running.values())
+        if self.live or self.now() - self.shown >= (EVERY if training else 2 * EVERY):
             self.shown = self.now()
             self.draw()
 
