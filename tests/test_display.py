@@ -128,6 +128,8 @@ def test_what_is_at_work_is_said_by_the_jobs_themselves_and_cut_to_the_width(sho
     (line,) = lines(shown)
     assert line.startswith("train         0 of 1 jobs done; add-1  runs 1/2 · xxx")
     assert len(line) == display.PLAIN_WIDTH and line.endswith("…")
+    log.with_suffix(NOTED).unlink()
+    assert shown.at_work()[0] == "train         add-1  finishing"
 
 
 @pytest.mark.parametrize(("rule", "every"), [("train", EVERY), ("fit", 2 * EVERY)])
@@ -141,7 +143,7 @@ def test_appended_lines_are_half_a_minute_apart_while_something_trains(shown, ru
     shown.clock.at = every
     shown.tick()
     shown.tick()
-    said = {"train": "train         0 of 2 jobs done; a", "fit": "at work       fits 0/2"}
+    said = {"train": "train         0 of 2 jobs done; a  starting", "fit": "at work       fits 0/2"}
     assert lines(shown) == [said[rule]]
 
 

@@ -197,7 +197,7 @@ def test_a_text_reads_on_where_the_runs_give_no_estimate_and_names_networks(tmp_
     command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", "x.tex"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     said = " ".join(text_of(tmp_path / "x.pdf").split())
-    assert "Of an amount that these runs do not tell, of two; no, yes;" in said
+    assert "Of a value not known here, of two; no, yes;" in said
     assert "MLP, transformer, mlp and transformer," in said
 
 
@@ -213,7 +213,7 @@ def test_a_paper_of_fits_that_tell_nothing_builds(tmp_path, kind):
     assert build.findings() == []
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
     said = " ".join(text_of(tmp_path / "regrok.pdf").split())
-    assert "an amount that these runs do not tell" in said and "(no estimate)" not in said
+    assert "a value not known here" in said and "(no estimate)" not in said
 
 
 @pytest.mark.tex

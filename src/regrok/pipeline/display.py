@@ -82,6 +82,8 @@ class Running:
     name: str
     log: Path | None
     began: float
+    heard: bool = False
+    """Whether it has said how far it is."""
 
 
 class Display(logging.Handler):
@@ -263,13 +265,13 @@ def _event(record: logging.LogRecord) -> str | None:
 
 
 def noted(job: Running) -> str:
-    """What a training job last said of itself; its name before it has said anything."""
-    if job.log is None:
-        return job.name
+    """What a training job last said of itself; its name before it has said anything, and after it has trained."""
     try:
-        return job.log.with_suffix(NOTED).read_text(encoding="utf-8").strip() or job.name
+        said = job.log.with_suffix(NOTED).read_text(encoding="utf-8").strip() if job.log else ""
     except OSError:
-        return f"{job.name}  starting"
+        said = ""
+    job.heard = job.heard or bool(said)
+    return said or f"{job.name}  {'finishing' if job.heard else 'starting'}"
 
 
 def cut(line: str, width: int) -> str:
