@@ -15,7 +15,7 @@ import pytest
 from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
 from regrok.judging.ledger import counts, ledger
-from regrok.paper import lint, references, texts, typeset
+from regrok.paper import lint, numbers, references, texts, typeset
 from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
 from shapes import FITS
@@ -182,6 +182,26 @@ def test_a_single_experiment_builds_to_a_pdf(tmp_path, scale, experiment):
 
 
 @pytest.mark.tex
+def test_a_text_reads_on_where_the_runs_give_no_estimate_and_names_networks(tmp_path):
+    settings = {"mlp": "mlp", "transformer": "transformer", "both": "mlp and transformer"}
+    text = [
+        r"\documentclass{article}\usepackage{regrok}\begin{document}",
+        rf"\regrokset{{result}}{{a}}{{{numbers.NOT_ESTIMATED}}}\regrokset{{result}}{{b}}{{two}}",
+        *(rf"\regrokset{{setting}}{{{k}}}{{{v}}}" for k, v in settings.items()),
+        r"Of \result{a}, of \result{b}; \ifestimate{a}{yes}{no}, \ifestimate{b}{yes}{no};",
+        *(rf"\named{{{k}}}, " for k in settings),
+        r"\end{document}",
+    ]
+    (tmp_path / "x.tex").write_text("\n".join(text), encoding="utf-8")
+    shutil.copy(ROOT / "paper/regrok.sty", tmp_path)
+    command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", "x.tex"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    said = " ".join(text_of(tmp_path / "x.pdf").split())
+    assert "Of a value not known here, of two; no, yes;" in said
+    assert "MLP, transformer, mlp and transformer," in said
+
+
+@pytest.mark.tex
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["null", "unknown", "pointless"])
 def test_a_paper_of_fits_that_tell_nothing_builds(tmp_path, kind):
@@ -192,7 +212,8 @@ def test_a_paper_of_fits_that_tell_nothing_builds(tmp_path, kind):
     build = Build(checkout(tmp_path), made, results(made, tmp_path / "results", drawn=False))
     assert build.findings() == []
     assert lint.lint_log(build.typeset(tmp_path / "regrok.pdf")) == []
-    assert "(no estimate)" in text_of(tmp_path / "regrok.pdf")
+    said = " ".join(text_of(tmp_path / "regrok.pdf").split())
+    assert "a value not known here" in said and "(no estimate)" not in said
 
 
 @pytest.mark.tex
