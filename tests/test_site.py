@@ -278,6 +278,43 @@ def test_every_listed_run_has_its_curve_and_its_settings(small):
     assert {run["scale"] for run in runs} == set(bundle.scales(RELEASED))
 
 
+def test_a_build_brings_its_figures_its_paper_and_its_own_command(small, tmp_path, monkeypatch):
+    source, claims, made = small
+    monkeypatch.chdir(tmp_path)
+    build = Path("results/laptop-norm_delay-circuit_efficiency")
+    shutil.copytree(source.bundle / "laptop", build)
+    (build / "figures").mkdir()
+    words = r"\regrokcaption{}{\textbf{Two lines.} Of $T_{\mathrm{grok}}$.}\regrokdescription{}{A \emph{drawing}.}"
+    (build / "figures" / "weight_decay.tex").write_text(words, encoding="utf-8")
+    (build / "figures" / "weight_decay.png").write_bytes(b"picture")
+    (build / "report.html").touch()
+    Path("paper").mkdir()
+    Path("paper/regrok-norm_delay-circuit_efficiency.pdf").write_bytes(b"paper")
+    for name in (
+        "CITATION.cff",
+        "paper/references.bib",
+        *(f"studies/{s}/references.bib" for s in STUDIES),
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, name)
+    found = find(source.config, source.bundle)
+    assert found.folder == build and found.elsewhere == ["paper"]
+    again = write_site(found, claims, build / "site", Path())
+    assert again.runs == made.runs
+    assert (again.folder / "figures/weight_decay.png").read_bytes() == b"picture"
+    assert (again.folder / "regrok.pdf").read_bytes() == b"paper"
+    page = (again.folder / "claims/A3-population.html").read_text(encoding="utf-8")
+    assert 'src="../figures/weight_decay.png" alt="A drawing."' in page
+    assert "<strong>Two lines.</strong>" in page
+    assert "laptop scale, this build" in page and "paper scale, released; it leads" in page
+    assert f"snakemake {build}/fits/weight_decay.json" in page
+    assert 'href="regrok.pdf"' in (again.folder / "cite.html").read_text(encoding="utf-8")
+    assert 'href="../report.html"' in (again.folder / "index.html").read_text(encoding="utf-8")
+    before = (made.folder / "claims/A3-population.html").read_text(encoding="utf-8")
+    assert "this build" not in before and "<img" not in before
+    assert "regrok.pdf" not in (made.folder / "cite.html").read_text(encoding="utf-8")
+
+
 def test_writing_again_gives_the_same_bytes_and_leaves_nothing_of_before(small, tmp_path):
     source, claims, made = small
     again = tmp_path / "site"

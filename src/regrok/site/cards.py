@@ -10,6 +10,7 @@ from regrok import latex
 from regrok.judging.axis import band_of
 from regrok.report import tex
 from regrok.site.intervals import common_axis, line, said, scale_line
+from regrok.study.claims import command_in
 from regrok.study.words import OUT_OF_SCOPE, REPRODUCED, SCALES, UNJUDGED
 
 if TYPE_CHECKING:
@@ -102,12 +103,14 @@ def cards(
     claims: Claims,
     rulings: Mapping[str, Sequence[Ruling]],
     changed: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]],
+    built: bool = True,
 ) -> list[Card]:
     """A card for every claim, in the order of the studies.
 
     rulings: claim → its verdicts. changed: scale → claim → (commit, verdict) of retests that gave another one.
+    built: whether there is a build at all; if not, all that is said was released.
     """
-    return [_card(config, claim, rulings[claim.id], changed) for claim in claims.claims]
+    return [_card(config, claim, rulings[claim.id], changed, built) for claim in claims.claims]
 
 
 def _card(
@@ -115,6 +118,7 @@ def _card(
     claim: Claim,
     rulings: Sequence[Ruling],
     changed: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]],
+    built: bool,
 ) -> Card:
     bands = [band_of(claim, each.scale) for each in rulings]
     printed = claim.published.value
@@ -130,7 +134,7 @@ def _card(
         made.append(
             Judged(
                 scale=ruling.scale,
-                released=ruling.released,
+                released=ruling.released or not built,
                 verdict=ruling.verdict,
                 reason=entry["reason"],
                 criterion=entry["criterion"],
@@ -150,7 +154,10 @@ def _card(
                 experiments=entry["experiments"],
                 runs=entry["runs"],
                 minutes=entry["minutes"],
-                command=entry["command"],
+                # A ledger's own command is that of the whole audit, trained.
+                command=entry["command"]
+                if ruling.released or not built
+                else command_in(config, claim.fit, claim.experiments),
                 then=changed.get(ruling.scale, {}).get(claim.id, ()),
             )
         )

@@ -5,6 +5,7 @@ A specification names its data and holds none; the page puts the chosen run's po
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from regrok.errors import RegrokError
@@ -41,6 +42,7 @@ def specifications() -> dict[str, dict[str, dict[str, Any]]]:
     }
 
 
+@cache
 def script() -> str:
     """Vega, Vega-Lite and Vega-Embed in one script for the browser, which knows them as `vegaEmbed` afterwards.
 
@@ -64,7 +66,7 @@ def _chart(name: str, log: bool) -> dict[str, Any]:
         "step:Q",
         title="steps",
         scale=alt.Scale(type="log" if log else "linear", nice=False),
-        axis=alt.Axis(format=",", labelOverlap=True, tickCount=5),
+        axis=alt.Axis(format=",.0f", labelOverlap=True, tickCount=5),
     )
     up = alt.Scale(type="log" if log_y else "linear", zero=name == "accuracy", nice=False)
     shown = [alt.Tooltip("step:Q", format=","), *(alt.Tooltip(f"{c}:Q") for c in columns.values())]

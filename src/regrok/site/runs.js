@@ -79,7 +79,7 @@
     );
     shown = 0;
     body.replaceChildren();
-    count.textContent = `${left.length} of ${runs.length} runs`;
+    count.textContent = `${number(left.length)} of ${number(runs.length)} runs`;
     extend();
     remember(want);
   }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
 from regrok.released import bundle
-from regrok.study.words import UNJUDGED
+from regrok.study.words import OUT_OF_SCOPE, UNJUDGED
 from regrok.study.written import folder_of, results_folder
 
 if TYPE_CHECKING:
@@ -73,16 +73,21 @@ class Source:
         return own | {scale: self.bundle / scale for scale in self.elsewhere}
 
     def ledger(self, claims: Claims) -> dict[str, Any]:
-        """The build's ledger with an entry for every claim; none is judged where there is no build.
+        """The build's ledger with an entry for every claim; where there is no build, none that is judged.
 
         Raises RegrokError for a file that is no ledger.
         """
-        made: dict[str, Any] = {"scale": self.config.scale, "readings": [], "claims": []}
+        known: dict[str, Any] = {}
         if self.folder is not None:
-            made = next(iter(bundle.ledgers([self.folder / "ledger.json"]).values()))
-        known = {entry["id"]: entry for entry in made["claims"]}
+            [made] = bundle.ledgers([self.folder / "ledger.json"]).values()
+            known = {entry["id"]: entry for entry in made["claims"]}
+        else:
+            # What is out of every released scale's scope is so, and not unknown; what is judged there speaks itself.
+            for made in self.released().values():
+                left = [e for e in made["claims"] if e["verdict"] == OUT_OF_SCOPE]
+                known |= {entry["id"]: entry for entry in left}
         entries = [known.get(claim.id) or _unjudged(claim, claims) for claim in claims.claims]
-        return made | {"claims": entries}
+        return {"scale": self.config.scale, "claims": entries}
 
     def released(self) -> dict[str, dict[str, Any]]:
         """Scale → released ledger. Raises RegrokError for a file that is no ledger."""

@@ -77,6 +77,7 @@ def write_site(source: Source, claims: Claims, folder: Path, root: Path) -> Made
         claims,
         rulings(source.ledger(claims), source.released()),
         {scale: bundle.changed(part) for scale, part in source.folders().items()},
+        built=source.folder is not None,
     )
     runs = listed(source.config, source.frames())
     files = {name: _read(Path(__file__).with_name(name)) for name in OWN}
@@ -134,7 +135,7 @@ def _pages(
         "letters": {each.paper.letter: each.paper for each in papers},
         "counts": counts(made),
         "scales": scales,
-        "verdicts": [*VERDICTS, *([UNJUDGED] if any(not c.spoken for c in made) else [])],
+        "verdicts": [v for v in (*VERDICTS, UNJUDGED) if any(c.leading.verdict == v for c in made)],
         "origins": ORIGINS,
         "runs": runs,
         "files": [
