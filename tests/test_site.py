@@ -16,10 +16,12 @@ import pandas as pd
 import pytest
 
 from configurations import ROOT
+from regrok.cli import main
 from regrok.errors import RegrokError
 from regrok.files import read_parquet, write_json, write_parquet
 from regrok.judging.axis import axis_of
 from regrok.judging.leading import leading, rulings
+from regrok.paper.numbers import leads
 from regrok.released import bundle
 from regrok.site import bibtex, curves, intervals
 from regrok.site.source import NEEDED, find
@@ -251,6 +253,19 @@ def test_counts_on_the_first_page_are_those_of_the_ledger(small):
         assert f"{judged} {words}" in page
 
 
+def test_the_first_page_says_of_each_paper_what_the_abstract_says(small):
+    source, claims, made = small
+    said = leading(source.ledger(claims), source.released())
+    page = (made.folder / "index.html").read_text(encoding="utf-8")
+    found = re.findall(r'<p class="said">(.*?)</p>', page, re.S)
+    assert len(found) == len(STUDIES)
+    links = re.findall(r'<a href="claims/(.*?)\.html">(.*?)</a>', " ".join(found))
+    assert len(links) >= 4
+    for claim, phrase in links:
+        assert phrase == leads(said[claim])
+        assert phrase.endswith(f"at the {said[claim].scale} scale")
+
+
 def test_every_listed_run_has_its_curve_and_its_settings(small):
     source, _, made = small
     text = (made.folder / "runs-data.js").read_text(encoding="utf-8")
@@ -328,6 +343,24 @@ def test_writing_again_gives_the_same_bytes_and_leaves_nothing_of_before(small, 
     assert not (again / "old").exists()
     for name in bundle.files(again):
         assert (again / name).read_bytes() == (made.folder / name).read_bytes(), name
+
+
+def test_the_command_says_what_it_read_and_shows_the_chosen_studies_alone(
+    small, tmp_path, monkeypatch, capsys
+):
+    source, claims, _ = small
+    monkeypatch.chdir(tmp_path)
+    asked = ["--set", "studies=[circuit_efficiency]", "--bundle", str(source.bundle)]
+    assert main(["site", "--config", str(ROOT / "config.yaml"), *asked]) == 0
+    said = capsys.readouterr().out
+    assert "from the released bundle" in said
+    site = tmp_path / "results/laptop-circuit_efficiency/site"
+    own = [claim for claim in claims.claims if claim.letter == "F"]
+    assert f"index.html: {len(PAGES) + len(own)} pages" in said
+    assert {path.stem for path in (site / "claims").iterdir()} == {claim.id for claim in own}
+    assert [path.name for path in (site / "curves").iterdir()] == ["laptop-circuit_efficiency.js"]
+    assert main(["site", "--config", str(ROOT / "config.yaml"), "--to", str(source.bundle)]) == 2
+    assert "no site" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_site_is_left_alone(tmp_path):

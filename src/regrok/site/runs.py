@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from regrok.runs.frames import Frames
     from regrok.study.blocks import Config
 
-OTHER = "other"
-"""Stands for the study of runs that none of the chosen ones asks for."""
 SIGNS = {"learning_rate": "η", "weight_decay": "λ", "train_fraction": "share"}
 """Settings that a label calls by a sign."""
 FIELDS = (
@@ -44,15 +42,16 @@ class Listed:
 
 
 def listed(config: Config, frames: Mapping[str, Frames]) -> Listed:
-    """All runs with their curves. frames: scale → its runs."""
+    """All runs of the chosen studies with their curves. frames: scale → its runs."""
     rows: list[list[Any]] = []
     scripts: dict[str, dict[str, Any]] = {}
     ran: set[str] = set()
     for scale, held in frames.items():
-        member = _experiments(held.experiments)
+        asked = held.experiments["experiment"].isin(list(config.experiments))
+        member = _experiments(held.experiments[asked])
         labels = _labels(held, member)
         study = {run: _study(config, names) for run, names in member.items()}
-        for name in sorted(set(study.values())):
+        for name in [each for each in config.studies if each in study.values()]:
             mine = held.runs[held.runs["run_id"].map(study) == name]
             part = held.curves[held.curves["run_id"].isin(set(mine["run_id"]))]
             scripts[f"{scale}-{name}"] = {
@@ -60,7 +59,7 @@ def listed(config: Config, frames: Mapping[str, Frames]) -> Listed:
                 "settings": _settings(mine),
             }
         for run in held.runs.sort_values(["cell", "seed"]).to_dict("records"):
-            names = member.get(run["run_id"], [])
+            names = member.get(run["run_id"])
             if not names:
                 continue
             ran.update(names)
@@ -73,14 +72,14 @@ def listed(config: Config, frames: Mapping[str, Frames]) -> Listed:
                 "minutes": round(run["wall_seconds"] / 60, 2),
             }
             rows.append([known[f] if f in known else _value(run[f]) for f in FIELDS])
-    rows.sort(key=lambda row: (list(frames).index(row[0]), _place(config, row[4][0])))
+    order = list(config.experiments)
+    rows.sort(key=lambda row: (list(frames).index(row[0]), order.index(row[4][0])))
     place = FIELDS.index("outcome")
     ended = {row[place] for row in rows}
     return Listed(
         rows=rows,
         scripts=scripts,
-        experiments={n: e.title for n, e in config.experiments.items() if n in ran}
-        | {n: n for n in sorted(ran - config.experiments.keys())},
+        experiments={n: e.title for n, e in config.experiments.items() if n in ran},
         outcomes=[*(o for o in OUTCOMES if o in ended), *sorted(ended - set(OUTCOMES))],
     )
 
@@ -95,16 +94,8 @@ def _experiments(members: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _study(config: Config, names: list[str]) -> str:
-    """The study of a run: that of the first of its experiments that one of the studies has."""
-    owners = (
-        study for n in names for study, made in config.studies.items() if n in made.experiments
-    )
-    return next(owners, OTHER)
-
-
-def _place(config: Config, experiment: str) -> int:
-    order = list(config.experiments)
-    return order.index(experiment) if experiment in order else len(order)
+    """The study of a run: that of the first of its experiments."""
+    return next(study for study, made in config.studies.items() if names[0] in made.experiments)
 
 
 def _labels(frames: Frames, member: Mapping[str, list[str]]) -> dict[str, str]:

@@ -72,10 +72,11 @@ def write_site(source: Source, claims: Claims, folder: Path, root: Path) -> Made
 
     Raises RegrokError for results or references that cannot be read, and where Altair is not installed.
     """
+    said = rulings(source.ledger(claims), source.released())
     made = cards(
         source.config,
         claims,
-        rulings(source.ledger(claims), source.released()),
+        said,
         {scale: bundle.changed(part) for scale, part in source.folders().items()},
         built=source.folder is not None,
     )
@@ -105,7 +106,8 @@ def write_site(source: Source, claims: Claims, folder: Path, root: Path) -> Made
         "own_entry": own,
         "references": references,
     }
-    files |= _pages(source, made, runs, given)
+    papers = of_papers(source.config, made, said, root)
+    files |= _pages(source, made, runs, {"papers": papers, **given})
     return _written(folder, files, copied, len(runs.rows))
 
 
@@ -124,15 +126,13 @@ def _pages(
 ) -> dict[str, str]:
     """File → page."""
     environment = _environment()
-    papers = of_papers(source.config, made)
     scales = [s for s in reversed(SCALES) if any(j.scale == s for c in made for j in c.scales)]
     shared = {
         "source": source.words,
         "own_scale": source.config.scale if source.folder else None,
         "cards": made,
         "standing": standing(made),
-        "papers": papers,
-        "letters": {each.paper.letter: each.paper for each in papers},
+        "letters": {each.paper.letter: each.paper for each in given["papers"]},
         "counts": counts(made),
         "scales": scales,
         "verdicts": [v for v in (*VERDICTS, UNJUDGED) if any(c.leading.verdict == v for c in made)],
