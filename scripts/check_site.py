@@ -44,6 +44,13 @@ return [...document.querySelectorAll('#runs tbody tr')].map(r => {
   return {id: r.querySelector('button').textContent, key: r.dataset.run, experiment: cell('experiment').split(', '),
           scale: cell('scale'), outcome: cell('outcome'), words: r.textContent.toLowerCase()};
 })"""
+LINES = """
+return [...document.querySelectorAll(`#chart-${arguments[0]} .mark-line path`)].map(p => p.getAttribute('d') || '')"""
+BESIDE = """
+const {fields, rows} = regrok.runs, at = (row, name) => row[fields.indexOf(name)];
+const own = rows.find(row => `${at(row, 'scale')}/${at(row, 'id')}` === arguments[0]);
+return rows.filter(row => at(row, 'cell') === at(own, 'cell') && at(row, 'file') === at(own, 'file')).length - 1"""
+"""How many other runs the cell of one has."""
 OVERFLOW = """
 const wide = document.documentElement.clientWidth;
 if (document.documentElement.scrollWidth <= wide) return null;
@@ -246,6 +253,13 @@ class Reader:
         self.curves(whole[-1]["key"])
         self.driver.find_element(By.ID, "log").click()
         self.drawn("by logarithm")
+        alone, others = (
+            len(self.paths("accuracy")),
+            self.driver.execute_script(BESIDE, whole[-1]["key"]),
+        )
+        self.driver.find_element(By.ID, "others").click()
+        self.until(lambda _: len(self.paths("accuracy")) == alone + others)
+        self.room("runs, with other seeds")
         # A run can be linked as well.
         self.open(f"runs.html?#{whole[0]['key']}")
         self.until(lambda d: d.find_element(By.ID, "shown").get_attribute("data-drawn"))
@@ -271,17 +285,17 @@ class Reader:
         """Three charts, each with a line that goes somewhere."""
         for name in ("accuracy", "loss", "V"):
             chart = self.driver.find_element(By.ID, f"chart-{name}")
-            paths = self.driver.execute_script(
-                "return [...arguments[0].querySelectorAll('.mark-line path')].map(p => p.getAttribute('d') || '')",
-                chart,
-            )
-            if not paths or not any(path.count("L") > 1 for path in paths):
+            if not any(path.count("L") > 1 for path in self.paths(name)):
                 self.problem("runs", f"{name} of {what} is not drawn")
             if len(chart.get_attribute("aria-label") or "") < 40:
                 self.problem("runs", f"{name} of {what} has no description")
         self.found.curves.append(what)
         self.driver.execute_script("document.getElementById('shown').scrollIntoView()")
         self.room(f"runs, {what.replace('/', ' ')}")
+
+    def paths(self, name: str) -> list[str]:
+        """The lines of a chart."""
+        return self.driver.execute_script(LINES, name)
 
     # The browser -------------------------------------------------------------------------------------
 

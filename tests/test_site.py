@@ -23,6 +23,7 @@ from regrok.judging.axis import axis_of
 from regrok.judging.leading import leading, rulings
 from regrok.paper.numbers import leads
 from regrok.released import bundle
+from regrok.report.pages import CLASSES
 from regrok.site import bibtex, curves, intervals
 from regrok.site.source import NEEDED, find
 from regrok.site.write import PAGES, refuse_foreign, write_site
@@ -432,6 +433,43 @@ def test_the_citation_is_that_of_the_file(tmp_path):
     write_json(told, tmp_path / "CITATION.cff")
     with pytest.raises(RegrokError, match="title"):
         bibtex.own_entry(tmp_path)
+
+
+# The style -------------------------------------------------------------------------------------------
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb, as WCAG 2 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_stands_out_in_light_and_in_dark(small):
+    """WCAG 2 asks for 4.5 to 1, level AA; Vega's own colours are those of runs.js."""
+    style = (small[2].folder / "site.css").read_text(encoding="utf-8").replace("white", "#ffffff")
+    light, dark = style.split("@media (prefers-color-scheme: dark)")
+    known: dict[str, str] = {}
+    for part in (light, dark):
+        # Not those of Snakemake's frame, which has a ground of its own.
+        blocks = re.findall(r"^\s*\.regrok(?:\.site)? \{(.*?)\}", part, re.S | re.M)
+        known |= dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", " ".join(blocks)))
+        for text in ("ink", "faint", "link"):
+            for ground in ("ground", "raised"):
+                assert contrast(known[text], known[ground]) >= 4.5, (text, ground, known)
+        assert contrast(known["ink"], known["band"]) >= 4.5
+    chips = re.findall(r"\.(\w+) \{ background: (#\w{6}); color: (#\w{6}); \}", style)
+    assert {name for name, *_ in chips} == set(CLASSES.values())
+    assert all(contrast(*colours) >= 4.5 for _, *colours in chips)
+    script = (small[2].folder / "runs.js").read_text(encoding="utf-8")
+    on_dark, on_light = re.findall(r'\["(#\w{6})", "(#\w{6})"\]', script)
+    assert min(contrast(c, "#ffffff") for c in on_light) >= 3
+    assert min(contrast(c, known["ground"]) for c in on_dark) >= 3
 
 
 # In a browser ---------------------------------------------------------------------------------------

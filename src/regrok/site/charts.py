@@ -12,6 +12,10 @@ from regrok.errors import RegrokError
 
 POINTS = "points"
 """Name of the data set of a run's points: step and the columns of `regrok.site.curves`."""
+OTHERS = "others"
+"""Name of the data set of the other seeds of its cell: run and the same columns."""
+GREY = "#8a949e"
+"""Of other seeds: seen on white and on black."""
 MARKS = "marks"
 """Name of the data set of T_mem and T_grok: event and step."""
 HEIGHT = 190
@@ -70,17 +74,30 @@ def _chart(name: str, log: bool) -> dict[str, Any]:
     )
     up = alt.Scale(type="log" if log_y else "linear", zero=name == "accuracy", nice=False)
     shown = [alt.Tooltip("step:Q", format=","), *(alt.Tooltip(f"{c}:Q") for c in columns.values())]
-    points = alt.Chart(alt.NamedData(name=POINTS))
-    # A logarithm has no place for step 0, nor for a loss of 0.
-    if log:
-        points = points.transform_filter("datum.step > 0")
-    layers = []
+
+    def known(data: str, column: str) -> Any:
+        """The points of a data set at which a column was measured and has a place on the axes."""
+        part = alt.Chart(alt.NamedData(name=data)).transform_filter(f"isValid(datum.{column})")
+        # A logarithm has no place for step 0, nor for a loss of 0.
+        part = part.transform_filter("datum.step > 0") if log else part
+        return part.transform_filter(f"datum.{column} > 0") if log_y else part
+
+    last = [*columns.values()][-1]
+    layers = [
+        known(OTHERS, last)
+        .mark_line(strokeWidth=1, opacity=0.6)
+        .encode(
+            x=across,
+            y=alt.Y(f"{last}:Q", title=title, scale=up),
+            color=alt.value(GREY),
+            detail="run:N",
+        )
+    ]
     for words, column in columns.items():
-        part = points.transform_filter(f"isValid(datum.{column})")
-        if log_y:
-            part = part.transform_filter(f"datum.{column} > 0")
         layers.append(
-            part.mark_line(point=alt.OverlayMarkDef(size=14), strokeWidth=1.6).encode(
+            known(POINTS, column)
+            .mark_line(point=alt.OverlayMarkDef(size=14), strokeWidth=1.6)
+            .encode(
                 x=across,
                 y=alt.Y(f"{column}:Q", title=title, scale=up, axis=alt.Axis(tickCount=5)),
                 color=alt.ColorDatum(words),

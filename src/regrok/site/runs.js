@@ -11,6 +11,7 @@
   const said = document.getElementById("shown-words");
   const panel = document.getElementById("curves");
   const log = document.getElementById("log");
+  const others = document.getElementById("others");
   const PAGE = 40;
   const COLUMNS = ["train_accuracy", "validation_accuracy", "train_loss", "validation_loss", "V"];
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -194,10 +195,17 @@
     };
   }
 
+  // The points of the runs that differ from it in seed alone.
+  function beside(run) {
+    const same = runs.filter((each) => each.cell === run.cell && each.file === run.file && each !== run);
+    const { curves } = held.get(run.file);
+    return same.flatMap((each) => unpacked(curves[each.id]).map((point) => ({ run: each.id, ...point })));
+  }
+
   async function draw(run, points) {
     const kind = regrok.charts[log.checked ? "log" : "linear"];
     const marks = ["T_mem", "T_grok"].filter((name) => run[name] !== null && (run[name] > 0 || !log.checked));
-    const datasets = { points, marks: marks.map((event) => ({ event, step: run[event] })) };
+    const datasets = { points, others: others.checked ? beside(run) : [], marks: marks.map((event) => ({ event, step: run[event] })) };
     for (const [name, chart] of Object.entries(kind)) {
       const place = document.getElementById(`chart-${name}`);
       // Vega makes it the label of the place that it draws in.
@@ -229,6 +237,7 @@
   form.addEventListener("reset", () => setTimeout(filter));
   more.addEventListener("click", extend);
   log.addEventListener("change", again);
+  others.addEventListener("change", again);
   dark.addEventListener("change", again);
   const named = decodeURIComponent(location.hash.slice(1));
   filter();
