@@ -14,14 +14,14 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .ONESHELL:
-.PHONY: help install tex paper verify reanalyse release report notebooks artifact arxiv test test-long test-slurm lint format bench coverage lock clean
+.PHONY: help install tex paper verify reanalyse release report site notebooks artifact arxiv test test-long test-slurm lint format bench coverage lock clean
 
 comma := ,
 empty :=
 space := $(empty) $(empty)
 
 # Their values are looked at before anything is begun: with no core, Snakemake would wait for ever.
-ifneq ($(filter paper reanalyse release report notebooks artifact arxiv,$(MAKECMDGOALS)),)
+ifneq ($(filter paper reanalyse release report site notebooks artifact arxiv,$(MAKECMDGOALS)),)
 STUDIES := $(patsubst studies/%/study.yaml,%,$(wildcard studies/*/study.yaml))
 one = $(if $(filter-out $(2),$(3))$(filter-out 1,$(words $(3))),$(call refuse,$(1),$(4)))
 refuse = $(error $(1) is '$($(1))' ($(origin $(1))): give $(2))
@@ -74,6 +74,9 @@ release: install ## put a finished build into the bundle that ships, results/rel
 report: install ## Snakemake's self-contained HTML report of a finished build
 	@$(SNAKEMAKE) --report $(RESULTS)/report.html --report-stylesheet src/regrok/report/report.css
 	echo "The report: $(RESULTS)/report.html"
+
+site: install ## a static site of a finished build, else of the released runs: results/SCALE/site/index.html
+	@$(IN_VENV) python -m regrok.cli site --scale $(SCALE) $(if $(STUDY),--set 'studies=[$(STUDY)]') $(if $(SOURCE),--set source=$(SOURCE))
 
 notebooks: install ## run the notebooks; the outcome is in results/laptop/notebooks
 	@$(IN_VENV) python -m snakemake notebooks --cores $(CORES) --config $(CONFIG)

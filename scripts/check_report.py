@@ -9,26 +9,20 @@ Needs chromium and chromedriver. Ends with status 1 and one line per problem.
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selenium import webdriver
+from chromium import browser, console_errors, foreign_requests
 from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 60
 """Seconds to wait for what a click should show: on a busy machine the first paint takes long."""
-LOCAL = ("file:", "data:", "blob:", "about:", "chrome:", "devtools:")
 
 
 @dataclass
@@ -40,37 +34,6 @@ class Found:
     claims: dict[str, str] = field(default_factory=dict)
     """Claim → verdict, from the first page."""
     problems: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def browser(size: tuple[int, int] = (1500, 1000)) -> Iterator[WebDriver]:
-    """Chromium without a window and without a network."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = next(path for name in CHROMIUM if (path := shutil.which(name)))
-    for flag in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-dev-shm-usage",
-        "disable-background-networking",
-        "hide-scrollbars",
-        f"window-size={size[0]},{size[1]}",
-        # No name resolves, so that a forgotten address cannot be fetched unnoticed.
-        "host-resolver-rules=MAP * ~NOTFOUND",
-    ):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
-        driver.execute_cdp_cmd("Network.enable", {})
-        driver.execute_cdp_cmd(
-            "Network.emulateNetworkConditions",
-            {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0},
-        )
-        yield driver
-    finally:
-        driver.quit()
 
 
 class Reader:
@@ -91,8 +54,7 @@ class Reader:
                 for path in paths:
                     self.home()
                     self.item(category, question, path, single=len(questions) == 1)
-        self.requests()
-        self.complaints()
+        self.noted()
         return self.found
 
     def first_page(self) -> None:
@@ -182,20 +144,11 @@ class Reader:
 
     # What the browser noted --------------------------------------------------------------------------
 
-    def requests(self) -> None:
-        """Nothing may be asked of the network."""
-        for entry in self.driver.get_log("performance"):
-            message = json.loads(entry["message"])["message"]
-            if message["method"] == "Network.requestWillBeSent":
-                address = message["params"]["request"]["url"]
-                if not address.startswith(LOCAL):
-                    self.found.problems.append(f"the report asks for {address}")
-
-    def complaints(self) -> None:
-        """Errors on the browser's console."""
-        for entry in self.driver.get_log("browser"):
-            if entry["level"] == "SEVERE":
-                self.found.problems.append(f"console: {entry['message']}")
+    def noted(self) -> None:
+        """Nothing may be asked of the network, and nothing may fail in the browser."""
+        asked = foreign_requests(self.driver)
+        self.found.problems += [f"the report asks for {address}" for address in asked]
+        self.found.problems += [f"console: {words}" for words in console_errors(self.driver)]
 
 
 def walk(report: Path, pictures: Path | None = None) -> Found:

@@ -8,6 +8,7 @@ import importlib
 import pytest
 
 MODULES = (
+    "regrok.judging.axis",
     "regrok.laws.parts.estimate",
     "regrok.laws.parts.selection",
     "regrok.measures.events",

@@ -84,7 +84,7 @@ def test_lock_pins_one_exact_public_version_of_each_package():
 
 def test_lock_satisfies_every_declared_range():
     lock = locked()
-    for name, requirement in declared("test", "dev").items():
+    for name, requirement in declared("site", "test", "dev").items():
         assert name in lock, f"{name} is declared and not locked: run `make lock`"
         [specifier] = lock[name].specifier
         assert requirement.specifier.contains(specifier.version), (
@@ -128,7 +128,7 @@ def test_environment_has_the_same_packages_and_ranges():
     packages, pip = environment()
     expected = {
         CONDA_NAMES.get(name, name): requirement.specifier
-        for name, requirement in declared("test", "dev").items()
+        for name, requirement in declared("site", "test", "dev").items()
     }
     assert {name: r for name, r in packages.items() if name not in CONDA_PROGRAMS} == expected
     assert set(packages) >= CONDA_PROGRAMS
@@ -154,7 +154,7 @@ def imported_modules(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("folder", "extras"),
     [
-        ("src", ()),
+        ("src", ("site",)),
         ("workflow", ()),
         ("notebooks", ()),
         ("tests", ("test", "dev")),

@@ -6,6 +6,6 @@ default, and `run(arguments) -> int | None`, the exit status. Heavy imports go i
 
 NAMES = (
     *("status", "plan", "claims", "open", "replay", "compare", "verify", "release", "retest"),
-    *("findings", "new_study", "same_bits", "schema"),
+    *("findings", "site", "new_study", "same_bits", "schema"),
 )
 """Modules here, in the order of `regrok --help`."""

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from regrok.commands.ledger_lines import SIGNS, UNJUDGED, place_of, show, shows
+from regrok.commands.ledger_lines import SIGNS, place_of, show, shows
 from regrok.commands.options import add_bundle_option, add_config_options, chosen_config
-from regrok.study.words import ORIGINS, SCALES
+from regrok.study.words import ORIGINS, SCALES, UNJUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from regrok.judging.axis import axis_of, band_of, drawn_numbers
 from regrok.study.words import (
     DIRECTION,
     INCONCLUSIVE,
@@ -19,6 +20,7 @@ from regrok.study.words import (
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
     REPRODUCED,
+    UNJUDGED,
 )
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from regrok.judging.leading import Ruling
     from regrok.study.claims import Claim, Claims
 
-UNJUDGED = "not judged yet"
-"""Stands for a verdict where no ledger has one."""
 ORDER = ("paper", "laptop", "smoke")
 """Scales, the one that leads first."""
 
@@ -81,24 +81,12 @@ def shows(encoding: str | None) -> bool:
     return True
 
 
-def band_of(claim: Claim, scale: str) -> tuple[float, float] | None:
-    """What a claim's rule asks at a scale, as a band of numbers; None where there is no rule."""
-    predicate = claim.predicate.get(scale)  # type: ignore[call-overload]
-    if predicate is None:
-        return None
-    if hasattr(predicate, "band"):
-        low, high = predicate.band()
-        return low, high
-    return predicate.target, predicate.target
-
-
 def drawn(
     estimate: Mapping[str, Any], band: tuple[float, float] | None, width: int, looks: Drawing
 ) -> str:
     """An interval on a line of `width` characters, over the band that the rule asks for; blanks without a value.
 
-    estimate: value, low, high; an end that is None is open where the other is known. Positive numbers that span more
-    than a factor of 30 are drawn by their logarithms.
+    estimate: value, low, high; an end that is None is open where the other is known.
 
     >>> drawn({"value": 2.0, "low": 1.0, "high": 3.0}, (2.5, math.inf), 9, ASCII)
     ' [--o-=]:'
@@ -107,19 +95,12 @@ def drawn(
     if value is None:
         return " " * width
     open_low, open_high = low is None and high is not None, high is None and low is not None
-    finite = [x for x in (value, low, high, *(band or ())) if x is not None and math.isfinite(x)]
-    log = min(finite) > 0 and max(finite) > 30 * min(finite)
-    at = math.log if log else float
-    least, most = at(min(finite)), at(max(finite))
-    margin = 0.15 * (most - least) or 0.5 * abs(most) or 1.0
-    least, most = least - margin, most + margin
+    axis = axis_of(drawn_numbers(estimate, band))
 
     def place(x: float | None, otherwise: int) -> int:
         if x is None or not math.isfinite(x):
             return otherwise
-        if log and x <= 0:
-            return 0
-        return min(max(math.floor((at(x) - least) / (most - least) * width), 0), width - 1)
+        return min(math.floor(axis.share(x) * width), width - 1)
 
     shown = [" "] * width
     if band is not None:

@@ -24,6 +24,8 @@ INCONCLUSIVE = "inconclusive"
 NO_SUCH_RUN = "no such run here"
 OUT_OF_SCOPE = "out of scope at this scale"
 VERDICTS = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, NO_SUCH_RUN, OUT_OF_SCOPE)
+UNJUDGED = "not judged yet"
+"""Stands for a verdict where no ledger has one."""
 
 Origin = Literal["printed", "released", "ours"]
 ORIGINS: tuple[Origin, ...] = ("printed", "released", "ours")
