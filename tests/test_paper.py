@@ -15,7 +15,7 @@ import pytest
 from papers import Build, checkout, results, text_of
 from regrok.errors import RegrokError
 from regrok.judging.ledger import counts, ledger
-from regrok.paper import lint, numbers, references, texts, typeset
+from regrok.paper import lint, references, texts, typeset
 from regrok.study.read import load_config
 from regrok.study.words import VERDICTS
 from shapes import FITS
@@ -179,26 +179,6 @@ def test_a_single_experiment_builds_to_a_pdf(tmp_path, scale, experiment):
     text = " ".join(text_of(tmp_path / "regrok.pdf").split())
     assert "??" not in text
     assert f"was left out of this build ({scale})" in text
-
-
-@pytest.mark.tex
-def test_a_text_reads_on_where_the_runs_give_no_estimate_and_names_networks(tmp_path):
-    settings = {"mlp": "mlp", "transformer": "transformer", "both": "mlp and transformer"}
-    text = [
-        r"\documentclass{article}\usepackage{regrok}\begin{document}",
-        rf"\regrokset{{result}}{{a}}{{{numbers.NOT_ESTIMATED}}}\regrokset{{result}}{{b}}{{two}}",
-        *(rf"\regrokset{{setting}}{{{k}}}{{{v}}}" for k, v in settings.items()),
-        r"Of \result{a}, of \result{b}; \ifestimate{a}{yes}{no}, \ifestimate{b}{yes}{no};",
-        *(rf"\named{{{k}}}, " for k in settings),
-        r"\end{document}",
-    ]
-    (tmp_path / "x.tex").write_text("\n".join(text), encoding="utf-8")
-    shutil.copy(ROOT / "paper/regrok.sty", tmp_path)
-    command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", "x.tex"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    said = " ".join(text_of(tmp_path / "x.pdf").split())
-    assert "Of a value not known here, of two; no, yes;" in said
-    assert "MLP, transformer, mlp and transformer," in said
 
 
 @pytest.mark.tex
