@@ -144,7 +144,11 @@ def verdicts(path: Path) -> str:
     """`3 reproduced, 2 inconclusive`: the entries of a ledger that stand, in scope or not."""
     from regrok.judging.ledger import stands  # with pandas, which few need before a build
 
-    entries = json.loads(path.read_text(encoding="utf-8"))["claims"]
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["claims"]
+    except (OSError, ValueError, KeyError) as error:
+        # A word too many after the build must not make a finished one fail.
+        return f"{path} cannot be read ({error})"
     counts = Counter(entry["verdict"] for entry in entries if stands(entry))
     return ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word]) or "none"
 

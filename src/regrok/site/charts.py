@@ -57,7 +57,7 @@ def script() -> str:
         from vl_convert import javascript_bundle
     except ImportError:
         raise RegrokError(WANTED) from None
-    return str(javascript_bundle(vl_version=vl_version_for_vl_convert()))
+    return str(javascript_bundle(None, vl_version=vl_version_for_vl_convert()))
 
 
 def _chart(name: str, log: bool) -> dict[str, Any]:
