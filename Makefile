@@ -55,7 +55,8 @@ install: ## .venv with the locked packages and this one
 tex: # latexmk and TeX Live, or how to get them
 	@scripts/install-tex
 
-paper: install tex ## train, analyse and typeset: paper/regrok.pdf (SCALE=smoke, laptop or paper; STUDY=one alone)
+# VERBOSE=1, given to make or set, leaves the terminal to Snakemake: regrok.pipeline.display reads it.
+paper: install tex ## train, analyse and typeset: paper/regrok.pdf (SCALE=smoke, laptop or paper; STUDY=one alone; VERBOSE=1)
 	@$(SNAKEMAKE)
 
 verify: install ## check the released bundle: checksums, schemas, every verdict judged again (a minute)
@@ -66,7 +67,9 @@ reanalyse: install tex ## fit and draw everything again from the released runs, 
 	$(IN_VENV) python -m regrok.cli verify --reanalysed $(SCALE)
 
 release: install ## put a finished build into the bundle that ships, results/released (SOURCE=missing: add to it)
-	@$(IN_VENV) python -m regrok.cli release --scale $(SCALE) $(if $(filter missing,$(SOURCE)),--add)
+	@$(IN_VENV)
+	python -m regrok.cli release --scale $(SCALE) $(if $(filter missing,$(SOURCE)),--add)
+	python -m regrok.cli findings --write
 
 report: install ## Snakemake's self-contained HTML report of a finished build
 	@$(SNAKEMAKE) --report $(RESULTS)/report.html --report-stylesheet src/regrok/report/report.css

@@ -42,15 +42,17 @@ onstart:
     limits = workflow.resource_settings
     at_once = limits.cores or limits.nodes or 1
     print(announce(graph, at_once, elsewhere=not limits.cores), flush=True)
+    if SHOWN and SHOWN.to_make():
+        print(SHOWN.to_make(), flush=True)
 
 
 onsuccess:
-    print(conclude(graph, BEGAN), flush=True)
+    if SHOWN:
+        SHOWN.stop()
+    print(conclude(graph, BEGAN, log), flush=True)
 
 
 onerror:
-    print(
-        "Regrok: the build stopped; the message above says why, logs are in "
-        f"{R}/logs/. Finished runs are kept: the same command goes on from here.",
-        flush=True,
-    )
+    if SHOWN:
+        SHOWN.stop()
+    print(stopped(graph, log), flush=True)

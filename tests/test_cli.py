@@ -116,7 +116,9 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
         with pytest.raises(SystemExit) as left:
             main([name, "--help"])
         assert left.value.code == 0
-        assert "usage: regrok" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "usage: regrok" in said
+        assert re.search(rf"examples?: regrok {name}\b", said), name
 
 
 def test_the_types_and_the_plan_load_neither_torch_nor_pandas() -> None:

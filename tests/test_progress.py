@@ -6,7 +6,7 @@ import pytest
 
 from regrok.runs.store import RunStore
 from regrok.training.loop import train_cohort
-from regrok.training.progress import Lines, clock
+from regrok.training.progress import NOTED, Lines, Noted, clock
 from small import small_run
 
 
@@ -25,7 +25,7 @@ def test_a_line_tells_runs_speed_slots_and_time_left(tmp_path):
     lines = stream.getvalue().splitlines()
     first, last = lines[0], lines[-1]
     assert first.startswith("add-p11  runs 0/3 · ")
-    assert "steps/s" in first and first.endswith("left")
+    assert " left · " in first and "steps/s" in first
     assert "η=0.001 λ=1 seed 0 @5 · η=0.001 λ=1 seed 1 @5" in first
     assert last.startswith("add-p11  trained 3 runs, 600 steps in ")
 
@@ -46,3 +46,16 @@ def test_a_job_of_several_cohorts_counts_their_runs_together(tmp_path):
 
 def test_without_a_terminal_lines_are_half_a_minute_apart(tmp_path):
     assert Lines(io.StringIO()).every == 30
+
+
+def test_a_job_whose_build_shows_it_notes_its_line_in_a_file_and_in_its_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(Noted, "EVERY", 0.0)
+    log, noted = io.StringIO(), tmp_path / f"job{NOTED}"
+    progress = Noted(log, tmp_path / "job.log", total=2)
+    train_cohort(
+        "x", [small_run(0), small_run(1)], RunStore(tmp_path, "x"), slots=1, progress=progress
+    )
+    assert noted.read_text(encoding="utf-8").startswith("x  runs ")
+    assert log.getvalue().startswith("x  trained 2 runs, ") and log.getvalue().count("\n") == 1
+    progress.end()
+    assert not noted.exists()

@@ -1,10 +1,16 @@
 """`regrok replay`: the stored run again, and whether it is the same."""
 
+import pandas as pd
 import pytest
 
+from checkouts import small_study, write_study
 from regrok.cli import main
-from regrok.commands.replay import compare
+from regrok.commands.replay import compare, released_run, retrain
+from regrok.files import write_parquet
+from regrok.runs.gather import gather
 from regrok.runs.store import RunStore
+from regrok.study.plan import make_plan
+from regrok.study.read import load_config
 from regrok.training.loop import train_cohort
 from small import small_run
 
@@ -50,3 +56,49 @@ def test_digits_that_fit_two_runs_are_refused(stored, tmp_path, capsys):
     twin.write_bytes(store.path(run.run_id).read_bytes())
     assert replay(run.run_id[:2], tmp_path) == 2
     assert "give more digits" in capsys.readouterr().err
+
+
+@pytest.fixture
+def shipped(tmp_path):
+    """A bundle with one released study of two runs, whose longer curves were thinned."""
+    folder = tmp_path / "checkout"
+    study = small_study(steps=200, seeds=1)
+    write_study(folder, study)
+    config = load_config(folder / "config.yaml")
+    plan = make_plan(config)
+    store = RunStore(tmp_path / "trained", "code")
+    for job in plan.jobs.values():
+        for cohort in job.cohorts:
+            train_cohort(cohort.name, cohort.runs, store, slots=1)
+    cohorts = {c.name: c.runs for job in plan.jobs.values() for c in job.cohorts}
+    frames = dict(zip(("runs", "curves", "spectra"), gather(cohorts, store), strict=True))
+    part = tmp_path / "released/smoke"
+    part.mkdir(parents=True)
+    for name, frame in frames.items():
+        if name == "curves":
+            frame = frame[(frame["step"] % 50 == 0) | (frame["step"] == 200)]
+        write_parquet(frame, part / f"{name}.parquet")
+    members = pd.DataFrame(plan.membership)[["experiment", "arm", "cell", "run_id"]]
+    write_parquet(members, part / "experiments.parquet")
+    (part / "config.json").write_text(config.model_dump_json(exclude_unset=True), encoding="utf-8")
+    return part.parent, list(plan.runs)
+
+
+def test_a_run_of_the_bundle_is_retrained_from_what_ships(shipped, tmp_path, capsys):
+    bundle, ids = shipped
+    given = ["--store", str(tmp_path / "none"), "--bundle", str(bundle)]
+    assert main(["replay", ids[0], *given, "--output", str(tmp_path / "x.png")]) == 0
+    said = capsys.readouterr().out
+    assert "identical to the bit at the 5 of 9 logged steps that ship" in said
+    assert "T_mem      released " in said
+    assert main(["replay", "f" * 12, *given]) == 2
+    assert "neither in" in capsys.readouterr().err
+
+
+def test_a_released_run_with_another_number_is_told_apart(shipped):
+    bundle, ids = shipped
+    stored = released_run(bundle, ids[1])
+    fresh = retrain(stored).curve
+    assert "identical" in compare(stored.curve, fresh)
+    fresh.loc[fresh["step"] == 100, "train_loss"] *= 1 + 1e-9
+    assert "not identical: V agrees" in compare(stored.curve, fresh)

@@ -107,33 +107,38 @@ def ended(output: str) -> list[str]:
 
 def reduced(folder: Path, max_steps: int) -> None:
     """Leave two experiments at smoke scale: sparse parity, and one run of `max_steps` steps that never groks."""
-    path = folder / STUDY
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for name, experiment in content["experiments"].items():
-        if name != "S10":
-            experiment["scales"].pop("smoke", None)
-    content["experiments"][LIMITED] = {
-        "title": "One run that outlasts a job",
-        "question": "Does a run that a time limit cuts in two end in the same numbers?",
-        "ours": "a time limit",
-        "settings": "addition_smoke",
-        "change": {"optimiser": {"weight_decay": 0.001}, "protocol": {"max_steps": max_steps}},
-        "seeds": [42],
-        "scales": {"smoke": {}},
-    }
-    content["fits"][LIMITED] = {
-        "law": "comparison",
-        "experiments": [LIMITED],
-        "options": {"groups": {"run": {}}},
-    }
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    # Nor does the study tell at smoke scale how what is left out there differs from the published protocol.
-    path = path.with_name("published.yaml")
-    told = yaml.safe_load((ROOT / STUDY).with_name("published.yaml").read_text(encoding="utf-8"))
-    for deviation in told["deviations"]:
-        deviation["scales"] = [scale for scale in deviation["scales"] if scale != "smoke"]
-    told["deviations"] = [each for each in told["deviations"] if each["scales"]]
-    path.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+    for path in sorted(folder.glob("studies/*/study.yaml")):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for name, experiment in content.get("experiments", {}).items():
+            if name != "S10":
+                experiment["scales"].pop("smoke", None)
+        if path == folder / STUDY:
+            content["experiments"][LIMITED] = {
+                "title": "One run that outlasts a job",
+                "question": "Does a run that a time limit cuts in two end in the same numbers?",
+                "ours": "a time limit",
+                "settings": "addition_smoke",
+                "change": {
+                    "optimiser": {"weight_decay": 0.001},
+                    "protocol": {"max_steps": max_steps},
+                },
+                "seeds": [42],
+                "scales": {"smoke": {}},
+            }
+            content["fits"][LIMITED] = {
+                "law": "comparison",
+                "experiments": [LIMITED],
+                "options": {"groups": {"run": {}}},
+            }
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        # Nor does a study tell at smoke scale how what is left out there differs from the published protocol.
+        path = path.with_name("published.yaml")
+        said = (ROOT / path.relative_to(folder)).read_text(encoding="utf-8")
+        told = yaml.safe_load(said)
+        for deviation in told["deviations"]:
+            deviation["scales"] = [scale for scale in deviation["scales"] if scale != "smoke"]
+        told["deviations"] = [each for each in told["deviations"] if each["scales"]]
+        path.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
 
 
 def limited_run(folder: Path) -> Run:

@@ -276,6 +276,26 @@ def test_the_commit_of_a_fingerprint_is_the_one_it_stands_under(tmp_path):
         generations.read(path)
 
 
+def test_a_commit_that_holds_the_code_goes_before_one_that_is_proven_equal():
+    """Equal code may know less: what it does not know, the proof did not train."""
+    pair = "modular/mlp"
+    entries = {
+        "1" * 40: [
+            {"stored": "by this commit itself", "trainers": {pair: "old"}},
+            {"proven": "2030-01-02", "trainers": {pair: "new"}},
+        ],
+        "2" * 40: [
+            {"stored": "by this commit itself", "trainers": {pair: "new"}},
+            {"proven": "2030-01-03", "trainers": {pair: "newest"}},
+        ],
+    }
+    known = generations.Generations(entries)
+    assert known.commit("old", "modular", "mlp") == "1" * 40
+    assert known.commit("new", "modular", "mlp") == "2" * 40
+    assert known.commit("newest", "modular", "mlp") == "2" * 40
+    assert known.equal("trainers", pair, "newest").equal == ("old", "new", "newest")
+
+
 def test_a_key_that_no_proof_has_is_refused_with_the_nearest(tmp_path):
     path = tmp_path / "generations.yaml"
     path.write_text(

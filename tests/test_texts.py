@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import pytest
 
+from papers import text_of
 from regrok.errors import RegrokError
-from regrok.paper import texts
+from regrok.paper import numbers, texts
+from studies import ROOT
 
 HOLDS = {
     "ifexperiment": ["S1"],
@@ -51,3 +56,23 @@ def test_a_section_without_a_summary_is_named(tmp_path, text):
     section.write_text(text, encoding="utf-8")
     with pytest.raises(RegrokError, match=r"section\.tex: \\studysummary: .*give a sentence"):
         texts.summary(section)
+
+
+@pytest.mark.tex
+def test_a_text_reads_on_where_the_runs_give_no_estimate_and_names_networks(tmp_path):
+    settings = {"mlp": "mlp", "transformer": "transformer", "both": "mlp and transformer"}
+    text = [
+        r"\documentclass{article}\usepackage{regrok}\begin{document}",
+        rf"\regrokset{{result}}{{a}}{{{numbers.NOT_ESTIMATED}}}\regrokset{{result}}{{b}}{{two}}",
+        *(rf"\regrokset{{setting}}{{{k}}}{{{v}}}" for k, v in settings.items()),
+        r"Of \result{a}, of \result{b}; \ifestimate{a}{yes}{no}, \ifestimate{b}{yes}{no};",
+        *(rf"\named{{{k}}}, " for k in settings),
+        r"\end{document}",
+    ]
+    (tmp_path / "x.tex").write_text("\n".join(text), encoding="utf-8")
+    shutil.copy(ROOT / "paper/regrok.sty", tmp_path)
+    command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", "x.tex"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    said = " ".join(text_of(tmp_path / "x.pdf").split())
+    assert "Of a value not known here, of two; no, yes;" in said
+    assert "MLP, transformer, mlp and transformer," in said

@@ -133,6 +133,26 @@ def test_finished_runs_are_not_trained_again(tmp_path):
     assert train_cohort("c", runs, store, slots=2) == 1
 
 
+@pytest.mark.parametrize(("asked", "stored", "made"), [(8, 0, 3), (8, 2, 3), (2, 2, 2)])
+def test_a_gpu_steps_as_many_slots_as_the_cohort_has_runs_however_many_are_stored(
+    tmp_path, monkeypatch, asked, stored, made
+):
+    """The shapes of a step decide its last bits, and a slot that is never filled costs what a full one does."""
+    runs = [small_run(seed) for seed in range(3)]
+    train(tmp_path, runs[:stored])
+
+    class Made(Exception):
+        pass
+
+    def engine(representative, slots, device):
+        raise Made(slots, device)
+
+    monkeypatch.setattr(loop, "Engine", engine)
+    with pytest.raises(Made) as found:
+        train(tmp_path, runs, slots=asked, device="cuda")
+    assert found.value.args == (made, "cuda")
+
+
 def test_a_run_is_trained_again_for_an_observable_it_lacks(tmp_path):
     store = RunStore(tmp_path, "code")
     train_cohort("c", [small_run(0)], store, slots=1)

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         prog="regrok",
         description="An executable audit of what the grokking literature claims in numbers.",
         formatter_class=partial(argparse.HelpFormatter, max_help_position=16),
-        epilog="examples: regrok plan --scale smoke · regrok claims A3 · regrok verify",
+        epilog="examples: regrok status · regrok plan --scale smoke · regrok claims A3 · regrok verify",
     )
     top.add_argument("--version", action="version", version=f"regrok {metadata.version('regrok')}")
     sub = top.add_subparsers(title="commands", metavar="COMMAND", required=True)

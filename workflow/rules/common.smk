@@ -15,7 +15,7 @@ PANEL = "config.yaml"
 try:
     from regrok.paper.program import latex
     from regrok.pipeline.graph import RELEASED, begun_graph, read_graph
-    from regrok.pipeline.announce import announce, conclude
+    from regrok.pipeline.announce import announce, conclude, stopped
     from regrok.errors import RegrokError
     from regrok.pipeline.interpreter import (
         refuse_foreign,
@@ -24,6 +24,7 @@ try:
     )
     from regrok.paper.repository import source_links
     from regrok import surroundings, terminal
+    from regrok.pipeline import display
     from snakemake.logging import logger
 except ImportError as absent:
     raise WorkflowError(
@@ -55,8 +56,13 @@ try:
         surroundings.refuse_idle(limits.cores, limits.nodes)
         graph = read_graph(*ASKED)
         graph.begin(sys.argv[1:])
+        # VERBOSE=1 leaves the terminal to Snakemake.
+        SHOWN = display.install(
+            logger, workflow.output_settings, os.environ, sys.argv[1:]
+        )
     else:
         graph = begun_graph(*ASKED)
+        SHOWN = None
     # Where the paper's figures link to; nowhere when it hides its authors.
     SOURCES_AT = None if graph.config.anonymous else source_links()
 except RegrokError as refusal:

@@ -9,20 +9,21 @@ from regrok.runs.store import RunStore
 from regrok.study.written import written_config
 from regrok.training.generations import trained_by
 from regrok.training.loop import train_cohort
-from regrok.training.progress import Lines
+from regrok.training.progress import Lines, Noted, shown
 from regrok.training.starts import unfinished
 
 if told():
     warnings.filterwarnings("ignore", message="training runs on torch's own operations")
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]) as log:
     cohorts = read_roster(snakemake.input.roster)
     trainer = written_config(Path(snakemake.input.roster).parents[1]).trainer
     require_device(trainer.device)
     first = next(iter(cohorts.values()))[0]
     store = RunStore(STORE, trained_by(first.task.name, first.model.name))
     missing = unfinished([run for runs in cohorts.values() for run in runs], store)
-    progress = Lines(total=len(missing))
+    total = len(missing)
+    progress = Noted(log, snakemake.log[0], total) if shown() else Lines(total=total)
     for cohort, runs in cohorts.items():
         train_cohort(
             cohort,
@@ -36,3 +37,4 @@ with job(snakemake.log[0]):
         )
     every = [run for runs in cohorts.values() for run in runs]
     write_trained(snakemake.output[0], snakemake.input.roster, every, store)
+    progress.end()

@@ -5,7 +5,7 @@ default, and `run(arguments) -> int | None`, the exit status. Heavy imports go i
 """
 
 NAMES = (
-    *("plan", "claims", "replay", "compare", "verify", "release", "retest", "site"),
-    *("new_study", "same_bits", "schema"),
+    *("status", "plan", "claims", "open", "replay", "compare", "verify", "release", "retest"),
+    *("findings", "site", "new_study", "same_bits", "schema"),
 )
 """Modules here, in the order of `regrok --help`."""

@@ -7,7 +7,7 @@ import codecs
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from regrok.commands.ledger_lines import SIGNS, place_of, show, shows
 from regrok.commands.options import add_bundle_option, add_config_options, chosen_config
@@ -59,13 +59,13 @@ def run(arguments: argparse.Namespace) -> None:
     from regrok.released.bundle import changed
     from regrok.study.claims import asked_words, load_claims
     from regrok.study.words import STUDIES
-    from regrok.study.written import results_folder
 
     config = chosen_config(arguments)
     claims = load_claims(config, arguments.config.parent / STUDIES)
-    path = arguments.ledger or results_folder(config) / "ledger.json"
+    found = found_ledger(config, arguments.bundle, arguments.ledger)
+    path = found.path
     entries, readings = read_entries(claims, path, config)
-    said = read_rulings(entries, config, arguments.bundle, built=path.exists())
+    said = read_rulings(entries, config, arguments.bundle, found)
     if arguments.id:
         entries = {(claim := claims.find(arguments.id)).id: entries[claim.id]}
     else:
@@ -74,12 +74,25 @@ def run(arguments: argparse.Namespace) -> None:
         # What reads JSON expects UTF-8; where stdout has another encoding, JSON's own escapes are understood.
         utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
         shown = [entry | {"scales": _plain(said[name])} for name, entry in entries.items()]
+        if found.instead:
+            print(f"regrok: {found.instead}", file=sys.stderr)
         print(json.dumps(shown, indent=1, ensure_ascii=not utf8))
         return
     console = Console(highlight=False)
+    if found.instead:
+        console.print(f"[dim]{found.instead}[/dim]", soft_wrap=True)
     if arguments.id:
         entry = next(iter(entries.values()))
-        show_claim(console, entry, said[entry["id"]], claims, config, readings, arguments.bundle)
+        show_claim(
+            console,
+            entry,
+            said[entry["id"]],
+            claims,
+            config,
+            readings,
+            arguments.bundle,
+            None if arguments.ledger or not path.exists() else path.parent,
+        )
     else:
         noisy = {scale: changed(arguments.bundle / scale) for scale in SCALES}
         kept = {
@@ -96,6 +109,49 @@ def run(arguments: argparse.Namespace) -> None:
             f"{path} {missing}: snakemake --cores all --config {asked_words(config)}",
             soft_wrap=True,
         )
+
+
+class Found(NamedTuple):
+    """The ledger that is shown."""
+
+    path: Path
+    released: bool = False
+    """Whether it is the one that ships, and not one that was built here."""
+    instead: str = ""
+    """A sentence that says which it is, where it is not that of the build that was asked for."""
+
+
+def found_ledger(config: Config, folder: Path, given: Path | None = None) -> Found:
+    """The build's ledger; else that of a build of the same runs as they ship; else the one that ships.
+
+    folder: the bundle. given: a ledger to read whatever there is. The file need not exist.
+    """
+    from regrok.study.claims import asked_words
+    from regrok.study.written import results_folder
+
+    if given is not None:
+        shipped = given.resolve().parent.parent == folder.resolve()
+        return Found(given, released=shipped)
+    own = results_folder(config) / "ledger.json"
+    if own.exists():
+        return Found(own)
+    build = f"snakemake --cores all --config {asked_words(config)}"
+    again = config.model_copy(update={"source": "released"})
+    reanalysed = results_folder(again) / "ledger.json"
+    if reanalysed.exists():
+        return Found(
+            reanalysed,
+            instead=f"{own} is not there ({build}); this is {reanalysed}, "
+            "fitted here to the released runs",
+        )
+    ships = folder / config.scale / "ledger.json"
+    if ships.exists():
+        return Found(
+            ships,
+            released=True,
+            instead=f"nothing was built here at the {config.scale} scale ({build}); this is {ships}, as it ships",
+        )
+    return Found(own)
 
 
 def word_of(verdict: str) -> str:
@@ -185,18 +241,25 @@ def read_entries(
 
 
 def read_rulings(
-    entries: Mapping[str, Mapping[str, Any]], config: Config, folder: Path, built: bool
+    entries: Mapping[str, Mapping[str, Any]], config: Config, folder: Path, found: Found
 ) -> dict[str, tuple[Ruling, ...]]:
     """Claim → its verdicts, the leading one first.
 
-    folder: the bundle. built: whether the entries are a build's; if not, the released ledger of its scale speaks too.
+    folder: the bundle, whose ledgers speak too. found: where the entries are from; if that does not exist, the
+    released ledger of their scale speaks for them.
     """
+    from dataclasses import replace
+
     from regrok.judging.leading import rulings
     from regrok.released import bundle
 
-    scales = [scale for scale in bundle.scales(folder) if not built or scale != config.scale]
+    there = found.path.exists()
+    scales = [scale for scale in bundle.scales(folder) if not there or scale != config.scale]
     released = bundle.ledgers(folder / scale / "ledger.json" for scale in scales)
-    return rulings({"scale": config.scale, "claims": list(entries.values())}, released)
+    said = rulings({"scale": config.scale, "claims": list(entries.values())}, released)
+    if not found.released:
+        return said
+    return {name: tuple(replace(each, released=True) for each in own) for name, own in said.items()}
 
 
 SHOWN = ("verdict", "reason", "criterion", "value", "low", "high", "n", "unit")
@@ -235,10 +298,12 @@ def show_claim(
     config: Config,
     readings: list[str],
     released: Path,
+    folder: Path | None = None,
 ) -> None:
     """Everything that one claim's verdict rests on; at every scale the interval against the rule.
 
-    released: the bundle, for its retests.
+    released: the bundle, for its retests. folder: where the ledger lies, and its fits (the build's own); figures are
+    not in the bundle, so there the line names none.
     """
     from rich.markup import escape
     from rich.table import Table
@@ -253,7 +318,9 @@ def show_claim(
         if entry["fit"] in {*figure.fits, *figure.computations}
     ]
     made = "computation" if entry["fit"] in config.computations else "fit"
-    folder = results_folder(config)
+    folder = folder or results_folder(config)
+    if folder.parent == released:
+        figures = []
     first = said[0]
     rows = {
         "statement": escape(entry["statement"]),

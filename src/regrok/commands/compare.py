@@ -14,6 +14,7 @@ def add_parser(sub: Any) -> None:
     parser = sub.add_parser(
         "compare",
         help="lay a retrained build beside the released one; exit status 1 if something moved",
+        epilog="examples: regrok compare · regrok compare --scale paper",
     )
     parser.add_argument("--scale", choices=SCALES, default="laptop", help="which build (laptop)")
     parser.add_argument("--results", type=Path, help="the build, instead of results/SCALE")

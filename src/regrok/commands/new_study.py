@@ -24,7 +24,11 @@ ARXIV = re.compile(r"(\d{2})\d{2}\.\d{4,5}")
 
 
 def add_parser(sub: Any) -> None:
-    parser = sub.add_parser("new-study", help="begin the audit of another paper: studies/NAME")
+    parser = sub.add_parser(
+        "new-study",
+        help="begin the audit of another paper: studies/NAME",
+        epilog="example: regrok new-study slingshots --arxiv 2206.04817",
+    )
     parser.add_argument("name", help="the folder: a word or two, joined by _, as in norm_delay")
     parser.add_argument("--arxiv", required=True, help="arXiv number, as in 2603.13331")
     parser.add_argument("--letter", help="what ids of its claims begin with (the next free letter)")

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def add_parser(sub: Any) -> None:
-    parser = sub.add_parser("plan", help="list the runs, and what they will take on this machine")
+    parser = sub.add_parser(
+        "plan",
+        help="list the runs, and what they will take on this machine",
+        epilog="examples: regrok plan --scale smoke · regrok plan --experiment S2 · regrok plan --format csv",
+    )
     add_config_options(parser)
     parser.add_argument("--experiment", action="append", help="this experiment's runs alone")
     parser.add_argument(

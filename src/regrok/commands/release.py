@@ -14,7 +14,9 @@ PANEL = Path("config.yaml")
 
 def add_parser(sub: Any) -> None:
     parser = sub.add_parser(
-        "release", help="put a finished build's runs, fits and verdicts into results/released"
+        "release",
+        help="put a finished build's runs, fits and verdicts into results/released",
+        epilog="examples: regrok release · regrok release --scale paper --add · regrok release --again",
     )
     parser.add_argument("--scale", choices=SCALES, default="laptop", help="which build (laptop)")
     add_bundle_option(parser)

@@ -1,11 +1,13 @@
-"""`regrok replay RUN_ID`: retrain one run and lay its curve over the stored one."""
+"""`regrok replay RUN_ID`: retrain one run and lay its curve over the one that is stored here, or that ships."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from regrok.commands.options import add_bundle_option
 from regrok.errors import RegrokError
 
 if TYPE_CHECKING:
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 def add_parser(sub: argparse._SubParsersAction) -> None:
     parser = sub.add_parser(
         "replay",
-        help="retrain one run and lay its curve over the stored one",
-        description="Retrain one run from its stored settings and compare it with the stored run: to the bit on "
-        "the machine type that trained it, within rounding's reach elsewhere.",
+        help="retrain one run and lay its curve over the stored or released one",
+        description="Retrain one run from its settings and compare it with the run as it is in the store, else as it "
+        "ships in the released bundle: to the bit on the machine type that trained it, within rounding's reach "
+        "elsewhere. `regrok claims A3` and runs.parquet name runs.",
+        epilog="examples: regrok replay 3f2a1c · regrok replay 3f2a1c --output here.png",
     )
     parser.add_argument("run_id", help="12 hexadecimal digits, or enough of them to be unique")
     parser.add_argument(
@@ -28,20 +32,77 @@ def add_parser(sub: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--output", default=None, help="the picture (default: results/replay/RUN_ID.png)"
     )
+    add_bundle_option(parser)
     parser.set_defaults(run=run)
 
 
-def find(store: Path, prefix: str) -> Path:
-    """The newest stored file of the run. Raises RegrokError when there is none or more than one run fits."""
+def find(store: Path, prefix: str) -> Path | None:
+    """The newest stored file of the run; None when there is none. Raises RegrokError when more than one run fits."""
     files = sorted(store.glob(f"*/{prefix}*.parquet"), key=lambda path: path.stat().st_mtime)
-    names = sorted({path.stem for path in files})
-    if not names:
-        raise RegrokError(f"run {prefix}: not in {store}; `regrok plan` lists the runs of a scale")
+    if not files:
+        return None
+    only_one(prefix, {path.stem for path in files})
+    return files[-1]
+
+
+def only_one(prefix: str, names: Collection[str]) -> None:
+    """Raise RegrokError where the digits fit more than one run."""
     if len(names) > 1:
         raise RegrokError(
-            f"run {prefix}: fits {len(names)} runs ({', '.join(names[:5])}); give more digits"
+            f"run {prefix}: fits {len(names)} runs ({', '.join(sorted(names)[:5])}); give more digits"
         )
-    return files[-1]
+
+
+def stored_run(store: Path, prefix: str) -> StoredRun | None:
+    """The run as it is in the store; None when it is not. Raises RegrokError where more fit, or it cannot be read."""
+    from regrok.runs.store import RunStore
+
+    path = find(store, prefix)
+    if path is None:
+        return None
+    stored = RunStore(path.parent.parent, path.parent.name).read(path.stem)
+    if stored is None:
+        raise RegrokError(f"{path}: could not be read; build again to retrain the run")
+    return stored
+
+
+def released_run(folder: Path, prefix: str) -> StoredRun | None:
+    """The run as it ships, its curve thinned; None when no scale of the bundle has it.
+
+    Its settings are those that the released configuration plans under its name. Raises RegrokError where more runs fit.
+    """
+    from regrok.released import bundle
+    from regrok.runs.store import StoredRun
+    from regrok.study.plan import make_plan
+    from regrok.study.written import written_config
+
+    for scale in bundle.scales(folder):
+        frames = bundle.frames_of(folder, scale)
+        rows = frames.runs[frames.runs["run_id"].str.startswith(prefix)]
+        if rows.empty:
+            continue
+        only_one(prefix, set(rows["run_id"]))
+        row = rows.iloc[0]
+        planned = make_plan(written_config(folder / scale)).runs.get(row["run_id"])
+        if planned is None:
+            raise RegrokError(
+                f"run {row['run_id']}: {folder / scale}/config.json plans it under another name, so its settings are "
+                "not known here; check out the commit that released it (provenance.json)"
+            )
+        facts = {
+            name: row[name]
+            for name in ("parameters", "cohort", "wall_seconds", "device", "trainer", "processor")
+        }
+        facts |= {name: row["outcome"] == name for name in ("collapsed", "diverged")}
+        facts |= {"arithmetic": row["arithmetic"]}
+
+        def of(frame: pd.DataFrame, run_id: str = row["run_id"]) -> pd.DataFrame:
+            own = frame[frame["run_id"] == run_id].drop(columns="run_id")
+            return own.dropna(axis=1, how="all").reset_index(drop=True)
+
+        settings = planned.model_dump(mode="json")
+        return StoredRun(planned.run_id, facts, settings, {}, of(frames.curves), of(frames.spectra))
+    return None
 
 
 def retrain(stored: StoredRun) -> StoredRun:
@@ -63,11 +124,20 @@ def retrain(stored: StoredRun) -> StoredRun:
 
 
 def compare(stored: pd.DataFrame, fresh: pd.DataFrame) -> str:
-    """One sentence: identical to the bit, or where the curves part and by how much."""
+    """One sentence: identical to the bit, or where the curves part and by how much.
+
+    stored: with some of the logged steps alone where it was thinned.
+    """
     import numpy as np
 
     if stored.equals(fresh):
         return f"identical to the bit at all {len(fresh)} logged steps"
+    same = fresh[fresh["step"].isin(stored["step"])].reset_index(drop=True)
+    columns = [name for name in stored if name in fresh]
+    if len(same) == len(stored) and np.array_equal(
+        stored[columns].to_numpy(float), same[columns].to_numpy(float), equal_nan=True
+    ):
+        return f"identical to the bit at the {len(stored)} of {len(fresh)} logged steps that ship"
     both = stored.merge(fresh, on="step", suffixes=("_stored", "_fresh"))
     if both.empty:
         return "no logged step in common"
@@ -120,21 +190,26 @@ def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from regrok.runs.gather import row
-    from regrok.runs.store import RunStore
 
-    path = find(Path(arguments.store), arguments.run_id)
-    stored = RunStore(path.parent.parent, path.parent.name).read(path.stem)
+    asked, store, folder = arguments.run_id, Path(arguments.store), arguments.bundle
+    stored = stored_run(store, asked)
+    word = "stored"
     if stored is None:
-        raise RegrokError(f"{path}: could not be read; build again to retrain the run")
+        stored, word = released_run(folder, asked), "released"
+    if stored is None:
+        raise RegrokError(
+            f"run {asked}: neither in {store} nor in {folder}; `regrok plan --format csv` lists the runs of a scale, "
+            "and `regrok claims ID` those of a claim"
+        )
     fresh = retrain(stored)
     picture = Path(arguments.output or f"results/replay/{stored.run_id}.png")
     draw(stored, fresh, picture)
     before, after = row(stored), row(fresh)
     for event in ("T_mem", "T_grok", "outcome", "V_final"):
-        print(f"{event:10} stored {before[event]}  fresh {after[event]}")
+        print(f"{event:10} {word} {before[event]}  fresh {after[event]}")
     print(f"curves     {compare(stored.curve, fresh.curve)}")
     theirs, ours = (computed_by(each) for each in (stored, fresh))
     if theirs != ours:
-        print(f"arithmetic stored by {theirs}; fresh by {ours}: last digits may differ")
+        print(f"arithmetic {word}: {theirs}; fresh: {ours}; last digits may differ")
     print(f"picture    {picture}")
     return 0

@@ -14,6 +14,7 @@ def add_parser(sub: Any) -> None:
     parser = sub.add_parser(
         "retest",
         help="judge the claims on runs that an earlier commit released, and say which verdicts differ",
+        epilog="example: regrok retest 9a86a0ba61cf --scale laptop",
     )
     parser.add_argument("commit", nargs="+", help="commits whose released runs are compared")
     parser.add_argument("--scale", choices=SCALES, default="laptop", help="which scale (laptop)")

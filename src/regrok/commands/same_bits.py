@@ -27,6 +27,7 @@ def add_parser(sub: Any) -> None:
         "with the working tree, on this machine, and compare every number logged, the final parameters and the "
         "optimiser's state bit for bit. Stored runs serve the present code only where it says the same as the code "
         "that trained them, or where this proof is declared.",
+        epilog="examples: regrok same-bits · regrok same-bits HEAD~1 · regrok same-bits --declare",
     )
     parser.add_argument(
         "base",

@@ -9,7 +9,9 @@ from regrok.errors import RegrokError
 
 def add_parser(sub: Any) -> None:
     parser = sub.add_parser(
-        "schema", help="write workflow/schemas from the types of the YAML files"
+        "schema",
+        help="write workflow/schemas from the types of the YAML files",
+        epilog="examples: regrok schema · regrok schema --output /tmp/schemas",
     )
     parser.add_argument(
         "--output", type=Path, help="folder to write to (default: workflow/schemas)"

@@ -15,6 +15,7 @@ def add_parser(sub: Any) -> None:
     parser = sub.add_parser(
         "verify",
         help="check the released bundle: checksums, schemas, counts, and every verdict judged again",
+        epilog="examples: regrok verify · regrok verify --reanalysed laptop",
     )
     add_bundle_option(parser)
     parser.add_argument(

@@ -22,7 +22,7 @@ from regrok.paper.numbers import KINDS
 from regrok.study.claims import Claims
 from regrok.study.columns import SETTINGS
 
-KEYED = (*KINDS, "evidence")
+KEYED = (*KINDS, "evidence", "named", "ifestimate")
 ASKING = (*texts.CONDITIONALS, "regrokfigure", "regroktable")
 
 WITHOUT_PROSE = (
@@ -164,7 +164,8 @@ def undefined_keys(
     holds: as `texts.conditions` returns it.
     """
     universe: dict[str, Iterable[str]] = {kind: known[kind] for kind in KINDS}
-    universe |= {"evidence": known["result"], "ifexperiment": config.experiments}
+    universe |= dict.fromkeys(("evidence", "ifestimate"), known["result"])
+    universe |= {"named": known["setting"], "ifexperiment": config.experiments}
     universe |= {"ifcomputation": config.computations}
     universe |= dict.fromkeys(("iffigure", "regrokfigure"), config.figures)
     universe |= dict.fromkeys(("iftable", "regroktable"), config.tables)
@@ -176,7 +177,7 @@ def undefined_keys(
         here = shown[match.start() : match.end()] == match.group()
         head = key.partition(".")[0]
         if (
-            macro == "setting"
+            macro in ("setting", "named")
             and here
             and head in set(config.experiments) - set(holds["ifexperiment"])
         ):
@@ -196,12 +197,12 @@ def _absent(macro: str, key: str, keys: Iterable[str], config: Any) -> bool:
     nothing of.
     """
     head, _, rest = key.partition(".")
-    if macro == "setting":
+    if macro in ("setting", "named"):
         return head in config.experiments and rest in {
             "seed",
             *(column.name for column in SETTINGS),
         }
-    if macro not in ("result", "interval", "nruns", "evidence"):
+    if macro not in ("result", "interval", "nruns", "evidence", "ifestimate"):
         return False
     made = {*config.fits, *config.computations}
     return head in made and not any(other.partition(".")[0] == head for other in keys)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from regrok.errors import RegrokError
@@ -12,6 +15,7 @@ from regrok.paper.program import latex
 from regrok.pipeline.graph import RELEASED, Graph
 from regrok.pipeline.script import TOLD
 from regrok.pipeline.speed import arithmetic, history, kernels_problem, machine_speed
+from regrok.study.words import VERDICTS
 from regrok.training.progress import clock
 
 NO_LATEX = (
@@ -80,7 +84,7 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
         f"  predicted  {clock(expected)} of training on {workers} cores like this machine's "
         f"({speed}); at most {clock(worst)} if no run groks\n"
         f"  disk       {due['disk_bytes'].sum() / 1e6:,.1f} MB\n"
-        f"  watch      a line per job below; details: regrok plan --scale {graph.config.scale}"
+        f"  details    regrok plan --scale {graph.config.scale}"
         + (" --set source=missing" if graph.held else "")
         + (f"\n  slow       {SLOW}: {why}" if why else "")
         + (
@@ -92,10 +96,11 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
     )
 
 
-def conclude(graph: Graph, began: float) -> str:
+def conclude(graph: Graph, began: float, logs: Sequence[str] = ()) -> str:
     """What was built, where, and how long it took; `began` is the time at which the build started.
 
-    Only what this build has made is named: a build of some files alone, or after an edit, makes few of them.
+    Only what this build has made is named: a build of some files alone, or after an edit, makes few of them. logs:
+    Snakemake's own, each with everything that it would have said.
     """
     results = graph.results
     lines = [f"Regrok: {graph.config.scale} scale built in {clock(time.time() - began)}."]
@@ -115,7 +120,33 @@ def conclude(graph: Graph, began: float) -> str:
         if made:
             ask = " (regrok claims)" if str(results / "ledger.json") in made else ""
             lines.append(f"  {what:<19} {', '.join(made)}{ask}")
-    return "\n".join(lines)
+            if ask:
+                lines.append(f"  {'verdicts':<19} {verdicts(results / 'ledger.json')}")
+    return "\n".join([*lines, *full_log(logs)])
+
+
+def stopped(graph: Graph, logs: Sequence[str] = ()) -> str:
+    """What a build that failed says last. logs: as for `conclude`."""
+    said = (
+        f"Regrok: the build stopped; the message above says why, logs are in {graph.results}/logs/. "
+        "Finished runs are kept: the same command goes on from here."
+    )
+    return "\n".join([said, *full_log(logs)])
+
+
+def full_log(logs: Sequence[str]) -> list[str]:
+    """Where all is that Snakemake would have said, and how to see it."""
+    paths = [os.path.relpath(path) for path in logs]
+    return [f"  {'full log':<19} {', '.join(paths)} (VERBOSE=1 shows it)"] if paths else []
+
+
+def verdicts(path: Path) -> str:
+    """`3 reproduced, 2 inconclusive`: the entries of a ledger that stand, in scope or not."""
+    from regrok.judging.ledger import stands  # with pandas, which few need before a build
+
+    entries = json.loads(path.read_text(encoding="utf-8"))["claims"]
+    counts = Counter(entry["verdict"] for entry in entries if stands(entry))
+    return ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word]) or "none"
 
 
 def changed_since(path: Path, began: float) -> bool:

@@ -14,6 +14,7 @@ from regrok.errors import RegrokError
 from regrok.files import FULL, disk_full
 from regrok.pipeline.interpreter import refuse_foreign_here
 from regrok.pipeline.locks import wait
+from regrok.training.progress import SHOWN
 
 
 def require_device(device: str) -> None:
@@ -41,6 +42,15 @@ def told() -> bool:
     return bool(os.environ.get(TOLD))
 
 
+CLEAR = "\x1b[J"
+"""Takes away what a terminal shows after the cursor."""
+
+
+def rewritten() -> bool:
+    """Whether the build rewrites lines on its terminal (see regrok.pipeline.display)."""
+    return os.environ.get(SHOWN) == "live"
+
+
 class Tee:
     """Writes to the job's log and to the terminal. Neither a full disk nor a terminal that has gone stops the job."""
 
@@ -51,7 +61,8 @@ class Tee:
     def write(self, text: str) -> int:
         for stream in (self.log, self.terminal):
             with suppress(OSError, ValueError):
-                stream.write(text)
+                # Lines that the build rewrites stand below the cursor; what stays takes their place.
+                stream.write(CLEAR + text if stream is self.terminal and rewritten() else text)
                 stream.flush()
         return len(text)
 
@@ -76,8 +87,10 @@ if hasattr(sys.modules.get("__main__"), "snakemake"):
 
 
 @contextmanager
-def job(log: str) -> Iterator[None]:
+def job(log: str) -> Iterator[TextIO]:
     """Send stderr to `log` as well; end with the message alone where the message is meant for the user.
+
+    Gives the open log, for what the terminal is not to show.
 
     One process at a time does a job: whoever holds its log (see `regrok.pipeline.locks.wait`). Ctrl-C, of which
     Snakemake speaks, ends a job with a line in its log alone.
@@ -102,7 +115,7 @@ def job(log: str) -> Iterator[None]:
         raise SystemExit(1) from None
     sys.stderr = Tee(file, terminal)
     try:
-        yield
+        yield file
     except RegrokError as error:
         print(f"regrok: {error}", file=sys.stderr)
         raise SystemExit(1) from None

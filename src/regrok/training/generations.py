@@ -50,10 +50,20 @@ class Generations:
         return Equal(own, equal(own, self._groups(kind, key)))
 
     def commit(self, trainer: str, task: str, model: str) -> str | None:
-        """The first commit that trains the same bits as the code with this fingerprint, or None."""
-        groups = self._groups("trainers", f"{task}/{model}")
-        found = (c for c, group in zip(self.entries, groups, strict=True) if trainer in group)
-        return next(found, None)
+        """The commit that holds the code with this fingerprint, else the first that is proven equal to it, or None.
+
+        Equal code may know less: a proof trains what both know, and says nothing of what the older one lacks.
+        """
+        pair = f"{task}/{model}"
+        held = (
+            commit
+            for commit, entries in self.entries.items()
+            for entry in entries
+            if "stored" in entry and trainer in _listed(entry.get("trainers", {}).get(pair, []))
+        )
+        groups = self._groups("trainers", pair)
+        equal = (c for c, group in zip(self.entries, groups, strict=True) if trainer in group)
+        return next(held, None) or next(equal, None)
 
     def _groups(self, kind: str, key: str) -> list[list[str]]:
         """For each commit, the fingerprints that are equal."""

@@ -91,11 +91,13 @@ class Trainer:
         store: RunStore,
         *,
         slots: int,
+        of: int | None = None,
         memory_gib: float = 2.0,
         device: str = "cpu",
         checkpoint_seconds: float = 60.0,
         progress: Any = None,
     ):
+        """of: how many runs the cohort has, with those that the store holds; None: the runs given."""
         self.cohort = cohort
         self.store = store
         self.queue = deque(runs)
@@ -104,9 +106,11 @@ class Trainer:
         self.steps_taken = 0
         self.checkpoint_seconds = checkpoint_seconds
         self.progress = progress or Silent()
-        # On a GPU the shapes of a step are fixed by S, so S must not depend on how many runs are left.
-        gpu = device != "cpu"
-        count = min(slots, slots_within(self.queue[0], memory_gib) if gpu else self.total)
+        count = min(slots, self.total)
+        if device != "cpu":
+            # The shapes of a step are fixed by S, so S must not depend on how many runs are left. An empty slot
+            # costs what a full one costs, so there are no more than the cohort ever fills.
+            count = min(slots, of or self.total, slots_within(self.queue[0], memory_gib))
         self.engine = Engine(self.queue[0], count, device)
         self.arithmetic = str(self.engine.arithmetic)
         self.occupied: dict[int, Slot] = {}
@@ -314,6 +318,7 @@ def train_cohort(cohort: str, runs: Iterable[Run], store: RunStore, **options: A
     Single-threaded by decision: with more threads the floating-point path would depend on the reader's core count.
     """
     torch.set_num_threads(1)
+    runs = list(runs)
     missing = [store.to_train(run) for run in starts.unfinished(runs, store)]
     alone = {**options, "progress": None}
     ready = starts.startable(
@@ -323,7 +328,7 @@ def train_cohort(cohort: str, runs: Iterable[Run], store: RunStore, **options: A
         # SGD with decay drives weights into denormals, which a core multiplies far slower than zeros.
         torch.set_flush_denormal(True)
         try:
-            Trainer(cohort, ready, store, **options).train()
+            Trainer(cohort, ready, store, of=len(runs), **options).train()
         finally:
             torch.set_flush_denormal(False)
     return len(missing)
