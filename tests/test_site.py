@@ -25,11 +25,14 @@ from regrok.paper.numbers import leads
 from regrok.released import bundle
 from regrok.report.pages import CLASSES
 from regrok.site import bibtex, curves, intervals
+from regrok.site.cards import cards
+from regrok.site.findings import headlines
 from regrok.site.source import NEEDED, find
 from regrok.site.write import PAGES, refuse_foreign, write_site
 from regrok.study.claims import load_claims
 from regrok.study.read import load_config
 from regrok.study.words import UNJUDGED
+from regrok.study.yaml import read_yaml
 
 RELEASED = ROOT / "results" / "released"
 STUDIES = ("norm_delay", "circuit_efficiency")
@@ -252,6 +255,26 @@ def test_counts_on_the_first_page_are_those_of_the_ledger(small):
         standing = [c for c in claims.claims if c.corrected is None and c.origin == origin]
         judged = sum(said[c.id].speaks for c in standing)
         assert f"{judged} {words}" in page
+
+
+def test_the_first_page_has_the_findings_that_the_verdicts_bear_out(small, tmp_path):
+    source, claims, made = small
+    page = (made.folder / "index.html").read_text(encoding="utf-8")
+    told = read_yaml(ROOT / "docs" / "findings.yaml")["findings"]
+    part = page.partition("What was found")[2].partition("Paper by paper")[0]
+    assert part.count("<li><b>") == len(told) >= 3
+    made_cards = cards(source.config, claims, rulings(source.ledger(claims), source.released()), {})
+    words = tmp_path / "findings.yaml"
+    other = [
+        {**told[0], "title": "One"},
+        {**told[1], "title": "Two"},
+        {**told[2], "title": "Three"},
+    ]
+    other[1] = {**other[1], "claims": [{**other[1]["claims"][0], "verdict": "no such run here"}]}
+    other[2] = {**other[2], "claims": [{**other[2]["claims"][0], "id": "Z9"}]}
+    write_json({"findings": other}, words)
+    assert [each.title for each in headlines(words, made_cards)] == ["One"]
+    assert headlines(tmp_path / "absent.yaml", made_cards) == []
 
 
 def test_the_first_page_says_of_each_paper_what_the_abstract_says(small):
