@@ -103,7 +103,7 @@ class Reader:
 
     def walk(self) -> None:
         for name in PAGES:
-            self.open(f"{name}.html")
+            self.visit(f"{name}.html")
             self.page(name)
         self.ledger()
         self.cards()
@@ -111,7 +111,7 @@ class Reader:
 
     # Pages -------------------------------------------------------------------------------------------
 
-    def open(self, address: str) -> None:
+    def visit(self, address: str) -> None:
         name, mark, rest = address.partition("?")
         # From elsewhere first: an address that differs in its fragment alone loads nothing.
         self.driver.get("about:blank")
@@ -140,7 +140,7 @@ class Reader:
     # The ledger --------------------------------------------------------------------------------------
 
     def ledger(self) -> None:
-        self.open("ledger.html")
+        self.visit("ledger.html")
         rows = self.driver.execute_script(VISIBLE)
         self.found.claims = {row["id"]: row["verdict"][0] for row in rows}
         for key in ("paper", "origin", "verdict", "scale"):
@@ -178,7 +178,7 @@ class Reader:
     def linked(self, rows: list[dict[str, Any]]) -> None:
         """A view can be linked: its address brings it back."""
         row = rows[-1]
-        self.open(f"ledger.html?paper={row['paper']}&origin={row['origin']}")
+        self.visit(f"ledger.html?paper={row['paper']}&origin={row['origin']}")
         shown = self.counted("ledger", VISIBLE)
         wanted = [
             r["id"] for r in rows if (r["paper"], r["origin"]) == (row["paper"], row["origin"])
@@ -209,7 +209,7 @@ class Reader:
         names = list(self.found.claims)
         last = len(names) - 1
         for name in [names[round(i * last / (CARDS - 1))] for i in range(CARDS)]:
-            self.open(f"claims/{name}.html")
+            self.visit(f"claims/{name}.html")
             page = f"claim {name}"
             self.page(page)
             heading = self.driver.find_element(By.TAG_NAME, "h1").text
@@ -230,7 +230,7 @@ class Reader:
     # Runs --------------------------------------------------------------------------------------------
 
     def runs(self) -> None:
-        self.open("runs.html")
+        self.visit("runs.html")
         whole = self.driver.execute_script(LISTED)
         if not whole:
             self.problem("runs", "none is listed")
@@ -261,7 +261,7 @@ class Reader:
         self.until(lambda _: len(self.paths("accuracy")) == alone + others)
         self.room("runs, with other seeds")
         # A run can be linked as well.
-        self.open(f"runs.html?#{whole[0]['key']}")
+        self.visit(f"runs.html?#{whole[0]['key']}")
         self.until(lambda d: d.find_element(By.ID, "shown").get_attribute("data-drawn"))
         self.drawn(whole[0]["key"])
 

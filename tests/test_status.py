@@ -148,6 +148,9 @@ def test_open_prints_the_path_of_the_build_else_of_the_reanalysed_else_how_to_ma
     fill(checkout / "paper/regrok-smoke.pdf")
     assert opened(capsys)[:2] == (0, "paper/regrok-smoke.pdf\n")
     assert "make report SCALE=smoke" in opened(capsys, "report")[2]
+    assert "make site SCALE=smoke" in opened(capsys, "site")[2]
+    fill(checkout / "results/smoke/site/index.html")
+    assert opened(capsys, "site")[:2] == (0, "results/smoke/site/index.html\n")
     assert "there is none" in opened(capsys, "figure", "nothing")[2]
     assert "only a figure has a name" in opened(capsys, "paper", "x")[2]
 

@@ -1,4 +1,4 @@
-"""`regrok open`: the paper, the report or a figure of a build, in the desktop's own viewer."""
+"""`regrok open`: the paper, the report, the site or a figure of a build, in the desktop's own viewer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 def add_parser(sub: Any) -> None:
     parser = sub.add_parser(
         "open",
-        help="show the paper, the report or a figure of a build",
+        help="show the paper, the report, the site or a figure of a build",
         description="Open what a build made in the desktop's viewer, and print its path. Where there is no desktop, "
         "the path alone.",
         epilog="examples: regrok open · regrok open report --scale smoke · regrok open figure weight_decay",
     )
-    parser.add_argument("what", nargs="?", choices=("paper", "report", "figure"), default="paper")
+    parser.add_argument(
+        "what", nargs="?", choices=("paper", "report", "site", "figure"), default="paper"
+    )
     parser.add_argument("name", nargs="?", help="the figure, as studies/*/study.yaml calls it")
     add_config_options(parser)
     parser.set_defaults(run=run)
@@ -56,6 +58,8 @@ def place(config: Config, what: str, name: str | None = None) -> Path:
         refuse_unknown(config, name)
     elif name:
         raise RegrokError(f"regrok open {what} {name}: only a figure has a name")
+    if what == "site" and not (site := file(config, what, name)).exists():
+        raise RegrokError(f"{site} is not there; it is made by: make site SCALE={config.scale}")
     places = [file(each, what, name) for each in (config, reanalysed(config))]
     for each in places:
         if each.exists():
@@ -83,6 +87,8 @@ def file(config: Config, what: str, name: str | None) -> Path:
         return Path(pdf(config))
     if what == "report":
         return results_folder(config) / "report.html"
+    if what == "site":
+        return results_folder(config) / "site" / "index.html"
     return results_folder(config) / "figures" / f"{name}.pdf"
 
 

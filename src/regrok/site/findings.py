@@ -15,6 +15,7 @@ from regrok.paper.numbers import leads
 from regrok.report import tex
 from regrok.site.cards import Card
 from regrok.study.words import NOT_REPRODUCED, ORIGINS, REPRODUCED, STUDIES, VERDICTS
+from regrok.study.yaml import read_yaml
 from regrok.tables.findings import holds
 
 if TYPE_CHECKING:
@@ -33,6 +34,15 @@ class Finding:
     answer: str
     """holds, holds in part, does not hold, undecided or not judged."""
     cards: Sequence[Card]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A finding in a sentence of ours, as README has it."""
+
+    title: str
+    evidence: Sequence[tuple[str, Card]]
+    """What was asked, in a few words, and the claim that answers it."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,23 @@ def counts(cards: Sequence[Card]) -> dict[str, dict[str, int]]:
         for origin in ORIGINS
         if (kept := {v: n for v in VERDICTS if (n := found[origin, v])})
     }
+
+
+def headlines(path: Path, cards: Sequence[Card]) -> list[Headline]:
+    """The findings of docs/findings.yaml that the leading verdicts bear out: those for which their words were written.
+
+    path: that file; none where it is not there. A finding that names a claim which is not shown is left out.
+    """
+    by_id = {card.id: card for card in cards}
+    told = read_yaml(path)["findings"] if path.is_file() else []
+    return [
+        Headline(each["title"], [(claim["asked"], by_id[claim["id"]]) for claim in each["claims"]])
+        for each in told
+        if all(
+            claim["id"] in by_id and by_id[claim["id"]].leading.verdict == claim["verdict"]
+            for claim in each["claims"]
+        )
+    ]
 
 
 def summary(section: Path, rulings: Mapping[str, Sequence[Ruling]]) -> str:

@@ -18,12 +18,13 @@ from regrok.files import write_atomically
 from regrok.judging.leading import rulings
 from regrok.paper import names
 from regrok.released import bundle, dictionary
+from regrok.released.findings import WORDS
 from regrok.report import tex
 from regrok.report.items import figure_caption
 from regrok.report.pages import CLASSES, css
 from regrok.site import bibtex, charts, curves
 from regrok.site.cards import Card, cards
-from regrok.site.findings import counts, of_papers, standing
+from regrok.site.findings import counts, headlines, of_papers, standing
 from regrok.site.runs import FIELDS, Listed, listed
 from regrok.study.words import ORIGINS, SCALES, UNJUDGED, VERDICTS
 
@@ -99,7 +100,7 @@ def write_site(source: Source, claims: Claims, folder: Path, root: Path) -> Made
     pdf = root / names.pdf(source.config)
     if source.folder is not None and pdf.is_file():
         copied[PDF] = pdf
-    given = {
+    given: dict[str, Any] = {
         "pdf": PDF in copied,
         "report": source.folder is not None and (source.folder / "report.html").is_file(),
         "pictures": pictures,
@@ -107,7 +108,8 @@ def write_site(source: Source, claims: Claims, folder: Path, root: Path) -> Made
         "references": references,
     }
     papers = of_papers(source.config, made, said, root)
-    files |= _pages(source, made, runs, {"papers": papers, **given})
+    given |= {"papers": papers, "headlines": headlines(root / WORDS, made)}
+    files |= _pages(source, made, runs, given)
     return _written(folder, files, copied, len(runs.rows))
 
 
