@@ -46,6 +46,14 @@ def test_a_modulus_at_which_some_draw_never_gets_there_is_not_the_smallest():
     assert nothing.value is None and nothing.reason == "never"
 
 
+def test_draws_that_agree_are_known_to_one_pair():
+    found = needed.mean([1.0, 1.0, 1.0], "none", grain=0.01)
+    assert (found.low, found.value, found.high) == pytest.approx((0.99, 1.0, 1.01))
+    wide = needed.mean([0.2, 0.6], "none", grain=0.01)
+    assert wide.high - wide.low > 1.0
+    assert needed.mean([1.0, 1.0], "none").low is None
+
+
 def test_a_budget_stands_for_unfinished_runs_only_where_it_tells_a_least_slope():
     nan = math.nan
     assert needed.not_before([0.1, 1.0, 3.0], [5.0, 9.0, nan], 20) == [5.0, 9.0, 20.0]

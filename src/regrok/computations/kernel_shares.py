@@ -176,6 +176,7 @@ def measured(
 
     half, last = int(np.argmin(np.abs(np.array(shares) - 0.5))), int(np.argmax(moduli))
     accuracy = table("accuracy")[last, :, half] * moduli[last]
+    pair = 1 / ((1 - shares[half]) * moduli[last])
     worst = singular.max(1)
     broken = [s for j, s in enumerate(shares) if worst[:, j].any()]
     rank = f"singular values below {expected_kernel.TOLERANCE:g} of the largest"
@@ -186,7 +187,7 @@ def measured(
         "smallest_loss": least(losses),
         "smallest_unseen_loss": least(unseen),
         "accuracy_over_chance": needed.mean(
-            list(accuracy), "of triples there is none", f"at p = {moduli[last]}"
+            list(accuracy), "of triples there is none", f"at p = {moduli[last]}", pair
         ),
         "largest_singular_share": est.exact(float(worst.max()), draws, known),
         "singular_from_share": est.exact(float(broken[0]), draws, known)

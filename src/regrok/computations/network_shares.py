@@ -176,6 +176,7 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
     # What is right on training pairs, and later or never within the budget on the others, is late.
     late = np.isfinite(memorised) & ~(grokked <= memorised)
     where = f"at p = {moduli[last]}"
+    pair = 1 / (moduli[last] ** 2 - published(options, moduli[last]))
     slopes = "a slope over p for each draw"
     return {
         "needed_share_exponent": needed.mean(list(of_network), NEVER, slopes),
@@ -189,10 +190,10 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
             sum(row["train_accuracy"] >= options["level"] for row in every), len(every)
         ),
         "published_accuracy": needed.mean(
-            [row["unseen_accuracy"] for row in large], "no run", where
+            [row["unseen_accuracy"] for row in large], "no run", where, pair
         ),
         "published_kernel_accuracy": needed.mean(
-            [row["kernel_unseen_accuracy"] for row in large], "no run", where
+            [row["kernel_unseen_accuracy"] for row in large], "no run", where, pair
         ),
         "published_delay": needed.mean(
             list(grokked / np.maximum(memorised, 1)), "no run generalises in time", where

@@ -45,8 +45,12 @@ def not_before(levels: Sequence[float], times: Sequence[float], budget: float) -
     return [float(budget) if above and not math.isfinite(t) else float(t) for t in times]
 
 
-def mean(values: Sequence[float], reason: str, note: str = "") -> est.Estimate:
-    """Mean over draws that have a value; says of how many there is none, and `reason` where none has."""
+def mean(values: Sequence[float], reason: str, note: str = "", grain: float = 0.0) -> est.Estimate:
+    """Mean over draws that have a value; says of how many there is none, and `reason` where none has.
+
+    grain: what a single pair more would change in one draw. Draws that agree, as where all have every pair right, are
+    known no better than that, and the interval is at least so wide to either side.
+    """
     known = np.asarray(values, dtype=float)
     finite = known[np.isfinite(known)]
     if not finite.size:
@@ -54,7 +58,9 @@ def mean(values: Sequence[float], reason: str, note: str = "") -> est.Estimate:
     lost = known.size - finite.size
     words = [note] if note else []
     words += [f"{lost} of {known.size} draws have none"] if lost else []
-    return est.mean(finite, note="; ".join(words))
+    centre = float(finite.mean())
+    floor = (centre - grain, centre + grain) if grain and finite.size > 1 else None
+    return est.mean(finite, note="; ".join(words), floor=floor)
 
 
 def smallest(needed: np.ndarray, moduli: Sequence[int], reason: str) -> est.Estimate:
