@@ -49,6 +49,9 @@ def test_a_modulus_at_which_some_draw_never_gets_there_is_not_the_smallest():
 def test_draws_that_agree_are_known_to_one_pair():
     found = needed.mean([1.0, 1.0, 1.0], "none", grain=0.01)
     assert (found.low, found.value, found.high) == pytest.approx((0.99, 1.0, 1.01))
+    at_one = needed.mean([1.0, 1.0], "none", grain=0.01, bounds=(0.0, 1.0))
+    assert (at_one.low, at_one.high) == pytest.approx((0.99, 1.0))
+    assert "one pair more or less" in at_one.note
     wide = needed.mean([0.2, 0.6], "none", grain=0.01)
     assert wide.high - wide.low > 1.0
     assert needed.mean([1.0, 1.0], "none").low is None
@@ -161,6 +164,9 @@ def test_planted_drift_and_times_give_their_share_and_exponent():
             "drift_at_T_mem": 0.1,
             "drift_at_T_grok": 0.3,
             "drift_at_end": 0.4,
+            "centred_at_T_mem": 0.2,
+            "centred_at_T_grok": 0.5,
+            "centred_at_end": 1.0,
         }
         for scale in options["scales"]
         for i in range(2)
@@ -170,6 +176,8 @@ def test_planted_drift_and_times_give_their_share_and_exponent():
     assert found["T_grok_exponent"].value == pytest.approx(2.0)
     assert found["T_mem_exponent"].value == pytest.approx(0.0, abs=1e-12)
     assert found["largest_late_drift_share"].value == pytest.approx(0.75)
+    assert found["late_centred_drift_share"].value == pytest.approx(0.8)
+    assert found["centred_drift_at_T_grok"].value == pytest.approx(0.5)
     for row in points:
         if row["scale"] == max(options["scales"]):
             row["T_grok"] = math.nan

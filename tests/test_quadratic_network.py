@@ -146,6 +146,17 @@ def test_growing_weights_alone_do_not_turn_the_kernel():
     assert quadratic_training.turn(before, quadratic_network.tangent_kernel(other)) > 1e-3
 
 
+def test_what_all_of_a_kernel_has_in_common_is_no_alignment_of_centred_ones():
+    """Two kernels of one-dimensional features with zero mean that are orthogonal, on a large constant in common."""
+    one, other = np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    kernels = [100.0 + np.outer(x, x) for x in (one, other)]
+    plain, centred = quadratic_training.turns(*kernels)
+    assert plain < 1e-3 and centred == pytest.approx(1.0)
+    # Features with a mean are those without it.
+    moved = np.outer(one + 3, one + 3)
+    np.testing.assert_allclose(quadratic_training.centred(moved), np.outer(one, one), atol=1e-12)
+
+
 def test_a_training_is_the_loop_of_its_steps_and_tells_what_is_right():
     network, pairs = some(p=5, h=20, n=15, seed=2)
     alone, _ = some(p=5, h=20, n=15, seed=2)

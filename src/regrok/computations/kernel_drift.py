@@ -2,7 +2,8 @@
 
 Networks of the kind of `network_shares`, at the published number of pairs, from starts of several sizes. The drift is 1
 minus the cosine between the empirical tangent kernel of the first output on all pairs and that at the start, so that
-growing weights alone, under which the kernel is multiplied by a number, are no drift. A run ends when all pairs are
+growing weights alone, under which the kernel is multiplied by a number, are no drift. Centred drift is that of the
+kernels less their rows' and columns' means. A run ends when all pairs are
 right; its drift is read at T_mem, at T_grok and at the end. Both times are first logged steps from which on the
 accuracy, on training and on unseen pairs, is at least `level`.
 """
@@ -47,12 +48,19 @@ ESTIMATES: dict[str, list[str]] = {
         "drift_at_T_grok",
         "late_drift_share",
         "largest_late_drift_share",
+        "centred_drift_at_T_mem",
+        "centred_drift_at_T_grok",
+        "late_centred_drift_share",
+        "largest_late_centred_drift_share",
         "T_grok_exponent",
         "T_mem_exponent",
         "T_grok_over_T_mem",
         "grokked_share",
     ]
 }
+
+KINDS = ("drift", "centred")
+MOMENTS = ("T_mem", "T_grok", "end")
 
 
 def check(options: Mapping[str, Any]) -> None:
@@ -74,7 +82,8 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
     options: as `DEFAULTS`. seed: of training sets and starts; a draw has the same of both, but for its size, at every
     scale. Returns {"estimates", "points"}. Estimates, means over draws: the drift at T_mem and at T_grok, and the
-    share of all drift that comes after T_mem, at the default scale and at the largest, of runs that generalise;
+    share of all drift that comes after T_mem, at the default scale and at the largest, of runs that generalise; the
+    same of centred kernels;
     exponents of both times in the scale, a slope for each draw (`needed.not_before` says what unfinished runs give);
     T_grok over T_mem at the default scale; the share of all runs that generalise. Points: "run", one a scale and
     draw, and "curve", the first draw of each. Raises RegrokError naming an option, or the step at which a run
@@ -92,14 +101,19 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
             found = train(begin, Pairs.first(order, n, p), *how, stop=1.0, drift=True)
             memorised, grokked = found.memorised(level), found.generalised(level)
             drift = {
-                "drift_at_T_mem": at(found.step, found.drift, memorised),
-                "drift_at_T_grok": at(found.step, found.drift, grokked),
-                "drift_at_end": float(found.drift[-1]),
+                f"{kind}_at_{moment}": at(found.step, values, step)
+                for kind, values in (("drift", found.drift), ("centred", found.centred))
+                for moment, step in (
+                    ("T_mem", memorised),
+                    ("T_grok", grokked),
+                    ("end", float(found.step[-1])),
+                )
             }
             times = {"T_mem": memorised, "T_grok": grokked, "steps": int(found.step[-1])}
             points.append({"kind": "run", "scale": scale, "draw": i, **times, **drift})
             if i == 0:
-                columns = zip(found.step, found.train, found.unseen, found.drift, strict=True)
+                curves = (found.train, found.unseen, found.drift, found.centred)
+                columns = zip(found.step, *curves, strict=True)
                 points += [
                     {
                         "kind": "curve",
@@ -108,8 +122,9 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
                         "train": float(a),
                         "unseen": float(b),
                         "drift": float(d),
+                        "centred": float(e),
                     }
-                    for s, a, b, d in columns
+                    for s, a, b, d, e in columns
                 ]
     return {"estimates": measured(options, points), "points": points}
 
@@ -125,14 +140,17 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
     runs = [row for row in points if row["kind"] == "run"]
     table = {
         key: np.array([row[key] for row in runs]).reshape(len(options["scales"]), -1)
-        for key in ("T_mem", "T_grok", "drift_at_T_mem", "drift_at_T_grok", "drift_at_end")
+        for key in ("T_mem", "T_grok", *(f"{kind}_at_{m}" for kind in KINDS for m in MOMENTS))
     }
     scales = list(options["scales"])
     here = {key: values[scales.index(options["scale"])] for key, values in table.items()}
-    late = (table["drift_at_end"] - table["drift_at_T_mem"]) / table["drift_at_end"]
-    # The end of a run that did not generalise is that of its budget, and tells nothing of all its drift.
-    late = np.where(np.isfinite(table["T_grok"]), late, np.nan)
-    own, largest = late[scales.index(options["scale"])], late[int(np.argmax(scales))]
+    late = {}
+    for kind in KINDS:
+        after = 1 - table[f"{kind}_at_T_mem"] / table[f"{kind}_at_end"]
+        # The end of a run that did not generalise is that of its budget, and tells nothing of all its drift.
+        late[kind] = np.where(np.isfinite(table["T_grok"]), after, np.nan)
+    own, largest = scales.index(options["scale"]), int(np.argmax(scales))
+    far = f"at a scale of {max(scales):g}"
     where, never = f"at a scale of {options['scale']:g}", "no run gets there in time"
     grokked = int(np.isfinite(table["T_grok"]).sum())
 
@@ -149,10 +167,12 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
     return {
         "drift_at_T_mem": needed.mean(list(here["drift_at_T_mem"]), never, where),
         "drift_at_T_grok": needed.mean(list(here["drift_at_T_grok"]), never, where),
-        "late_drift_share": needed.mean(list(own), never, where),
-        "largest_late_drift_share": needed.mean(
-            list(largest), never, f"at a scale of {max(scales):g}"
-        ),
+        "late_drift_share": needed.mean(list(late["drift"][own]), never, where),
+        "largest_late_drift_share": needed.mean(list(late["drift"][largest]), never, far),
+        "centred_drift_at_T_mem": needed.mean(list(here["centred_at_T_mem"]), never, where),
+        "centred_drift_at_T_grok": needed.mean(list(here["centred_at_T_grok"]), never, where),
+        "late_centred_drift_share": needed.mean(list(late["centred"][own]), never, where),
+        "largest_late_centred_drift_share": needed.mean(list(late["centred"][largest]), never, far),
         "T_grok_exponent": exponent("T_grok"),
         "T_mem_exponent": exponent("T_mem"),
         "T_grok_over_T_mem": needed.mean(

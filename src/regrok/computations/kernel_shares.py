@@ -12,6 +12,7 @@ Training sets of a draw are nested.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -187,7 +188,11 @@ def measured(
         "smallest_loss": least(losses),
         "smallest_unseen_loss": least(unseen),
         "accuracy_over_chance": needed.mean(
-            list(accuracy), "of triples there is none", f"at p = {moduli[last]}", pair
+            list(accuracy),
+            "of triples there is none",
+            f"at p = {moduli[last]}",
+            pair,
+            (0.0, math.inf),
         ),
         "largest_singular_share": est.exact(float(worst.max()), draws, known),
         "singular_from_share": est.exact(float(broken[0]), draws, known)

@@ -190,10 +190,10 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
             sum(row["train_accuracy"] >= options["level"] for row in every), len(every)
         ),
         "published_accuracy": needed.mean(
-            [row["unseen_accuracy"] for row in large], "no run", where, pair
+            [row["unseen_accuracy"] for row in large], "no run", where, pair, (0.0, 1.0)
         ),
         "published_kernel_accuracy": needed.mean(
-            [row["kernel_unseen_accuracy"] for row in large], "no run", where, pair
+            [row["kernel_unseen_accuracy"] for row in large], "no run", where, pair, (0.0, 1.0)
         ),
         "published_delay": needed.mean(
             list(grokked / np.maximum(memorised, 1)), "no run generalises in time", where

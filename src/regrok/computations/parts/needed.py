@@ -45,11 +45,18 @@ def not_before(levels: Sequence[float], times: Sequence[float], budget: float) -
     return [float(budget) if above and not math.isfinite(t) else float(t) for t in times]
 
 
-def mean(values: Sequence[float], reason: str, note: str = "", grain: float = 0.0) -> est.Estimate:
+def mean(
+    values: Sequence[float],
+    reason: str,
+    note: str = "",
+    grain: float = 0.0,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> est.Estimate:
     """Mean over draws that have a value; says of how many there is none, and `reason` where none has.
 
     grain: what a single pair more would change in one draw. Draws that agree, as where all have every pair right, are
-    known no better than that, and the interval is at least so wide to either side.
+    known no better than that, and the interval is at least so wide to either side. bounds: what the quantity cannot
+    exceed, nor its interval then.
     """
     known = np.asarray(values, dtype=float)
     finite = known[np.isfinite(known)]
@@ -58,9 +65,16 @@ def mean(values: Sequence[float], reason: str, note: str = "", grain: float = 0.
     lost = known.size - finite.size
     words = [note] if note else []
     words += [f"{lost} of {known.size} draws have none"] if lost else []
+    found = est.mean(finite, note="; ".join(words))
+    if not grain or finite.size < 2:
+        return found
     centre = float(finite.mean())
-    floor = (centre - grain, centre + grain) if grain and finite.size > 1 else None
-    return est.mean(finite, note="; ".join(words), floor=floor)
+    low, high = (centre if end is None else end for end in (found.low, found.high))
+    if high - low < 2 * grain:
+        low, high = min(low, centre - grain), max(high, centre + grain)
+        words += ["interval as wide as one pair more or less"]
+    low, high = max(low, bounds[0]), min(high, bounds[1])
+    return est.estimate(centre, low, high, finite.size, found.estimator, "", "; ".join(words))
 
 
 def smallest(needed: np.ndarray, moduli: Sequence[int], reason: str) -> est.Estimate:

@@ -28,6 +28,8 @@ class Trained:
     """(t,) accuracy on all others."""
     drift: np.ndarray
     """(t,) 1 − cosine between the tangent kernel and that at the start; NaN where not asked for."""
+    centred: np.ndarray
+    """(t,) the same of both kernels centred."""
     n: int
     """Training pairs."""
     p: int
@@ -85,12 +87,27 @@ def train(
             descent.step()
         hits = network.table().argmax(-1) == labels
         train_accuracy, accuracy = float(hits[seen].mean()), float(hits[~seen].mean())
-        turned = turn(first, tangent_kernel(network)) if first is not None else math.nan
-        kept.append((due, train_accuracy, accuracy, turned))
+        turned = turns(first, tangent_kernel(network)) if first is not None else (math.nan,) * 2
+        kept.append((due, train_accuracy, accuracy, *turned))
         if train_accuracy == 1.0 and accuracy >= stop:
             break
-    columns = np.array(kept).T
-    return Trained(columns[0].astype(int), columns[1], columns[2], columns[3], len(pairs.a), p)
+    step, right, others, plain, centre = np.array(kept).T
+    return Trained(step.astype(int), right, others, plain, centre, len(pairs.a), p)
+
+
+def turns(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """`turn` of two kernels, and of both centred."""
+    return turn(one, other), turn(centred(one), centred(other))
+
+
+def centred(kernel: np.ndarray) -> np.ndarray:
+    """The kernel of the features less their mean: its own rows' and columns' means are 0.
+
+    The tangent kernel of a network with squares is positive on every two pairs, and what all of it has in common is
+    most of its length; the cosine of centred kernels is the alignment of Cortes, Mohri and Rostamizadeh (2012).
+    """
+    rows = kernel.mean(0)
+    return np.asarray(kernel - rows - rows[:, None] + rows.mean())
 
 
 def turn(one: np.ndarray, other: np.ndarray) -> float:
