@@ -68,6 +68,9 @@ SMALL = {
         "learning_rate": 0.02,
         "growth": 1.2,
     },
+    "kernel_shares": {"draws": 3, "moduli": [11, 13], "shares": [0.3, 0.6, 0.9]},
+    "network_shares": {"draws": 2, "moduli": [11, 13], "shares": [0.5, 0.8], "budget": 60},
+    "kernel_drift": {"p": 11, "draws": 2, "budget": 60},
 }
 """Sizes in place of a study's own, which take minutes: what a build shows of them is the same."""
 _COMPUTED: dict[str, dict] = {}
