@@ -223,6 +223,7 @@ def checkout(tmp_path_factory):
     )
 
 
+@pytest.mark.long
 @pytest.mark.snakemake
 def test_a_build_says_little_and_one_that_fails_says_why_in_full(checkout):
     status, said = Build(checkout, "results/smoke/runs.parquet").wait()
