@@ -120,18 +120,10 @@ def find(config: Config, folder: Path | str = bundle.RELEASED) -> Source:
 
 
 def _unjudged(claim: Claim, claims: Claims) -> Mapping[str, Any]:
+    from regrok.judging.ledger import stated
+
     return {
-        "id": claim.id,
-        "paper": claim.letter,
-        "arxiv": claims.papers[claim.letter].arxiv,
-        "origin": claim.origin,
-        "place": claim.place,
-        "statement": claim.statement,
-        "published_value": claim.published.value,
-        "published_text": claim.published.text,
-        "estimand": claim.estimand,
-        "fit": claim.fit,
-        "corrected": claim.correction,
+        **stated(claim, claims),
         **BLANK,
         "experiments": claim.experiments,
     }
