@@ -44,15 +44,18 @@ onstart:
     print(announce(graph, at_once, elsewhere=not limits.cores), flush=True)
     if SHOWN and SHOWN.to_make():
         print(SHOWN.to_make(), flush=True)
+    warm.offer(os.environ)
 
 
 onsuccess:
+    warm.withdraw(os.environ)
     if SHOWN:
         SHOWN.stop()
     print(conclude(graph, BEGAN, log), flush=True)
 
 
 onerror:
+    warm.withdraw(os.environ)
     if SHOWN:
         SHOWN.stop()
     print(stopped(graph, log), flush=True)

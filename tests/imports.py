@@ -45,8 +45,12 @@ def files(root):
     wrapper.job = wrapper.require_device = None
     wrapper.told = lambda: True
     sys.modules["regrok.pipeline.script"] = wrapper
+    warm = types.ModuleType("regrok.pipeline.warm")  # likewise
+    warm.hand_over = lambda *_: None
+    sys.modules["regrok.pipeline.warm"] = warm
+    given = {"snakemake": None, "__file__": root}
     if root.endswith(".py"):
-        exec(compile(Path(root).read_text(encoding="utf-8").partition("with job(")[0], root, "exec"), {})
+        exec(compile(Path(root).read_text(encoding="utf-8").partition("with job(")[0], root, "exec"), given)
     else:
         importlib.import_module(root)
     seen = set()

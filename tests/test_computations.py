@@ -14,6 +14,7 @@ import yaml
 from rich.console import Console
 
 from configurations import ROOT
+from regrok import computations as computed
 from regrok.commands.claims import read_entries, show_claim
 from regrok.computations import MADE_BY, computations, run_computation
 from regrok.errors import RegrokError
@@ -25,6 +26,7 @@ from regrok.judging.ledger import ledger
 from regrok.paper.numbers import numbers
 from regrok.paper.texts import shown_studies
 from regrok.pipeline.graph import Graph
+from regrok.pipeline.sources import PACKAGE, closure
 from regrok.released import bundle, dictionary
 from regrok.released.crate import DESCRIPTIONS
 from regrok.released.fill import compute_one
@@ -366,3 +368,31 @@ def test_another_machine_is_no_other_result(tmp_path, result):
     write_json({**result, **dict.fromkeys(MADE_BY, "elsewhere")}, paths[1])
     write_json({**result, "points": []}, paths[2])
     assert _content(paths[0]) == _content(paths[1]) != _content(paths[2])
+
+
+# Taken from what was released ---------------------------------------------------------------------------------------
+
+
+def test_a_released_result_of_the_same_code_and_options_is_taken(result, monkeypatch):
+    made = json.loads(json.dumps(result))
+    monkeypatch.setattr(computed, "run_computation", lambda *_: "computed again")
+    asked = ("two_circuits", "circuits", result["options"])
+    held = made | {"estimates": {"two_circuits.ratio": {"value": 3.0}}}
+    assert computed.result(*asked, [held]) == held
+    assert computed.result(*asked) == "computed again"
+    others = {"code": "0" * 12, "computation": "mine", "compute": "fourier_network"}
+    for key, value in others.items():
+        assert computed.result(*asked, [held | {key: value}]) == "computed again"
+    assert computed.result("two_circuits", "circuits", {"kappa": 1.5}, [held]) == "computed again"
+    # The first that serves, wherever it stands.
+    assert computed.result(*asked, [held | {"code": "0" * 12}, held]) == held
+
+
+def test_the_code_of_a_computation_is_what_takes_part_in_it(tmp_path):
+    """An edited law or setting of a run leaves a computation as it is; an edited estimator does not."""
+    rests_on = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in closure("computations/circuits.py", but=computed.BESIDE)
+    }
+    assert {"computations/circuits.py", "laws/parts/estimate.py"} <= rests_on
+    assert not {name for name in rests_on if name.startswith(("runs/", "tasks/", "study/run"))}

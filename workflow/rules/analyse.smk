@@ -20,6 +20,8 @@ rule fit:
 
 rule computation:
     input:
+        # Not computed again where this is what the same code made of the same options.
+        released=lambda wildcards: graph.computed(wildcards.computation),
         code=lambda wildcards: graph.sources(
             "compute",
             f"computations/{graph.config.computations[wildcards.computation].compute}.py",
@@ -39,6 +41,7 @@ rule computation:
         options=lambda wildcards: graph.config.computations[wildcards.computation].at(
             graph.config.scale
         ),
+        scale=graph.config.scale,
     script:
         "../scripts/compute.py"
 

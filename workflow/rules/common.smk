@@ -24,7 +24,7 @@ try:
     )
     from regrok.paper.repository import source_links
     from regrok import surroundings, terminal
-    from regrok.pipeline import display
+    from regrok.pipeline import display, warm
     from snakemake.logging import logger
 except ImportError as absent:
     raise WorkflowError(
@@ -63,6 +63,7 @@ try:
     else:
         graph = begun_graph(*ASKED)
         SHOWN = None
+        warm.withdraw(os.environ)
     # Where the paper's figures link to; nowhere when it hides its authors.
     SOURCES_AT = None if graph.config.anonymous else source_links()
 except RegrokError as refusal:

@@ -1,5 +1,9 @@
 """Refuse results that contradict themselves."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 import json
 import sys
 from pathlib import Path

@@ -1,5 +1,9 @@
 """Draw one figure."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 from pathlib import Path
 from types import SimpleNamespace
 

@@ -1,5 +1,9 @@
 """Fit one law to the runs of its experiments."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 from pathlib import Path
 from types import SimpleNamespace
 

@@ -1,5 +1,9 @@
 """Judge every claim by its rule."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 from pathlib import Path
 
 from regrok.files import read_fits, write_json

@@ -1,5 +1,9 @@
 """Write every number and word that the paper's prose takes from results."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 import json
 from pathlib import Path
 

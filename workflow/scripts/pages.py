@@ -1,5 +1,9 @@
 """Write the report's pages, captions and first page."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 import json
 from pathlib import Path
 

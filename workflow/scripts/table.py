@@ -1,5 +1,9 @@
 """Build one table, as TeX and as CSV."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 import json
 from pathlib import Path
 from types import SimpleNamespace

@@ -15,9 +15,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import json
 import pkgutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,16 +74,37 @@ def run_computation(name: str, compute: str, options: Mapping[str, Any]) -> dict
     }
 
 
+def result(
+    name: str, compute: str, options: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """As `run_computation`, or one of these earlier results where the present code made it of the same options."""
+    from regrok.study.defaults import option
+
+    earlier = list(earlier)
+    if earlier and compute in computations():
+        # By way of JSON, as the earlier ones are: a tuple is a list there.
+        asked = json.loads(json.dumps(option(options, computation(compute).DEFAULTS)))
+        wanted = {"computation": name, "compute": compute, "options": asked, "code": code(compute)}
+        for made in earlier:
+            if all(made.get(key) == value for key, value in wanted.items()):
+                return dict(made)
+    return run_computation(name, compute, options)
+
+
 MADE_BY = ("code", "processor")
 """Keys of a result that say what computed it, and not what came out."""
 
 
+BESIDE = ("laws/__init__.py", "pipeline/sources.py", "processor.py")
+"""Files that a computation reaches and that take no part in it: they find laws, read imports, name the processor."""
+
+
 def code(compute: str) -> str:
-    """12 hexadecimal digits of the source that a computation rests on: every file of the package that it reaches."""
+    """12 hexadecimal digits of the source that a computation rests on: the files of the package that it reaches."""
     from regrok.pipeline.sources import PACKAGE, closure
 
     digest = hashlib.sha256()
-    for path in map(Path, closure(f"computations/{compute}.py")):
+    for path in map(Path, closure(f"computations/{compute}.py", but=BESIDE)):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
         digest.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return digest.hexdigest()[:12]

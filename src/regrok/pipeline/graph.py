@@ -270,6 +270,12 @@ class Graph:
         here = filter(self.config.computes_here, chosen)
         return [str(self.results / "computations" / f"{name}.json") for name in here]
 
+    def computed(self, name: str) -> list[str]:
+        """The released result of a computation, which a build takes that does not train everything; [] for none."""
+        trained = self.config.source == "trained"
+        path = None if trained else bundle.computed(RELEASED, self.config.scale, name)
+        return [] if path is None else [str(path)]
+
     def repeated(self, name: str) -> list[str]:
         """The fits that a fit of the law `robustness` repeats; none for any other."""
         fit = self.config.fits[name]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -25,23 +25,26 @@ HOUSEKEEPING = {
     "errors.py": "words an error; a job that ends in one leaves no output",
     "pipeline/script.py": "log and terminal around a script's one call",
     "pipeline/locks.py": "who waits for whom",
+    "pipeline/warm.py": "which process a script runs in",
     "study/messages.py": "words a refusal",
     "training/progress.py": "what a training job says while it runs",
 }
 """Modules whose edit cannot change an output, relative to the package, with the reason. The walk ends at them."""
 
 
-def closure(*roots: Path | str) -> tuple[Path, ...]:
+def closure(*roots: Path | str, but: Collection[str] = ()) -> tuple[Path, ...]:
     """The package's files that the roots rest on, themselves included where they are of the package; sorted.
 
+    but: files of the package, relative to it, at which the walk ends besides those of HOUSEKEEPING.
     roots: files; a relative path is looked for in the package first (`laws/scaling.py`), then in the working
     directory (`workflow/scripts/fit.py`). Raises RegrokError naming a root that is not there or is not Python.
     """
     waiting = [path for root in roots for path in _root(Path(root))]
+    left_out = {PACKAGE / name for name in but}
     found: set[Path] = set()
     while waiting:
         path = waiting.pop()
-        if path not in found:
+        if path not in found and path not in left_out:
             found.add(path)
             waiting += _direct(path)
     inside = f"{PACKAGE}{os.sep}"

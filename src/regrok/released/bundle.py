@@ -109,6 +109,12 @@ def results(part: Path | str) -> dict[str, dict[str, Any]]:
     )
 
 
+def computed(folder: Path | str, scale: str, name: str) -> Path | None:
+    """The bundle's result of a computation at a scale; None where it has none."""
+    path = Path(folder) / scale / "computations" / f"{name}.json"
+    return path if path.is_file() else None
+
+
 def scales(folder: Path | str) -> list[str]:
     """Scales that the bundle holds."""
     return sorted(path.parent.name for path in Path(folder).glob("*/runs.parquet"))

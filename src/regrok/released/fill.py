@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from regrok.computations import run_computation
+from regrok.computations import result
 from regrok.errors import RegrokError
 from regrok.files import parquet_bytes, read_fits, write_atomically, write_json
 from regrok.judging.ledger import ledger
@@ -101,7 +101,7 @@ def release(
         }
         record |= before.told(measured) if before else {}
         write_json(record, made / "provenance.json")
-        analyse(made, config, studies, folder, workers)
+        analyse(made, config, studies, folder, workers, [results])
         put_in_place(made, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -200,20 +200,26 @@ def provenance(
 
 
 def analyse(
-    made: Path, config: Config, studies: Path, folder: Path, workers: int | None = None
+    made: Path,
+    config: Config,
+    studies: Path,
+    folder: Path,
+    workers: int | None = None,
+    computed: Sequence[Path] = (),
 ) -> None:
     """Fit, judge and tabulate from the frames in `made`, as a build does, and check what came out.
 
-    studies: the folder of the studies. folder: the bundle, whose other scales lead where they are larger.
+    studies: the folder of the studies. folder: the bundle, whose other scales lead where they are larger. computed:
+    as for `refit`, beside what the bundle has of the scale.
     """
     claims = load_claims(config, studies)
     published = load_published(config, studies, claims)
-    refit(made, config, published, workers)
+    refit(made, config, published, workers, [*computed, folder / config.scale])
     loaded = frame_files.load(made)
     fitted = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
     here = filter(config.computes_here, config.computations)
-    computed = read_fits(made / "computations" / f"{name}.json" for name in here)
-    fits = fitted | computed
+    untrained = read_fits(made / "computations" / f"{name}.json" for name in here)
+    fits = fitted | untrained
     write_json(ledger(claims, fits, loaded, config.scale), made / "ledger.json")
     judged = json.loads((made / "ledger.json").read_text(encoding="utf-8"))
     check(loaded, fits, judged["claims"])
@@ -267,10 +273,17 @@ def tell(
             write_table(name, config.tables[name], material, tex, csv)
 
 
-def refit(made: Path, config: Config, published: Published, workers: int | None = None) -> None:
+def refit(
+    made: Path,
+    config: Config,
+    published: Published,
+    workers: int | None = None,
+    computed: Sequence[Path] = (),
+) -> None:
     """Write fits/<name>.json for every fit of the configuration, each made in a process with one thread.
 
-    So is computations/<name>.json, for what is computed at the scale.
+    So is computations/<name>.json, for what is computed at the scale, or taken from one of these folders of results,
+    `computed`, where the present code made it of the same options.
 
     With more threads a sum is cut elsewhere and its last digits differ; a job of the workflow has one as well.
     """
@@ -284,7 +297,7 @@ def refit(made: Path, config: Config, published: Published, workers: int | None 
             given = {name: told(published, config, name) for name in config.fits}
             jobs = [pool.submit(fit_one, made, config, name, given[name]) for name in given]
             here = filter(config.computes_here, config.computations)
-            jobs += [pool.submit(compute_one, made, config, name) for name in here]
+            jobs += [pool.submit(compute_one, made, config, name, computed) for name in here]
             for each in jobs:
                 each.result()
     finally:
@@ -303,11 +316,13 @@ def fit_one(made: Path, config: Config, name: str, published: dict[str, Any]) ->
     )
 
 
-def compute_one(made: Path, config: Config, name: str) -> None:
-    """One computation, as the workflow's rule does it."""
+def compute_one(made: Path, config: Config, name: str, computed: Sequence[Path] = ()) -> None:
+    """One computation, as the workflow's rule does it. computed: as for `refit`."""
     entry = config.computations[name]
-    found = run_computation(name, entry.compute, entry.at(config.scale))
-    write_json(found, made / "computations" / f"{name}.json")
+    file = Path("computations") / f"{name}.json"
+    held = [read_fits([folder / file])[name] for folder in computed if (folder / file).is_file()]
+    found = result(name, entry.compute, entry.at(config.scale), held)
+    write_json(found, made / file)
 
 
 @lru_cache(maxsize=1)

@@ -125,9 +125,9 @@ def compared_claims(
     claims = load_claims(config, studies)
     published = load_published(config, studies, claims)
     fits = {key.partition(".")[0] for claim in claims.claims for key in estimands(claim)}
-    part = config.model_copy(
-        update={"fits": {name: fit for name, fit in config.fits.items() if name in fits}}
-    )
+    used = {name: fit for name, fit in config.fits.items() if name in fits}
+    # What rests on no run is the same in both.
+    part = config.model_copy(update={"fits": used, "computations": {}})
     estimates: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="regrok-retest-") as scrap:
         for side, frames in both.items():
