@@ -14,7 +14,8 @@ from regrok.runs.frames import Frames
 SIZES = {"p": 97.0, "train_size": 1882, "validation_size": 97**2 - 1882}
 
 
-def found(rows, level):
+def found(rows, level, last=0.999):
+    """last: what a run scores from step 15,000 on."""
     runs, members = frames_of(rows, ["B1"] * len(rows))
     step = np.arange(0, 40_001, 100)
     curves = pd.concat(
@@ -22,7 +23,7 @@ def found(rows, level):
             {
                 "run_id": run.run_id,
                 "step": step,
-                "validation_accuracy": np.where(step < 15_000, level, 0.999),
+                "validation_accuracy": np.where(step < 15_000, level, last),
                 "validation_examples": np.where(step % 1000, 512, run.validation_size),
             }
         )
@@ -40,6 +41,26 @@ def test_a_plateau_of_mirrored_pairs():
     assert made["mlp.plateau_accuracy"].value == pytest.approx(0.199)
     assert made["mlp.mirrored_share"].value == pytest.approx(0.198, abs=5e-4)
     assert made["mlp.plateau_over_mirrored"].value == pytest.approx(0.199 / 0.198, rel=5e-3)
+
+
+def test_a_run_that_idles_below_the_threshold_has_left_the_plateau():
+    """It knows .94 of the pairs from step 15,000 of 40,000 on and never groks: half of its delay is not the plateau."""
+    made = found([make_mlp(math.nan, s, steps=40_000, **SIZES) for s in range(3)], 0.199, 0.94)
+    assert made["mlp.plateau_accuracy"].value == pytest.approx(0.199)
+    late = found(
+        [make_mlp(math.nan, s, steps=40_000, T_mem=12_000, **SIZES) for s in range(3)], 0.199, 0.94
+    )
+    assert late["mlp.plateau_accuracy"].value == pytest.approx(0.94)
+    for each in (made, late):
+        assert each["mlp.early_accuracy"].value == pytest.approx(0.199)
+        assert each["mlp.early_over_mirrored"].value == pytest.approx(0.199 / 0.198, rel=5e-3)
+
+
+def test_a_run_that_never_leaves_the_plateau_is_on_it_to_the_end():
+    made = found([make_mlp(math.nan, s, steps=40_000, **SIZES) for s in range(3)], 0.199, 0.3)
+    assert made["mlp.early_accuracy"].value == pytest.approx(
+        0.3
+    )  # 26 of 39 evaluations, none above .6
 
 
 def test_the_expected_share_is_that_of_drawn_splits():

@@ -24,7 +24,13 @@ from regrok.tasks.operations import SYMMETRIC
 DEFAULTS: dict[str, Any] = {"groups": {}}
 REFERS: dict[str, Any] = {"groups": "groups"}
 ESTIMATES: dict[str, list[str]] = {
-    "groups": ["plateau_accuracy", "mirrored_share", "plateau_over_mirrored"]
+    "groups": [
+        "plateau_accuracy",
+        "mirrored_share",
+        "plateau_over_mirrored",
+        "early_accuracy",
+        "early_over_mirrored",
+    ]
 }
 
 
@@ -33,13 +39,32 @@ def plateau(run: dict[str, Any], curve: pd.DataFrame | None) -> float:
 
     The first half of what was watched after T_mem, of a run that did not grok.
     """
-    if curve is None or pd.isna(run["T_mem"]):
-        return math.nan
+    known = delayed(run, curve)
     end = run["T_grok"] if pd.notna(run["T_grok"]) else run["steps"]
     half = (run["T_mem"] + end) / 2
+    return float(known[known["step"] <= half]["validation_accuracy"].median())
+
+
+def early(run: dict[str, Any], curve: pd.DataFrame | None) -> float:
+    """As `plateau`, until half of what was not known when training was memorised is known.
+
+    A run that learns nearly everything early and then stays below the threshold until late spends the first half of
+    its delay there; this one looks no further than where it left the plateau. NaN without a whole evaluation.
+    """
+    accuracy = delayed(run, curve)["validation_accuracy"].dropna().to_numpy(float)
+    if not accuracy.size:
+        return math.nan
+    left = np.flatnonzero(accuracy > (1 + accuracy[0]) / 2)
+    return float(np.median(accuracy[: left[0]] if left.size else accuracy))
+
+
+def delayed(run: dict[str, Any], curve: pd.DataFrame | None) -> pd.DataFrame:
+    """The whole evaluations from T_mem to T_grok, or to the end of a run that did not grok; none without a T_mem."""
+    if curve is None or pd.isna(run["T_mem"]):
+        return pd.DataFrame({"step": [], "validation_accuracy": []})
+    end = run["T_grok"] if pd.notna(run["T_grok"]) else run["steps"]
     whole = curve["validation_examples"] == run["validation_size"]
-    chosen = curve[whole & curve["step"].between(run["T_mem"], half)]
-    return float(chosen["validation_accuracy"].median())
+    return curve[whole & curve["step"].between(run["T_mem"], end)].sort_values("step")
 
 
 def mirrored(run: dict[str, Any]) -> float:
@@ -70,7 +95,8 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     """The plateau per group of options.groups (see selection.group), of the runs that memorised.
 
     Estimates per group: plateau_accuracy (mean over runs of `plateau`), mirrored_share (expected, see `mirrored`) and
-    plateau_over_mirrored; absent where no run of the group memorised. Points: one record per run and group.
+    plateau_over_mirrored; early_accuracy and early_over_mirrored likewise of `early`; absent where no run of the group
+    memorised. Points: one record per run and group.
     """
     curves = curve_of(frames.curves)
     estimates: dict[str, est.Estimate] = {}
@@ -81,6 +107,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
         level = pd.Series(
             [plateau(run, curves.get(str(run["run_id"]))) for run in runs], dtype=float
         )
+        before = pd.Series(
+            [early(run, curves.get(str(run["run_id"]))) for run in runs], dtype=float
+        )
         expected = pd.Series([mirrored(run) for run in runs], dtype=float)
         known = np.unique(expected.dropna())
         estimates |= {
@@ -89,6 +118,8 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
             if known.size == 1
             else est.missing("the inputs are not summed, or of several tasks", len(rows)),
             f"{name}.plateau_over_mirrored": est.mean(level / expected),
+            f"{name}.early_accuracy": share_of(before),
+            f"{name}.early_over_mirrored": est.mean(before / expected),
         }
         for key in ESTIMATES["groups"]:
             found = estimates[f"{name}.{key}"]
