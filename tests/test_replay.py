@@ -1,12 +1,15 @@
 """`regrok replay`: the stored run again, and whether it is the same."""
 
+import json
+
 import pandas as pd
 import pytest
 
 from checkouts import small_study, write_study
 from regrok.cli import main
 from regrok.commands.replay import compare, released_run, retrain
-from regrok.files import write_parquet
+from regrok.computations import run_computation
+from regrok.files import write_json, write_parquet
 from regrok.runs.gather import gather
 from regrok.runs.store import RunStore
 from regrok.study.plan import make_plan
@@ -102,3 +105,30 @@ def test_a_released_run_with_another_number_is_told_apart(shipped):
     assert "identical" in compare(stored.curve, fresh)
     fresh.loc[fresh["step"] == 100, "train_loss"] *= 1 + 1e-9
     assert "not identical: V agrees" in compare(stored.curve, fresh)
+
+
+def test_a_released_computation_is_made_again_from_its_own_options(tmp_path, capsys):
+    options = {"P_m": 3.0, "kappa": 1.4, "until": 200.0, "points": 12}
+    made = run_computation("toy", "circuits", options)
+    part = tmp_path / "smoke"
+    write_json(made, part / "computations/toy.json")
+    (part / "runs.parquet").touch()  # what makes a folder a scale
+    assert main(["replay", "toy", "--bundle", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    count = len(made["estimates"])
+    assert said.startswith("toy, smoke scale\n")
+    assert f"{count} of {count} equal" in said
+    assert "identical to the last digit" in said
+    assert "code " not in said
+
+    shipped = json.loads((part / "computations/toy.json").read_text())
+    key = next(k for k, v in shipped["estimates"].items() if v["value"])
+    shipped["estimates"][key]["value"] *= 1.01
+    shipped["code"] = "0" * 12
+    write_json(shipped, part / "computations/toy.json")
+    assert main(["replay", "toy", "--bundle", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"{count - 1} of {count} equal" in said
+    assert f"  {key}: value " in said
+    assert "code       not what computed the released one" in said
+    assert "identical" not in said

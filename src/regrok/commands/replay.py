@@ -1,4 +1,7 @@
-"""`regrok replay RUN_ID`: retrain one run and lay its curve over the one that is stored here, or that ships."""
+"""`regrok replay RUN_ID`: retrain one run and lay its curve over the one that is stored here, or that ships.
+
+`regrok replay COMPUTATION` computes a released result that rests on no run again: see regrok.commands.recompute.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,13 @@ def add_parser(sub: argparse._SubParsersAction) -> None:
         help="retrain one run and lay its curve over the stored or released one",
         description="Retrain one run from its settings and compare it with the run as it is in the store, else as it "
         "ships in the released bundle: to the bit on the machine type that trained it, within rounding's reach "
-        "elsewhere. `regrok claims A3` and runs.parquet name runs.",
-        epilog="examples: regrok replay 3f2a1c · regrok replay 3f2a1c --output here.png",
+        "elsewhere. `regrok claims A3` and runs.parquet name runs. A result that rests on no run is computed again.",
+        epilog="examples: regrok replay 3f2a1c · regrok replay 3f2a1c --output here.png · regrok replay two_circuits",
     )
-    parser.add_argument("run_id", help="12 hexadecimal digits, or enough of them to be unique")
+    parser.add_argument(
+        "run_id",
+        help="12 hexadecimal digits, or enough of them to be unique; or the name of a released computation",
+    )
     parser.add_argument(
         "--store", default="results/store", help="the run store (default: %(default)s)"
     )
@@ -189,9 +195,14 @@ def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from regrok.commands.recompute import held, recomputed
     from regrok.runs.gather import row
 
     asked, store, folder = arguments.run_id, Path(arguments.store), arguments.bundle
+    if released := held(folder, asked):
+        for scale, made in released.items():
+            print(f"{asked}, {scale} scale", *recomputed(made), sep="\n")
+        return 0
     stored = stored_run(store, asked)
     word = "stored"
     if stored is None:
@@ -199,7 +210,7 @@ def run(arguments: argparse.Namespace) -> int:
     if stored is None:
         raise RegrokError(
             f"run {asked}: neither in {store} nor in {folder}; `regrok plan --format csv` lists the runs of a scale, "
-            "and `regrok claims ID` those of a claim"
+            "`regrok claims ID` those of a claim, and computations are named in studies/*/study.yaml"
         )
     fresh = retrain(stored)
     picture = Path(arguments.output or f"results/replay/{stored.run_id}.png")
