@@ -131,6 +131,11 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "loss": (quadratic(optimiser={"loss": None}), quadratic()),
     "centring": (quadratic(), quadratic(optimiser={"centring": "batch"})),
     "reduction": (quadratic(), quadratic(optimiser={"reduction": "sum"})),
+    "linf_penalty": (point(), point(optimiser={"linf_penalty": 1e-4})),
+    "normalised": (
+        point(optimiser={"name": "sgd"}),
+        point(optimiser={"name": "sgd", "normalised": "gradient"}),
+    ),
     "batch": (point(), point(protocol={"batch": 256})),
     "full_batch": (point(), point(protocol={"batch": "full", "replacement": False})),
     "replacement": (point(), point(protocol={"replacement": False})),
@@ -273,6 +278,8 @@ def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> No
             "loss",
             "centring",
             "reduction",
+            "linf_penalty",
+            "normalised",
         ),
     ) == NAMING
     assert DECIDING[: len(NAMING)] == NAMING

@@ -38,6 +38,7 @@ OTHERS: dict[str, list[Any]] = {
     "optimiser.weight_noise": [0.01, 1.0],
     "optimiser.gradient_noise": [0.01],
     "optimiser.decay_towards": ["initialisation"],
+    "optimiser.linf_penalty": [1e-4],
     "protocol.batch": [256],
     "protocol.replacement": [False],
     "protocol.max_steps": [10],
@@ -86,6 +87,7 @@ def test_every_field_of_the_default_point_is_looked_at() -> None:
         "optimiser.name",
         "optimiser.decay",  # AdamW's is decoupled
         *("optimiser.loss", "optimiser.centring", "optimiser.reduction"),  # of networks by autograd
+        "optimiser.normalised",  # of SGD
     }
     assert fields - fixed == OTHERS.keys() | UNSEEN.keys()
 

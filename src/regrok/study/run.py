@@ -36,6 +36,9 @@ Observable = Literal[
 Deviation = Annotated[Positive | None, NONE_AT_ZERO]
 """A standard deviation, or null, which 0 is too."""
 
+Weight = Annotated[Positive | None, NONE_AT_ZERO]
+"""Of a penalty, or null, which 0 is too."""
+
 BLOCKS = ("task", "model", "optimiser", "protocol")
 """The blocks of a run's settings."""
 
@@ -91,6 +94,10 @@ class Optimiser(Strict):
     reduction: Literal["sum"] | None = None
     """sum: the square loss of a batch is the sum over its examples; null: their mean, as that of cross-entropy. Logged
     are means."""
+    linf_penalty: Weight = None
+    """Weight of ‖θ‖∞ in what is minimised, all parameters together; logged losses are without it. null: none."""
+    normalised: Literal["gradient"] | None = None
+    """gradient: SGD's step is η g/‖g‖ for the gradient g of loss, penalty and coupled decay; null: η g."""
 
     @model_validator(mode="before")
     @classmethod
@@ -113,6 +120,12 @@ class Optimiser(Strict):
             raise ValueError(
                 f"decay_towards = '{self.decay_towards}' with decay = '{self.decay}': it is a pull on the weights, "
                 "apart from the gradient; it needs decay = 'decoupled' (adamw, or sgd with it)"
+            )
+        if self.normalised is not None and (self.name != "sgd" or self.clip_norm is not None):
+            with_ = self.name if self.name != "sgd" else f"clip_norm = {self.clip_norm}"
+            raise ValueError(
+                f"normalised = '{self.normalised}' with {with_}: it is of sgd without clipping; set it to null, or "
+                "name: sgd and clip_norm: null"
             )
         for key in ("centring", "reduction"):
             if getattr(self, key) is not None and self.loss is None:

@@ -276,6 +276,13 @@ KINDS = (
         model=TRANSFORMER,
         optimiser=_with(SGD, momentum=0.9, clip_norm=0.5, warmup_steps=30, decayed="matrices"),
     ),
+    _kind(
+        "normalised descent",
+        model=QUADRATIC,
+        optimiser=_with(SGD, normalised="gradient", linf_penalty=1e-4),
+        precision="float64",
+        **FULL,
+    ),
     # Dropout, noise, and decay towards the first weights
     *(_kind(f"{m['name']}, dropout", model=_with(m, dropout=0.2)) for m in (DECODER, MLP)),
     _kind("dropout in blocks, full batch", model=_with(BLOCKS, dropout=0.1), **FULL),
