@@ -227,6 +227,21 @@ def test_a_hundred_steps_are_those_of_a_plain_loop(name, values, stacked) -> Non
             torch.testing.assert_close(found, parameter.detach(), rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["quadratic", "encoder"])
+def test_the_plan_counts_the_products_of_a_step(name: str) -> None:
+    """A forward pass and twice as much back; what the plan leaves out are one-hot products and attention itself."""
+    model, flat = made(SPECS[name], stacked=False)
+    room = model.workspace(1, BATCH)
+    inputs, labels = (x[:1] for x in examples())
+    model.loss_and_gradient(flat[:1], torch.zeros_like(flat[:1]), inputs, labels, room)
+    assert 6 * BATCH * SPECS[name].multiply_adds(P, P) == pytest.approx(room.flops, rel=0.2)
+    names = [
+        n for n, shape in model.layout.shapes.items() if len(shape) == 2 and "position" not in n
+    ]
+    elements = int(model.layout.indicator(names).sum())
+    assert SPECS[name].matrix_elements(P, P) == elements
+
+
 # The square loss -----------------------------------------------------------------------------------------------------
 
 
