@@ -338,3 +338,16 @@ def test_orders_that_contradict_one_another_cannot_be_merged() -> None:
     assert list(merged([["a", "c"], ["b", "c"], ["a", "b"]])) == ["a", "b", "c"]
     with pytest.raises(ValueError, match="no order"):
         list(merged([["a", "b"], ["b", "a"]]))
+
+
+def test_of_runs_that_differ_in_precision_the_most_exact_is_kept() -> None:
+    runs = [
+        point(),
+        point(protocol={"products": "bfloat16"}),
+        point(protocol={"precision": "float64"}),
+    ]
+    frame = rows(*runs)
+    assert frame["condition"].nunique() == 1
+    for kept, given in ((2, [0, 1, 2]), (0, [0, 1]), (1, [1])):
+        found = distinct(frame.iloc[given])
+        assert found["run_id"].tolist() == [runs[kept].run_id]
