@@ -20,6 +20,8 @@ from regrok.training.kinds import ADAM, ENCODER, MLP, QUADRATIC, SGD, SQUARE
 from regrok.training.slots import Engine, slots_within
 from test_starts import curve_of, states
 
+pytestmark = pytest.mark.beside
+
 INFO = TaskInfo("pairs", 11, None, 11, 60, 61)
 
 # Bits ----------------------------------------------------------------------------------------------------------------
