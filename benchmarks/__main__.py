@@ -3,7 +3,8 @@
     python -m benchmarks [CASE …] [--rounds N]
 
 Plain is the same architecture in torch.nn with torch.optim on the same batch. Ours is what the
-trainer does: four runs in turn, each with parameters and optimiser state of its own. A round times
+trainer does: four runs in turn, each with parameters and optimiser state of its own, or, `stacked`, all of
+them in each call as on a GPU, and then the time is that of a call over their number. A round times
 some steps of each, so that both meet the same machine; the ratio is that of the median rounds.
 """
 
@@ -21,7 +22,8 @@ from torch import Tensor
 from benchmarks.plain_step import plain_network, plain_step
 from regrok import kernels
 from regrok.models import build
-from regrok.study.model import MLP, Decoder, Transformer
+from regrok.models.losses import loss_of
+from regrok.study.model import MLP, ByAutograd, Decoder, Encoder, Quadratic, Transformer
 from regrok.study.run import Optimiser
 from regrok.tasks import TaskInfo
 from regrok.training import optim
@@ -85,46 +87,80 @@ DECODER_G = Decoder(
     init_scale=1.0,
 )
 
+QUADRATIC_D = Quadratic(name="quadratic", width=256, init_scale=1.0)
+SQUARE = ADAMW.model_copy(
+    update={
+        "name": "adam",
+        "decay": "coupled",
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-5,
+        "loss": "square",
+        "centring": "batch",
+    }
+)
+ENCODER_L = Encoder(
+    name="encoder", d_model=128, heads=4, ffn=256, activation="gelu", layers=2, init_scale=1.0
+)
+SMALL = QUADRATIC_D.model_copy(update={"width": 32})
+NARROW = ENCODER_L.model_copy(update={"d_model": 32, "ffn": 64})
+CLIPPED = ADAMW.model_copy(update={"clip_norm": 1.0})
+
 
 @dataclass(frozen=True)
 class Case:
     """One comparison: network, optimiser, examples a step, precision of the products."""
 
-    model: Transformer | MLP | Decoder
+    model: Transformer | MLP | Decoder | ByAutograd
     optimiser: Optimiser
     batch: int
     products: str = "float32"
+    stacked: bool = False
+    """All the slots in each call."""
+    p: int = P
+    slots: int = SLOTS
 
     def examples(self) -> tuple[Tensor, Tensor]:
-        inputs = torch.randint(P, (1, self.batch, 2), generator=torch.Generator().manual_seed(0))
-        return inputs, inputs.sum(-1) % P
+        inputs = torch.randint(
+            self.p, (1, self.batch, 2), generator=torch.Generator().manual_seed(0)
+        )
+        return inputs, inputs.sum(-1) % self.p
 
     def plain(self) -> Callable[[], None]:
         """One step of torch.nn and torch.optim."""
         inputs, labels = (x[0] for x in self.examples())
-        return plain_step(plain_network(self.model, P), self.optimiser, inputs, labels)
+        return plain_step(plain_network(self.model, self.p), self.optimiser, inputs, labels)
 
     def ours(self) -> tuple[Callable[[], None], int]:
-        """One step of the next of the slots, and the floating-point operations of its products."""
-        task = TaskInfo("pairs", P, None, P, self.batch, 1)
-        model = build(self.model, task, products=self.products)
+        """A call, a step of the next slot or of all, and the floating-point operations of one run's products."""
+        task = TaskInfo("pairs", self.p, None, self.p, self.batch, 1)
+        runs = self.slots if self.stacked else 1
+        model = build(
+            self.model,
+            task,
+            products=self.products,
+            kernels="reference" if self.stacked else None,
+            stacked=self.stacked,
+            loss=loss_of(self.optimiser),
+        )
         update = optim.build(self.optimiser, model.layout)
-        flat = torch.stack([model.init(torch.Generator().manual_seed(s)) for s in range(SLOTS)])
-        state = update.state(SLOTS, flat.dtype, flat.device)
-        grad = torch.zeros_like(flat[:1])
+        flat = torch.stack(
+            [model.init(torch.Generator().manual_seed(s)) for s in range(self.slots)]
+        )
+        state = update.state(self.slots, flat.dtype, flat.device)
+        grad = torch.zeros_like(flat[:runs])
         values = {n: getattr(self.optimiser, n) for n in optim.HYPER}
         hyper = {
-            n: torch.full((1,), float("inf") if v is None else v, dtype=torch.float64)
+            n: torch.full((runs,), float("inf") if v is None else v, dtype=torch.float64)
             for n, v in values.items()
         }
-        inputs, labels = self.examples()
-        workspace = model.workspace(1, self.batch)
-        steps = torch.zeros(SLOTS, dtype=torch.int64)
+        inputs, labels = (torch.cat([x] * runs) for x in self.examples())
+        workspace = model.workspace(runs, self.batch)
+        steps = torch.zeros(self.slots, dtype=torch.int64)
         count = 0
 
         def step() -> None:
             nonlocal count
-            one = slice(count % SLOTS, count % SLOTS + 1)
+            one = slice(None) if self.stacked else slice(count % self.slots, count % self.slots + 1)
             count += 1
             steps[one] += 1
             model.loss_and_gradient(flat[one], grad, inputs, labels, workspace)
@@ -142,6 +178,12 @@ CASES = {
     "decoder-b512": Case(DECODER_G, ADAMW, 512),
     "decoder-b512-bfloat16": Case(DECODER_G, ADAMW, 512, "bfloat16"),
     "mlp-full-1882": Case(MLP_B, SGD, 1882),
+    "quadratic-b128": Case(QUADRATIC_D, SQUARE, 128),
+    "encoder-b512": Case(ENCODER_L, CLIPPED, 512),
+    "quadratic-small": Case(SMALL, SQUARE, 32, p=11),
+    "quadratic-small-stacked": Case(SMALL, SQUARE, 32, stacked=True, p=11, slots=16),
+    "encoder-small": Case(NARROW, CLIPPED, 32, p=11),
+    "encoder-small-stacked": Case(NARROW, CLIPPED, 32, stacked=True, p=11, slots=16),
 }
 
 
@@ -170,7 +212,7 @@ def main() -> None:
         rounds = [
             (
                 seconds(plain, 4),
-                seconds(ours, 4 * SLOTS),
+                seconds(ours, 4) / case.slots if case.stacked else seconds(ours, 4 * case.slots),
                 seconds(lambda: torch.mm(square, square, out=product), 10),
             )
             for _ in range(arguments.rounds)

@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 CURVES: dict[str, Entry] = {
     "run_id": ("", "the run"),
     "step": ("step", "optimiser steps taken so far"),
-    "train_loss": ("nat", "mean cross-entropy on the training examples that were evaluated; empty: none was"),
+    "train_loss": (
+        "nat",
+        ("mean cross-entropy on the training examples that were evaluated, or the square loss, a pure number, where "
+        "a run has that; empty: none was"),
+    ),
     "train_accuracy": ("", "share of them that are right"),
     "train_examples": ("example", "training examples evaluated at this step; fewer than train_size is a sample"),
-    "validation_loss": ("nat", "mean cross-entropy on the validation examples that were evaluated; empty: none was"),
+    "validation_loss": (
+        "nat",
+        ("mean cross-entropy on the validation examples that were evaluated, or the square loss, a pure number, where "
+        "a run has that; empty: none was"),
+    ),
     "validation_accuracy": ("", "share of them that are right"),
     "validation_examples": ("example", "validation examples evaluated at this step"),
     "V": ("", "‖θ‖², the sum of squares of all parameters"),

@@ -48,8 +48,16 @@ RESULTS: dict[str, Entry] = {
     "validation_accuracy_final": ("", "share of validation examples that are right at the last evaluation"),
     "train_accuracy_max": ("", "largest train accuracy that was logged"),
     "validation_accuracy_max": ("", "largest validation accuracy that was logged"),
-    "train_loss_final": ("nat", "mean cross-entropy on training examples at the last evaluation"),
-    "validation_loss_final": ("nat", "mean cross-entropy on validation examples at the last evaluation"),
+    "train_loss_final": (
+        "nat",
+        ("mean cross-entropy on training examples at the last evaluation; the square loss, a pure number, where a "
+        "run has that"),
+    ),
+    "validation_loss_final": (
+        "nat",
+        ("mean cross-entropy on validation examples at the last evaluation; the square loss, a pure number, where a "
+        "run has that"),
+    ),
     "T_lost": (
         "step",
         ("first evaluation after T_grok of the first stretch of evaluations with validation accuracy < .90 that lasts "

@@ -64,8 +64,8 @@ def distinct(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per training: runs of one condition and seed, logged or cut off in another way, repeat the same path.
 
     Kept is the run logged most finely; then that with the shortest tail, since V_final is published at 2,000 steps
-    after T_grok; then that with the largest budget; then that in float32, of which a bfloat16 run is a repetition
-    too. Two runs that differ in any other setting are two trainings (see `conditions`).
+    after T_grok; then that with the largest budget; then that of the highest precision, which the
+    others repeat rounded. Two runs that differ in any other setting are two trainings (see `conditions`).
 
     >>> common = {"condition": "c", "products": "float32", "tail_steps": 0, "max_steps": 100}
     >>> rows = [(1, 25, "fine"), (1, 50, "coarse"), (2, 50, "alone")]
@@ -73,7 +73,10 @@ def distinct(runs: pd.DataFrame) -> pd.DataFrame:
     >>> distinct(pd.DataFrame(runs))["run_id"].tolist()
     ['fine', 'alone']
     """
-    ordered = runs.assign(exact=runs["products"] == "float32").sort_values(
+    exact = (runs["products"] == "float32").astype(int)
+    if "precision" in runs:
+        exact += (runs["precision"] == "float64").fillna(False).astype(int)
+    ordered = runs.assign(exact=exact).sort_values(
         ["log_every", "tail_steps", "max_steps", "exact", "run_id"],
         ascending=[True, True, False, False, True],
     )
