@@ -70,7 +70,7 @@ def draw(shown, fits, options, style):
         legend(c, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
     label(c, "weight_decay", "delay")
     forest(d, rows_of(fits), "restricted mean $T_{\\mathrm{grok}}$ over GELU's")
-    d.tick_params(axis="y", labelsize=6)
+    d.tick_params(axis="y", labelsize=7)
     body = (
         rf"(a, b) Delay in the two published sweeps: {BY_GROUP}. (c) Delay against $\lambda$ where nothing else "
         r"moves, in the same signs. (d) Mean $T_{\mathrm{grok}}$, restricted to the smallest budget so that every run "

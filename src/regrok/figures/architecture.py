@@ -63,7 +63,7 @@ def draw(shown, fits, options, style):
                 groups[f"{short}\n{name}"] = chosen.drop_duplicates("run_id")
                 colours.append(colour)
     by_group(b, groups, colours or [BLUE])
-    b.tick_params(axis="x", labelsize=5.8)
+    b.tick_params(axis="x", labelsize=7)
 
     for model, (colour, name, _) in LOOKS.items():
         known = runs[(runs.model == model) & runs.T_mem.notna()]
@@ -87,7 +87,7 @@ def draw(shown, fits, options, style):
             if found is not None:
                 rows.append((f"{NAMES.get(fit, fit)},\n{words}", found))
     forest(d, rows, "delay, transformer / MLP")
-    d.tick_params(axis="y", labelsize=6)
+    d.tick_params(axis="y", labelsize=7)
 
     body = (
         r"(a) Validation accuracy at the published settings, one line a seed. (b) Delay at the published settings, "

@@ -151,4 +151,4 @@ def times(ax, runs) -> str:
 def seed_ticks(ax, runs) -> None:
     """One tick a seed."""
     ax.set_xticks(sorted(runs.seed.unique()))
-    ax.tick_params(axis="x", labelsize=6)
+    ax.tick_params(axis="x", labelsize=7)
