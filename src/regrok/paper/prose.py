@@ -102,7 +102,8 @@ UNREADABLE = (
         "is a clause about nothing; print it only where there is something",
     ),
     (
-        re.compile(r"(?<![\d.])\d+\.\d{6,}"),
+        # Zeros that follow it, and more than five significant digits, which no interval here deserves.
+        re.compile(r"(?<![\d.])(?:\d+\.\d*[1-9]000+|0\.0*[1-9]\d{5,}|[1-9]\d*\.\d{5,})(?!\d)"),
         "has more digits than a measurement; of a point on a grid give the point",
     ),
 )

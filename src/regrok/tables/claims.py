@@ -23,7 +23,7 @@ HEADER = (
     "verdict, by scale",
 )
 WIDE = r">{{\raggedright\arraybackslash}}p{{{}in}}"
-COLUMNS = "@{{}}{}{}{}{}{}r{}@{{}}".format(*map(WIDE.format, (0.64, 1.42, 0.78, 0.74, 0.86, 0.82)))
+COLUMNS = "@{{}}{}{}{}{}{}r{}@{{}}".format(*map(WIDE.format, (0.64, 1.29, 0.95, 0.72, 0.86, 0.79)))
 
 
 PARTS = {
