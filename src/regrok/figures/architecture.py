@@ -53,7 +53,7 @@ def draw(shown, fits, options, style):
     label(a, "step", "validation_accuracy")
     legend(a, loc="upper left")
 
-    contrasts = {"published": runs, "own $\\lambda$": shown.of(1), "search": reported(shown, fits)}
+    contrasts = {"printed": runs, "own $\\lambda$": shown.of(1), "search": reported(shown, fits)}
     groups, colours = {}, []
     for name, part in contrasts.items():
         for model, (colour, short, _) in LOOKS.items():
@@ -85,7 +85,7 @@ def draw(shown, fits, options, style):
         for key, words in (("delay_ratio", "means"), ("delay_restricted_ratio", "restricted")):
             found = content["estimates"].get(f"{fit}.transformer_over_mlp.{key}")
             if found is not None:
-                rows.append((f"{NAMES.get(fit, fit)},\n{words}", found))
+                rows.append((f"{NAMES.get(fit, fit)}, {words}", found))
     forest(d, rows, "delay, transformer / MLP")
     d.tick_params(axis="y", labelsize=7)
 

@@ -127,7 +127,7 @@ def _quoted(kind: str, before: str | None, claim: str, firsts: Mapping[str, Ruli
     if kind == "leadingresult":
         return tex.inner(leading_result(first))
     said = leads(first)
-    same = before in firsts and leads(firsts[before]) == said
+    same = before is not None and before in firsts and leads(firsts[before]) == said
     return "likewise" if same else html.escape(said)
 
 

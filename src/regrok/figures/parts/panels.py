@@ -41,8 +41,9 @@ def run_points(ax: Axes, x: np.ndarray, y: np.ndarray, colour: str = BLUE, **opt
 
 def unfinished_points(ax: Axes, x: np.ndarray, steps: np.ndarray, colour: str = BLUE) -> None:
     """Every run that ended without the event an open triangle at its last step: its time lies above."""
-    look = {"s": 13, "marker": "^", "fc": "white", "ec": colour, "lw": 0.8, "zorder": 2}
-    ax.scatter(x, steps, transform=beside(ax), **look)
+    ax.scatter(
+        x, steps, s=13, marker="^", fc="white", ec=colour, lw=0.8, zorder=2, transform=beside(ax)
+    )
     ax.plot(x, steps, ls="")
 
 
@@ -130,9 +131,9 @@ def accuracy_curves(
         bbox_to_anchor=(1.02, 1.0),
         ncols=max(1, len(values)),
         fontsize=7,
-        handlelength=1.1,
-        handletextpad=0.4,
-        columnspacing=0.8,
+        handlelength=0.7,
+        handletextpad=0.25,
+        columnspacing=0.45,
         borderaxespad=0,
     )
     return shown_runs
