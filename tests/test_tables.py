@@ -146,13 +146,14 @@ def test_the_ledger_table_shows_the_largest_scale_and_the_others_beside():
     table = tables.module("claims").build("claims", entry, given)
     rows = {line.partition(" & ")[0]: line for line in table.tex.splitlines() if " & " in line}
     shown = [rows[c["id"]].split(" & ")[3:] for c in (judged, same, outside)]
-    assert all(row[:3] == ["7.25 [7.00, 7.50]", "77", "paper"] for row in shown)
-    beside = rf"\textcolor{{regrokgrey}}{{(laptop: {judged['verdict']})}}"
+    asked = [latex.escape(c["criterion"]) or latex.NOTHING for c in (judged, same, outside)]
+    assert [row[:3] for row in shown] == [[each, "7.25 [7.00, 7.50]", "77"] for each in asked]
+    beside = rf"\textcolor{{regrokgrey}}{{(paper; laptop: {judged['verdict']})}}"
     assert shown[0][3] == (
         rf"{another} \emph{{(at once: reproduced in direction only)}} {beside} \\"
     )
-    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(laptop~too)} \\")
-    assert shown[2][3] == r"reproduced \\"
+    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(paper; laptop~too)} \\")
+    assert shown[2][3] == r"reproduced \textcolor{regrokgrey}{(paper)} \\"
     frame = table.frame.set_index("id")
     assert frame.verdict[outside["id"]] == OUT_OF_SCOPE  # the build's own
     assert frame.leading_verdict[outside["id"]] == "reproduced"

@@ -48,7 +48,7 @@ def rows_of(fits) -> list:
 
 def draw(shown, fits, options, style):
     """(a) sweep A and (b) sweep B by seed; (c) delay against λ; (d) ratios over GELU."""
-    figure, (a, b, c, d) = style.panels(2, 2, 2.05)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.8)
     for ax, part, name in ((a, shown.of(0), "sweep A"), (b, shown.of(1), "sweep B")):
         present = [x for x in COLOURS if len(part) and part.activation.eq(x).any()]
         groups = {NAMES[x]: part[part.activation == x].drop_duplicates("run_id") for x in present}
@@ -70,7 +70,7 @@ def draw(shown, fits, options, style):
         legend(c, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
     label(c, "weight_decay", "delay")
     forest(d, rows_of(fits), "restricted mean $T_{\\mathrm{grok}}$ over GELU's")
-    d.tick_params(axis="y", labelsize=6)
+    d.tick_params(axis="y", labelsize=7)
     body = (
         rf"(a, b) Delay in the two published sweeps: {BY_GROUP}. (c) Delay against $\lambda$ where nothing else "
         r"moves, in the same signs. (d) Mean $T_{\mathrm{grok}}$, restricted to the smallest budget so that every run "

@@ -34,7 +34,7 @@ def reported(shown, fits) -> pd.DataFrame:
 def draw(shown, fits, options, style):
     """(a) validation accuracy; (b) delay by seed in three contrasts; (c) T_grok against T_mem; (d) ratios of delays."""
     runs = shown.of(0).drop_duplicates("run_id")
-    figure, (a, b, c, d) = style.panels(2, 2, 2.05)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.8)
     for model, (colour, name, dash) in LOOKS.items():
         for k, run_id in enumerate(runs[runs.model == model].run_id):
             curve = shown.curve(run_id).dropna(subset=["validation_accuracy"])
@@ -53,7 +53,7 @@ def draw(shown, fits, options, style):
     label(a, "step", "validation_accuracy")
     legend(a, loc="upper left")
 
-    contrasts = {"published": runs, "own $\\lambda$": shown.of(1), "search": reported(shown, fits)}
+    contrasts = {"printed": runs, "own $\\lambda$": shown.of(1), "search": reported(shown, fits)}
     groups, colours = {}, []
     for name, part in contrasts.items():
         for model, (colour, short, _) in LOOKS.items():
@@ -63,7 +63,7 @@ def draw(shown, fits, options, style):
                 groups[f"{short}\n{name}"] = chosen.drop_duplicates("run_id")
                 colours.append(colour)
     by_group(b, groups, colours or [BLUE])
-    b.tick_params(axis="x", labelsize=5.8)
+    b.tick_params(axis="x", labelsize=7)
 
     for model, (colour, name, _) in LOOKS.items():
         known = runs[(runs.model == model) & runs.T_mem.notna()]
@@ -85,9 +85,9 @@ def draw(shown, fits, options, style):
         for key, words in (("delay_ratio", "means"), ("delay_restricted_ratio", "restricted")):
             found = content["estimates"].get(f"{fit}.transformer_over_mlp.{key}")
             if found is not None:
-                rows.append((f"{NAMES.get(fit, fit)},\n{words}", found))
+                rows.append((f"{NAMES.get(fit, fit)}, {words}", found))
     forest(d, rows, "delay, transformer / MLP")
-    d.tick_params(axis="y", labelsize=6)
+    d.tick_params(axis="y", labelsize=7)
 
     body = (
         r"(a) Validation accuracy at the published settings, one line a seed. (b) Delay at the published settings, "

@@ -41,7 +41,7 @@ def draw(shown, fits, options, style):
     """(a) V of every seed; (b) one run with fit and theory; (c) fitted rate per seed; (d) T_grok per seed."""
     runs = shown.of(0)
     points = fitted_points(fits)
-    figure, (a, b, c, d) = style.panels(2, 2, 1.95)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.7)
     norms(a, shown, runs, style)
     fitted = runs[runs.run_id.isin(points)].sort_values("seed")
     fitted_run(b, shown, fitted, points)
@@ -151,4 +151,4 @@ def times(ax, runs) -> str:
 def seed_ticks(ax, runs) -> None:
     """One tick a seed."""
     ax.set_xticks(sorted(runs.seed.unique()))
-    ax.tick_params(axis="x", labelsize=6)
+    ax.tick_params(axis="x", labelsize=7)

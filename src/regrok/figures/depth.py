@@ -37,7 +37,7 @@ WORDS = {
 def draw(shown, fits, options, style):
     """(a) accuracies of the baseline; (b) delay per published depth; (c) T_grok over depth; (d) time ratios."""
     baseline, published, crossed = (shown.of(i) for i in range(3))
-    figure, (a, b, c, d) = style.panels(2, 2, 2.05)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.8)
 
     chosen = median_run(baseline)
     chosen = baseline.sort_values("run_id").iloc[0] if chosen is None else chosen
@@ -77,7 +77,7 @@ def draw(shown, fits, options, style):
     log_scale(c, "xy")
     if len(crossed):
         plain_ticks(c, "x", crossed.depth.unique())
-        legend(c, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=6)
+        legend(c, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=7)
     label(c, "depth", "T_grok")
 
     found = estimates(fits)
@@ -96,10 +96,14 @@ def draw(shown, fits, options, style):
         rf"{chosen.seed}), thin ones the other seeds. (b) Delay of the published networks: {BY_GROUP}. (c) "
         r"$T_{\mathrm{grok}}$ over depth in the factorial, widths together, in the same signs. (d) By what factor "
         r"$T_{\mathrm{grok}}$ is longer per doubling of a number or with residual blocks, the other factors held: "
-        r"interval-censored Weibull fit with 95\,\% bootstrap intervals over seeds; "
-        rf"{latex.exact(censored)} runs of the factorial are censored. The last line is the ratio of two depth "
-        r"effects, residual over plain."
+        r"interval-censored Weibull fit with 95\,\% bootstrap intervals over seeds. The last line is the ratio of two "
+        r"depth effects, residual over plain."
     )
+    if censored:
+        body += (
+            rf" Of the factorial's runs {latex.count(censored)} {'is' if censored == 1 else 'are'} censored at the end "
+            r"of the budget."
+        )
     words = (
         "Four panels: accuracy curves of the baseline MLP, delays of the published depths by seed, grokking time over "
         "depth for plain and residual networks, and the factor on grokking time of each setting with intervals."

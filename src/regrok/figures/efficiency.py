@@ -68,7 +68,7 @@ def draw(shown, fits, options, style):
     b.set_xlabel("training pairs")
     b.set_ylabel(r"norm $\Vert\theta\Vert$ at one loss")
     legend(a, loc="best")
-    legend(b, loc="best", fontsize=6)
+    legend(b, loc="best", fontsize=7)
     crossing(b, made, name, points)
     body = (
         r"(a) Norm and training loss of every run, both medians over the last tenth of its budget; at each size "

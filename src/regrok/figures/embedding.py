@@ -71,7 +71,7 @@ def draw(shown, fits, options, style):
     ax.set_ylabel("share of energy")
     if not drawn(ax):
         nothing(ax, "no run that grokked has\na measured embedding_spectrum")
-    legend(ax, loc="lower left", fontsize=6)
+    legend(ax, loc="lower left", fontsize=7)
     body = (
         r"Share of the token embedding's energy at each frequency of the residues (0 is their mean), at the end of the "
         rf"run with the median delay (seeds {', '.join(seeds)}); the five largest are coloured, the black line is "

@@ -101,7 +101,7 @@ def errors(ax, fits, published: float | None) -> None:
     if published is not None:
         line = 100 * published
         ax.axvline(line, color=VERMILION, ls=DASHES[1], lw=0.9)
-        look = {"color": VERMILION, "fontsize": 6.5, "ha": "center", "va": "bottom"}
+        look = {"color": VERMILION, "fontsize": 7, "ha": "center", "va": "bottom"}
         ax.text(line, 1.01, "published", transform=ax.get_xaxis_transform(), **look)
     # Last: the axis reaches to the printed error, however small ours are.
     ax.set_xlim(left=0)

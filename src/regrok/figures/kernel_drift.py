@@ -49,7 +49,7 @@ def draw(shown, fits, options, style):
         line = curves[curves.scale == scale]
         axes[1].plot(line.step, line.centred, color=colour, label=f"{scale:g}")
     axes[1].set_ylabel("drift")
-    look = {"title": "scale of the start", "title_fontsize": 6.8, "ncols": 2}
+    look = {"title": "scale of the start", "title_fontsize": 7, "ncols": 2}
     axes[1].legend(loc="upper left", columnspacing=0.8, **look)
     axes[0].legend(loc="upper center", ncols=3, columnspacing=0.8)
     axes[0].set_ylim(-0.03, 1.25)

@@ -78,7 +78,7 @@ def heat_map(ax, joint: pd.DataFrame) -> None:
         cbar=False,
         vmin=ends[0],
         vmax=ends[1],
-        annot_kws={"size": 6.3},
+        annot_kws={"size": 7},
         linewidths=0.8,
         linecolor="white",
     )
@@ -107,9 +107,7 @@ def doubling(ax, runs: pd.DataFrame) -> None:
         ratios.append((second.median / first.median) ** power)
         low.append((second.low / first.high) ** power)
         high.append((second.high / first.low) ** power if first.low > 0 else np.inf)
-        names.append(
-            f"{short_number(first.learning_rate)}\n$\\to$ {short_number(second.learning_rate)}"
-        )
+        names.append(short_number(second.learning_rate))
     places = np.arange(len(names))
     heights = np.array(ratios)
     shown_high = np.where(np.isfinite(high), high, heights)
@@ -124,8 +122,7 @@ def doubling(ax, runs: pd.DataFrame) -> None:
     )
     ax.axhline(2, color=VERMILION, ls=DASHES[1], lw=0.9)
     ax.set_xticks(places, names)
-    ax.tick_params(axis="x", labelsize=6 if len(names) <= 3 else 5)
-    label(ax, "step of $\\eta$", "$T_{\\mathrm{grok}}$ ratio per halving")
+    label(ax, "$\\eta$ after the step", "$T_{\\mathrm{grok}}$ ratio per halving")
 
 
 def draw(shown, fits, options, style):
@@ -133,10 +130,11 @@ def draw(shown, fits, options, style):
     runs = shown.of(0).copy()
     joint = pd.concat([runs, shown.of(1)], ignore_index=True).drop_duplicates("run_id")
     figure, (a, b, c, d, e, f) = style.panels(2, 3, 2.0)
-    grokked = runs[runs.T_grok.notna()]
+    grokked, unfinished = runs[runs.T_grok.notna()], runs[runs.T_grok.isna()]
 
     fell = slingshots.falls(fits)
     panels.run_points(a, 1 / grokked.learning_rate, grokked.T_grok)
+    panels.unfinished_points(a, 1 / unfinished.learning_rate, unfinished.steps)
     slingshots.mark(a, grokked, 1 / grokked.learning_rate, grokked.T_grok, fell)
     panels.median_points(a, runs, "learning_rate", "T_grok", lambda v: (1 / v, 1.0))
     panels.scaling_line(a, fits, "T_grok", [0, 1.05 / runs.learning_rate.min()])
@@ -178,7 +176,7 @@ def draw(shown, fits, options, style):
         decades(e, "xy")
     label(e, "T_esc_th", "T_escape")
     panels.identity_line(e)
-    legend(e, loc="lower right", fontsize=6)
+    legend(e, loc="lower right", fontsize=7)
 
     values = panels.nearest(rates, options["curves"] or panels.spread(rates))[::-1]
     colours = [GREY, BLUE, VERMILION]
@@ -197,6 +195,11 @@ def draw(shown, fits, options, style):
         r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, with $y=x$ (dotted). (f) Validation "
         r"(lines) and train accuracy (thin "
         r"dotted) of the first seed."
+        + (
+            r" A triangle in (a) is a run that ended without grokking, at its last step; the line is without it."
+            if len(unfinished)
+            else ""
+        )
         + slingshots.sentence(
             fits, runs, "in (a) and (b) the runs, at the top of (f) the step at which it first did"
         )

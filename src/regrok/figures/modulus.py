@@ -63,7 +63,7 @@ def draw(shown, fits, options, style):
         from_zero(ax)
         thousands(ax, "y")
         plain_ticks(ax, "x", moduli)
-        ax.tick_params(axis="x", labelsize=6)
+        ax.tick_params(axis="x", labelsize=7)
     known = runs[["p", "V_mem"]].dropna().to_numpy(float)
     if len(known) > 2 and len(moduli) > 1:
         slope, intercept = regression.slope(*known.T), regression.intercept(*known.T)

@@ -40,7 +40,7 @@ def draw(shown, fits, options, style):
                 sign = "$a\\cdot b$" if "multiplication" in fit else "$a+b$"
                 rows.append((f"{words}, {sign}", found))
     forest(c, rows, "ratio of restricted means")
-    c.tick_params(axis="y", labelsize=6)
+    c.tick_params(axis="y", labelsize=7)
     body = (
         rf"Delay for multiplication without zeros (a) by architecture and (b) by activation: {BY_GROUP}. (c) Ratios of "
         r"mean $T_{\mathrm{grok}}$ restricted to the smallest budget, for multiplication and addition, "

@@ -82,7 +82,7 @@ def draw(shown, fits, options, style):
     a.set_xlabel("step")
     a.set_ylabel(RMS)
     b.set_yticks(range(len(groups)), [name_of(group) for group in reversed(groups)])
-    b.tick_params(axis="y", labelsize=6)
+    b.tick_params(axis="y", labelsize=7)
     b.set_ylim(-0.6, len(groups) - 0.4)
     b.set_xlim(left=0)
     b.set_xlabel("RMS norm at $T_{\\mathrm{grok}}$")

@@ -68,7 +68,7 @@ def draw(shown, fits, options, style):
         # η and λ are the sweep's own constants, so T_esc_th is the log ratio in other units.
         panels.scaling_line(b, fits, "delay", x, theory)
         b.plot(x, theory * x, color=GREY, ls=DASHES[2], label="theory")
-        b.legend(title="init scale", title_fontsize=6.8, loc="lower right")
+        b.legend(title="init scale", title_fontsize=7, loc="lower right")
     from_zero(b)
     label(b, "$\\log(V_{\\mathrm{mem}}/V_{\\mathrm{final}})$", "delay")
     thousands(b, "y")
@@ -78,9 +78,14 @@ def draw(shown, fits, options, style):
         r"(a) $V_{\mathrm{mem}}$ and $V_{\mathrm{final}}$ against the factor on the initial weights: dots are "
         r"runs, open "
         r"marks medians. (b) Delay against the log norm ratio, one dot a run, with the least-squares line (dashed) and "
-        r"the theory's $\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$ (dotted); "
-        rf"{latex.exact(censored)} runs without a delay have no dot. The scatter of the dots is the whole sample."
+        r"the theory's $\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$ (dotted). The scatter of the dots is "
+        r"the whole sample."
     )
+    if censored:
+        body += (
+            rf" In (b) {latex.count(censored, 'run')} without a delay {'is' if censored == 1 else 'are'} left out: the "
+            r"norm at the end is not yet that of a network that has grokked."
+        )
     words = (
         "Two panels: squared norms at memorisation and at the end against init scale, and delay against the log of "
         "their ratio with fitted and theoretical lines."

@@ -79,4 +79,4 @@ def _cell(ax, x: int, y: int, cell, ends: tuple[float, float], colours) -> None:
     ax.plot(x, y, ls="")
     box = {"facecolor": "white", "lw": 0, "pad": 0.8, "alpha": 0.85} if value is None else None
     counts = f"{cell['grokked']}/{cell['runs']}"
-    ax.text(x, y, f"{steps}\n{counts}", ha="center", va="center", fontsize=5.6, color=ink, bbox=box)
+    ax.text(x, y, f"{steps}\n{counts}", ha="center", va="center", fontsize=7, color=ink, bbox=box)

@@ -100,11 +100,13 @@ def draw(shown, fits, options, style):
     label(c, "step", "accuracy")
     a.legend(loc="best")
     silent = int(together.delay.isna().sum())
+    without = f"; {latex.count(silent)} without a delay {'has' if silent == 1 else 'have'} no dot"
+    without = without if silent else ""
     body = (
         r"(a) Delay and (b) norm ratio $V_{\mathrm{final}}/V_{\mathrm{mem}}$ against the number of training "
         r"samples; dots "
         rf"are runs, open marks {MEDIANS} (a run that memorised and did not grok is censored; one that generalised "
-        rf"first has delay 0 there; {latex.exact(silent)} have no dot). Dotted: no delay, no change of norm. (c) "
+        rf"first has delay 0 there{without}). Dotted: no delay, no change of norm. (c) "
         r"Validation (line) and train accuracy (dotted) of the run with the median delay of each kind."
     )
     words = "Three panels on sparse parity: delay and norm ratio against training samples, and accuracy curves."

@@ -61,14 +61,14 @@ def draw(shown, fits, options, style):
                 f"{letter}\n{cell.k}/{cell.n}",
                 ha="center",
                 va="center",
-                fontsize=6,
+                fontsize=7,
                 bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.8},
             )
         ax.set_xlim(-0.5, len(lams) - 0.5)
         ax.set_ylim(-0.5, len(etas) - 0.5)
         ax.set_xticks(np.arange(len(lams)), [short_number(v) for v in lams])
         ax.set_yticks(np.arange(len(etas)), [short_number(v) for v in etas])
-        ax.tick_params(length=0, labelsize=6)
+        ax.tick_params(length=0, labelsize=7)
         ax.set_title(f"{ax.get_title(loc='left')} {arm}" if len(arms) > 1 else arm, fontsize=7)
         ax.set_xlabel(WORDS["weight_decay"])
         if ax.get_subplotspec().is_first_col():

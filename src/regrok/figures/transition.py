@@ -67,7 +67,7 @@ def draw(shown, fits, options, style):
     a.set_ylim(-0.04, 1.08)
     a.set_xlabel("training pairs")
     a.set_ylabel("late validation accuracy")
-    legend(a, loc="lower right", bbox_to_anchor=(1.0, 0.08), fontsize=6)
+    legend(a, loc="lower right", bbox_to_anchor=(1.0, 0.08), fontsize=7)
     places(b, made["estimates"], name, groups, looks, options["names"])
     return (
         figure,
@@ -113,7 +113,7 @@ def places(ax, estimates, name: str, groups: list[str], looks, names) -> None:
         ax, "x", [v for v in (200, 300, 500, 700, 1000, 1500, 2000, 3000) if low <= v <= high]
     )
     ax.set_xlim(low, high)
-    ax.set_yticks(rows, [names.get(group, group.replace("_", " ")) for group in groups], fontsize=6)
+    ax.set_yticks(rows, [names.get(group, group.replace("_", " ")) for group in groups], fontsize=7)
     ax.set_ylim(-0.6, len(groups) - 0.4)
     ax.set_xlabel("place (training pairs)")
 

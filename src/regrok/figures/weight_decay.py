@@ -57,6 +57,8 @@ def draw(shown, fits, options, style):
     fell = slingshots.falls(fits)
     panels.run_points(a, 1 / grokked.weight_decay, grokked.T_grok)
     slingshots.mark(a, grokked, 1 / grokked.weight_decay, grokked.T_grok, fell)
+    unfinished = fitted[fitted.T_grok.isna()]
+    panels.unfinished_points(a, 1 / unfinished.weight_decay, unfinished.steps)
     panels.median_points(a, fitted, "weight_decay", "T_grok", lambda v: (1 / v, 1.0))
     label(a, "$1/\\lambda$", "T_grok")
     if not fitted.empty:
@@ -83,13 +85,16 @@ def draw(shown, fits, options, style):
     for run_id, colour in lines.items():
         slingshots.tick(c, fell.get(run_id), colour)
 
-    censored = int(fitted.T_grok.isna().sum())
     first = (
         rf"each dot is a run, open circles are {MEDIANS}, the dashed line is the least-squares line through the "
         rf"{latex.exact(len(grokked))} grokked runs with $\lambda$ from {latex.exact(fitted.weight_decay.min())} to "
-        rf"{latex.exact(fitted.weight_decay.max())} ({latex.exact(censored)} censored runs there have no point, but "
-        r"count in the medians)."
+        rf"{latex.exact(fitted.weight_decay.max())}."
     )
+    if len(unfinished):
+        first += (
+            rf" A triangle is one of {latex.exact(len(unfinished))} that ended without grokking, at its last step; the "
+            r"line is without them, the medians are not."
+        )
     if fitted.empty:
         first = r"empty, since no run has a $\lambda$ in the range of the fit."
     body = (

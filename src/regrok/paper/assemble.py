@@ -19,6 +19,8 @@ from regrok.figures import drawable, source
 from regrok.judging.leading import Ruling, leading
 from regrok.judging.ledger import stands
 from regrok.paper import texts
+from regrok.paper.glance import glance
+from regrok.paper.numbers import NOT_ESTIMATED, leading_result
 from regrok.paper.references import bibliography
 from regrok.study.words import (
     DIRECTION,
@@ -80,6 +82,9 @@ def assemble(
         "scope.tex": scope(config, figures, tables, repository, [p for p in rest if rest[p]]),
         "studies.tex": "".join(f"{SECTION.format(name)}\n" for name in here),
         "abstract.tex": abstract(sources, here),
+        "findings.tex": findings(config, sources, here, said),
+        "discussion.tex": discussion(sources, here),
+        "glance.tex": glance(config, ledger, said, repository),
         "overview.tex": overview(config, ledger, said),
         "unreproduced.tex": unreproduced(ledger, explanations, said),
         texts.REFERENCES: bibliography(texts.bibliographies(root, config)),
@@ -158,6 +163,39 @@ def scope(
 def abstract(sources: Mapping[str, Path], studies: Collection[str]) -> str:
     """The sentences that the studies' sections give for the abstract, a paragraph's worth of lines each."""
     return "".join(f"{texts.summary(sources[f'studies/{name}/section.tex'])}\n" for name in studies)
+
+
+def findings(
+    config: Any, sources: Mapping[str, Path], studies: Collection[str], said: Mapping[str, Ruling]
+) -> str:
+    """What each study gives to the main text on what came out, under the paper's name.
+
+    A study that gives nothing says there what it says in the abstract. said: claim → the verdict that leads.
+    """
+    known = [name for name, first in said.items() if leading_result(first) != NOT_ESTIMATED]
+    parts = []
+    for name in studies:
+        section = sources[f"studies/{name}/section.tex"]
+        paper = config.studies[name].paper
+        text = texts.handed_over(section, "studyfindings") or texts.summary(section)
+        text = texts.led(text, known).strip() or "No scale has judged a claim of it."
+        title = rf"{latex.escape(_begun(paper.short))}~\citep{{{paper.cite}}}"
+        parts.append(rf"\paragraph{{{title} (Appendix~\ref{{sec:{name}}}).}} {text}" + "\n")
+    return "\n".join(parts)
+
+
+def _begun(words: str) -> str:
+    """With a capital."""
+    return words[:1].upper() + words[1:]
+
+
+def discussion(sources: Mapping[str, Path], studies: Collection[str]) -> str:
+    """What the studies give to the discussion of where ours and theirs part; most give nothing."""
+    given = (
+        texts.handed_over(sources[f"studies/{name}/section.tex"], "studydiscussion")
+        for name in studies
+    )
+    return "\n\n".join(filter(None, given)) + "\n"
 
 
 def overview(config: Any, ledger: Mapping[str, Any], said: Mapping[str, Ruling]) -> str:

@@ -1,8 +1,9 @@
 """What must hold of the paper's text before and after it is typeset.
 
 Before: no digit typed where a result belongs, no count of runs in words, every key defined, every macro of our own
-used, every study's section labelled. After: nothing sticks out of the text block, no reference is undefined. Each
-finding is `file:line: what is wrong and what to do`, of the file that one edits.
+used, every study's section labelled, sentences that read as such (regrok.paper.prose). After: nothing sticks out of the
+text block, no reference is undefined. Each finding is `file:line: what is wrong and what to do`, of the file that one
+edits.
 
 What a build does not show (a branch of `\\ifexperiment{S2}` at a scale without S2) is judged more mildly there: its
 keys may be missing where their fit or experiment is not part of the build, not where they are misspelt.
@@ -17,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from regrok.errors import RegrokError
-from regrok.paper import texts
+from regrok.paper import prose, texts
 from regrok.paper.numbers import KINDS
 from regrok.study.claims import Claims
 from regrok.study.columns import SETTINGS
 
-KEYED = (*KINDS, "evidence", "named", "ifestimate")
+KEYED = (*KINDS, "evidence", "named", "ifestimate", "ifleading")
 ASKING = (*texts.CONDITIONALS, "regrokfigure", "regroktable")
 
 WITHOUT_PROSE = (
@@ -65,11 +66,27 @@ def lint_sources(root: Path | str, folder: Path | str, config: Any, claims: Clai
     for path, text in sources.items():
         if path.suffix == ".sty":
             continue
-        prose = _document(text) if path.name == texts.PREAMBLE else text
-        found = [*digits(prose), *undefined_keys(text, known, config, holds)]
+        written = _document(text) if path.name == texts.PREAMBLE else text
+        found = [*digits(written), *undefined_keys(text, known, config, holds)]
+        found += prose.repeated_verdicts(text)
+        found += prose.unreadable(prose.rendered(texts.live(text, holds), known))
+        if path.name == "abstract.tex":
+            found += prose.named_claims(text)
         findings += [f"{path}:{line}: {what}" for line, what in found]
     for name in config.studies:
-        findings += _labelled(name, Path(root) / "studies" / name / "section.tex", sources)
+        section = Path(root) / "studies" / name / "section.tex"
+        findings += _labelled(name, section, sources)
+        findings += [
+            f"{section}: \\studysummary: {what}"
+            for _, what in prose.named_claims(texts.summary(section))
+        ]
+    findings += prose.captions(
+        folder,
+        [
+            *(f"figures/{name}.tex" for name in config.figures),
+            *(f"tables/{name}.tex" for name in config.tables),
+        ],
+    )
     findings += explanations(root, known, config, claims)
     every = Path(root).glob("studies/*/section.tex")
     others = [path.read_text(encoding="utf-8") for path in sorted(every) if path not in sources]
@@ -165,6 +182,7 @@ def undefined_keys(
     """
     universe: dict[str, Iterable[str]] = {kind: known[kind] for kind in KINDS}
     universe |= dict.fromkeys(("evidence", "ifestimate"), known["result"])
+    universe |= {"ifleading": known["leadingresult"]}
     universe |= {"named": known["setting"], "ifexperiment": config.experiments}
     universe |= {"ifcomputation": config.computations}
     universe |= dict.fromkeys(("iffigure", "regrokfigure"), config.figures)
@@ -172,8 +190,12 @@ def undefined_keys(
     universe |= {"ifpart": texts.PARTS}
     shown = texts.live(text, holds)
     found = []
-    for match in re.finditer(rf"\\({'|'.join(universe)})\s*\{{([^{{}}#]*)\}}", text):
-        macro, key = match.groups()
+    keyed = rf"\\({'|'.join(universe)})\s*(?:\[([^\]#]*)\])?\s*\{{([^{{}}#]*)\}}"
+    for match in re.finditer(keyed, text):
+        macro, before, key = match.groups()
+        if before and before not in universe[macro]:
+            complaint = f"no such key{_near(before, universe[macro])}"
+            found.append((texts.line_of(text, match.start()), f"\\{macro}[{before}]: {complaint}"))
         here = shown[match.start() : match.end()] == match.group()
         head = key.partition(".")[0]
         if (
@@ -237,7 +259,7 @@ def unused_macros(sources: Mapping[Path, str], others: Iterable[str] = ()) -> li
     return findings
 
 
-GENERATED = {"regrokset", "regrokcaption", "regrokdescription"}
+GENERATED = {"regrokset", "regrokcaption", "regrokdescription", "regroktile"}
 """Macros that generated files use."""
 
 

@@ -3,6 +3,7 @@
     \\result{weight_decay.T_grok.slope}   value          \\interval{…}   [low, high]      \\nruns{…}   n
     \\verdict{A3}                         this build's, one of six       \\verdictphrase{A3}   as a predicate clause
     \\leadingphrase{A3}                   likewise, of the largest scale that judged the claim
+    \\leadingresult{A3}                   value and interval on which that verdict rests
     \\published{A3}                       as printed     \\setting{S2.weight_decay}      values over the runs
     \\given{A_runs}                       constants of the studies' published.yaml
     \\counted{verdict.printed.reproduced} counts over the ledger, by origin, and over the runs
@@ -47,7 +48,7 @@ PHRASES = {
 """Verdict → the predicate of a sentence whose subject is the claim."""
 
 KINDS = (
-    *("result", "interval", "nruns", "verdict", "verdictphrase", "leadingphrase"),
+    *("result", "interval", "nruns", "verdict", "verdictphrase", "leadingphrase", "leadingresult"),
     *("published", "setting", "given", "counted"),
 )
 
@@ -85,6 +86,7 @@ def numbers(
         made["verdict"][claim["id"]] = claim["verdict"]
         made["verdictphrase"][claim["id"]] = here(claim, said[claim["id"]][0])
         made["leadingphrase"][claim["id"]] = leads(said[claim["id"]][0])
+        made["leadingresult"][claim["id"]] = leading_result(said[claim["id"]][0])
         made["published"][claim["id"]] = latex.escape(claim["published_text"])
     members = frames.experiments
     columns = sorted({*settings(frames.runs), "seed"})
@@ -117,6 +119,14 @@ def leads(first: Ruling) -> str:
         return phrase
     at = f"at the {first.scale} scale"
     return phrase.replace(" here:", f" {at}:") if " here:" in phrase else f"{phrase} {at}"
+
+
+def leading_result(first: Ruling) -> str:
+    """Value and interval of the leading verdict, or NOT_ESTIMATED; of a count that is exact the value alone."""
+    entry = first.entry
+    if not first.speaks or entry["value"] is None:
+        return NOT_ESTIMATED
+    return latex.estimate(entry, bounds=entry["low"] != entry["high"])
 
 
 def leading_counts(

@@ -141,20 +141,57 @@ def live(text: str, holds: Mapping[str, Collection[str]]) -> str:
     return text
 
 
+def led(text: str, known: Collection[str]) -> str:
+    """The text with each `\\ifleading{claim}{…}{…}` replaced by the branch that it takes.
+
+    known: the claims for which some scale has a value. Raises RegrokError where braces do not match.
+    """
+    macro = re.compile(r"\\ifleading\{([^}]*)\}")
+    while found := macro.search(text):
+        try:
+            yes = argument(text, found.end())
+            no = argument(text, yes[1] + 1)
+        except ValueError as error:
+            raise RegrokError(f"\\ifleading{{{found[1]}}}: {error}") from None
+        taken = slice(*(yes if found[1] in known else no))
+        text = text[: found.start()] + text[taken] + text[no[1] + 1 :]
+    return text
+
+
 def summary(section: Path) -> str:
     """What `\\studysummary{…}` of a section holds, for the abstract. Raises RegrokError where it has none."""
+    held = handed_over(section, "studysummary")
+    if held is None:
+        raise _lacking(section, "studysummary", "there is none")
+    return held
+
+
+def handed_over(section: Path, macro: str) -> str | None:
+    """What `\\macro{…}` of a section holds, for another part of the paper; None where the section has none.
+
+    macro: one of `HANDED_OVER`. Raises RegrokError where its braces do not match.
+    """
     text = without_comments(section.read_text(encoding="utf-8"))
-    macro = r"\studysummary"
-    at = text.find(macro)
+    found = re.search(rf"\\{macro}(?![A-Za-z])", text)
+    if found is None:
+        return None
     try:
-        if at < 0:
-            raise ValueError("there is none")
-        begin, end = argument(text, at + len(macro))
+        begin, end = argument(text, found.end())
     except ValueError as error:
-        raise RegrokError(
-            f"{section}: \\studysummary: {error}; give a sentence or two for the abstract, in braces"
-        ) from None
+        raise _lacking(section, macro, str(error)) from None
     return text[begin:end].strip()
+
+
+HANDED_OVER = {
+    "studysummary": "give a sentence or two for the abstract, in braces",
+    "studyfindings": "give a paragraph on what came out, in braces",
+    "studydiscussion": "give a paragraph on where ours and theirs part, in braces",
+}
+"""Macro of a section whose argument another part of the paper shows → what it is for."""
+
+
+def _lacking(section: Path, macro: str, what: str) -> RegrokError:
+    return RegrokError(f"{section}: \\{macro}: {what}; {HANDED_OVER[macro]}")
 
 
 def shown(texts: Iterable[str], macro: str) -> set[str]:

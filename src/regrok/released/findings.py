@@ -17,15 +17,9 @@ from xml.sax.saxutils import escape
 from regrok.errors import RegrokError
 from regrok.judging.leading import Ruling, rulings
 from regrok.judging.ledger import stands
+from regrok.judging.looks import LOOKS
 from regrok.released import bundle
-from regrok.study.words import (
-    DIRECTION,
-    INCONCLUSIVE,
-    NO_SUCH_RUN,
-    NOT_REPRODUCED,
-    ORIGINS,
-    REPRODUCED,
-)
+from regrok.study.words import ORIGINS
 from regrok.study.yaml import read_yaml
 
 WORDS = Path("docs/findings.yaml")
@@ -138,15 +132,6 @@ def described(said: Sequence[Ruling]) -> str:
 
 
 # Picture ----------------------------------------------------------------------------------------------------------
-
-LOOKS = {
-    REPRODUCED: ("R", "#1b7837", "#ffffff"),
-    DIRECTION: ("d", "#a6dba0", "#1f2328"),
-    INCONCLUSIVE: ("?", "#e3e3e3", "#1f2328"),
-    NOT_REPRODUCED: ("X", "#b2182b", "#ffffff"),
-    NO_SUCH_RUN: ("0", "#ffffff", "#1f2328"),
-}
-"""Verdict → the letter in its tile, the tile's colour, the letter's; told apart without colour too."""
 
 WIDTH, MARGIN, TILE, GAP = 860, 20, 18, 3
 LABEL = 200

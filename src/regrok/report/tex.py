@@ -71,7 +71,7 @@ def inner(tex: str) -> str:
 
 def title(caption: str) -> str:
     """The bold words that a caption starts with, as plain text without the final full stop."""
-    found = re.match(r"(?:\\small )?\\textbf\{", caption)
+    found = re.match(r"(?:\\(?:small|footnotesize) )?\\textbf\{", caption)
     bold = argument(caption, found.end() - 1)[0] if found else caption.split(". ")[0]
     return plain(bold).rstrip(".,")
 

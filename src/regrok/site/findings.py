@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regrok.paper import texts
-from regrok.paper.numbers import leads
+from regrok.paper.numbers import NOT_ESTIMATED, leading_result, leads
 from regrok.report import tex
 from regrok.site.cards import Card
 from regrok.study.words import NOT_REPRODUCED, ORIGINS, REPRODUCED, STUDIES, VERDICTS
@@ -96,22 +96,39 @@ def headlines(path: Path, cards: Sequence[Card]) -> list[Headline]:
 
 
 def summary(section: Path, rulings: Mapping[str, Sequence[Ruling]]) -> str:
-    """What a study's section hands to the abstract, as HTML, with the verdicts that lead.
+    """What a study's section hands to the abstract, as HTML, with the verdicts and values that lead.
 
-    Empty where it quotes more than verdicts, since other numbers are of a build. Raises RegrokError for a section
-    without one.
+    Empty where it quotes anything else, since other numbers are of a build. Raises RegrokError for a section without
+    one.
     """
-    parts = re.split(r"\\leadingphrase\{([^}]+)\}", texts.summary(section))
-    made = ""
-    for i, part in enumerate(parts):
-        if i % 2 and part not in rulings:
+    firsts = {claim: each[0] for claim, each in rulings.items()}
+    known = {claim for claim, first in firsts.items() if leading_result(first) != NOT_ESTIMATED}
+    made, at = "", 0
+    text = texts.led(texts.summary(section), known)
+    for found in QUOTED.finditer(text):
+        kind, before, claim = found.groups()
+        if claim not in firsts:
             return ""
-        made += (
-            f'<a href="claims/{part}.html">{html.escape(leads(rulings[part][0]))}</a>'
-            if i % 2
-            else tex.inner(part)
-        )
-    return "" if "\\" in made else made.strip()
+        made += tex.inner(text[at : found.start()])
+        made += f'<a href="claims/{claim}.html">{_quoted(kind, before, claim, firsts)}</a>'
+        at = found.end()
+    made += tex.inner(text[at:])
+    return "" if "\\" in made else " ".join(made.split())
+
+
+QUOTED = re.compile(r"\\(leadingphrase|leadingresult|published)(?:\[([^\]]+)\])?\{([^}]+)\}")
+"""What a summary may quote of a claim: macro, the claim said before in the sentence, the claim."""
+
+
+def _quoted(kind: str, before: str | None, claim: str, firsts: Mapping[str, Ruling]) -> str:
+    first = firsts[claim]
+    if kind == "published":
+        return html.escape(str(first.entry["published_text"]))
+    if kind == "leadingresult":
+        return tex.inner(leading_result(first))
+    said = leads(first)
+    same = before is not None and before in firsts and leads(firsts[before]) == said
+    return "likewise" if same else html.escape(said)
 
 
 def of_papers(

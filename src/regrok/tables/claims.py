@@ -19,14 +19,11 @@ READS = ("ledger", "elsewhere")
 DEFAULTS: dict[str, Any] = {"all": False}
 
 HEADER = (
-    *("claim", "statement", "published", r"value, with 95\,\% interval", "$n$"),
-    *("scale", "verdict (others)"),
+    *("claim", "statement", "published", "reproduced if", r"value, with 95\,\% interval", "$n$"),
+    "verdict, by scale",
 )
-COLUMNS = (
-    r"@{}>{\raggedright\arraybackslash}p{0.68in}>{\raggedright\arraybackslash}p{1.7in}"
-    r">{\raggedright\arraybackslash}p{0.95in}>{\raggedright\arraybackslash}p{1.0in}rl"
-    r">{\raggedright\arraybackslash}p{0.77in}@{}"
-)
+WIDE = r">{{\raggedright\arraybackslash}}p{{{}in}}"
+COLUMNS = "@{{}}{}{}{}{}{}r{}@{{}}".format(*map(WIDE.format, (0.64, 1.29, 0.95, 0.72, 0.86, 0.79)))
 
 
 PARTS = {
@@ -59,14 +56,16 @@ def _together(claim: Mapping[str, Any]) -> str:
 
 
 def _beside(first: Ruling, others: Sequence[Ruling]) -> str:
-    """The verdicts of the other scales, in brackets."""
+    """The scale of the verdict that leads, and the verdicts of the others, in brackets."""
     said = [
         f"{each.scale}~too"
         if each.verdict == first.verdict
         else f"{each.scale}: {latex.escape(each.verdict)}"
         for each in others
     ]
-    return rf" \textcolor{{regrokgrey}}{{({'; '.join(said)})}}" if said else ""
+    if not first.speaks:
+        return ""
+    return rf" \textcolor{{regrokgrey}}{{({'; '.join([first.scale, *said])})}}"
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
@@ -94,17 +93,18 @@ def build(name: str, entry: Any, material: Material) -> Built:
                 latex.escape(claim["id"]),
                 latex.escape(claim["statement"]) + _instead(claim),
                 latex.escape(claim["published_text"]),
+                latex.escape(found["criterion"]) or latex.NOTHING,
                 latex.estimate(found),
                 latex.exact(found["n"]) if found["n"] else latex.NOTHING,
-                first.scale if first.speaks else latex.NOTHING,
                 latex.escape(first.verdict) + _together(found) + _beside(first, others),
             ]
         )
     caption = (
         r"\textbf{The ledger.} Each claim with the published value, ours, and the verdict that its predicate "
-        r"gives; the "
-        r"predicates were written before the runs. Value and verdict are those of the largest scale that judged the "
-        rf"claim, with the verdicts of other scales in brackets. The {material.scope.scale} scale is this build; "
+        r"gives; the predicates were written before the runs. An entry's origin heads its group. Rule, value and "
+        r"verdict are those of the largest scale that judged the claim, named in brackets with the verdicts of other "
+        r"scales. An interval inside what is asked reproduces the claim, one outside does not, and one across its "
+        rf"edge is inconclusive. The {material.scope.scale} scale is this build; "
     )
     if material.elsewhere:
         caption += "those of another scale come from the ledgers released with this audit. "

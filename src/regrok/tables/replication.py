@@ -65,9 +65,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"rate of contraction after $T_{\mathrm{mem}}$. Our runs end up to one step of the grid earlier than theirs, "
         r"which $V_{\mathrm{final}}$ shows."
     )
-    columns = (
-        r"@{}l@{\hspace{4pt}}r@{\hspace{4pt}}l" + r"@{\hspace{4.8pt}}l" * len(MEASURES) + "@{}"
-    )
+    columns = r"@{}l@{\hspace{3pt}}r@{\hspace{3pt}}l" + r"@{\hspace{3pt}}l" * len(MEASURES) + "@{}"
     tex = table(
         name,
         columns,
@@ -76,7 +74,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         caption,
         long=True,
         together=frozenset(together),
-        size=r"\fontsize{6.6}{8.2}\selectfont",
+        size=r"\fontsize{7}{8.4}\selectfont",
     )
     return Built(tex, pd.DataFrame([plain(t) for fit in fits for t in fit["cells"]], columns=PLAIN))
 

@@ -65,7 +65,7 @@ def by_group(
                 )
         count = f"{int(seen.sum())}/{len(order)}"
         where = ax.get_xaxis_transform()
-        ax.text(place, 1.0, count, transform=where, ha="center", va="bottom", fontsize=6.3)
+        ax.text(place, 1.0, count, transform=where, ha="center", va="bottom", fontsize=7)
     if all(runs.empty for runs in groups.values()):
         ax.set_ylabel(WORDS.get(column, column))
         nothing(ax, "no run here")
@@ -173,7 +173,7 @@ def forest(ax: Axes, rows: Sequence[tuple[str, Mapping | None]], words: str) -> 
                 transform=where,
                 ha="center",
                 va="center",
-                fontsize=6,
+                fontsize=7,
                 gid=NOTHING,
             )
             continue

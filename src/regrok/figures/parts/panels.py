@@ -39,6 +39,14 @@ def run_points(ax: Axes, x: np.ndarray, y: np.ndarray, colour: str = BLUE, **opt
     ax.margins(x=0.09)
 
 
+def unfinished_points(ax: Axes, x: np.ndarray, steps: np.ndarray, colour: str = BLUE) -> None:
+    """Every run that ended without the event an open triangle at its last step: its time lies above."""
+    ax.scatter(
+        x, steps, s=13, marker="^", fc="white", ec=colour, lw=0.8, zorder=2, transform=beside(ax)
+    )
+    ax.plot(x, steps, ls="")
+
+
 def beside(ax: Axes) -> Transform:
     """Data coordinates, `BESIDE` to the side."""
     return ax.transData + ScaledTranslation(BESIDE, 0, ax.figure.dpi_scale_trans)
@@ -122,10 +130,10 @@ def accuracy_curves(
         loc="lower right",
         bbox_to_anchor=(1.02, 1.0),
         ncols=max(1, len(values)),
-        fontsize=5.8,
-        handlelength=1.1,
-        handletextpad=0.4,
-        columnspacing=0.8,
+        fontsize=7,
+        handlelength=0.7,
+        handletextpad=0.25,
+        columnspacing=0.45,
         borderaxespad=0,
     )
     return shown_runs
@@ -192,6 +200,6 @@ def reference(ax: Axes, y: float, text: str, colour: str = VERMILION) -> None:
         transform=ax.get_yaxis_transform(),
         ha="right",
         va="bottom",
-        fontsize=6.5,
+        fontsize=7,
         color=colour,
     )

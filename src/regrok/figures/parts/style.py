@@ -94,7 +94,7 @@ RC = {
     "axes.titlepad": 4.0,
     "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0,
-    "legend.fontsize": 6.8,
+    "legend.fontsize": 7.0,
     "legend.frameon": False,
     "legend.handlelength": 1.8,
     "legend.borderaxespad": 0.3,

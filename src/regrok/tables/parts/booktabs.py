@@ -37,7 +37,7 @@ def table(
         rf"{{{size}\setlength{{\tabcolsep}}{{3.5pt}}",
         rf"\begin{{longtable}}{{{columns}}}",
         # The caption keeps its own size; longtable would give it the table's.
-        label.replace(r"\caption{", r"\caption{\small ", 1) + r"\\",
+        label.replace(r"\caption{", r"\caption{\footnotesize ", 1) + r"\\",
         *head,
         r"\endfirsthead",
         *head,
