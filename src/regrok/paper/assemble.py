@@ -26,6 +26,7 @@ from regrok.study.words import (
     NO_SUCH_RUN,
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
+    UNDERSPECIFIED,
     VERDICTS,
 )
 from regrok.tables import buildable
@@ -182,7 +183,12 @@ def overview(config: Any, ledger: Mapping[str, Any], said: Mapping[str, Ruling])
             ]
         )
     # A word of a verdict that is clear without the rest, as the columns are narrow.
-    short = {DIRECTION: "direction only", NO_SUCH_RUN: "no run", OUT_OF_SCOPE: "not judged"}
+    short = {
+        DIRECTION: "direction only",
+        UNDERSPECIFIED: "under- specified",
+        NO_SUCH_RUN: "no run",
+        OUT_OF_SCOPE: "not judged",
+    }
     heads = [latex.stacked(short.get(v, v)) for v in VERDICTS]
     header = ["", "paper", "section", "ours", "printed", *heads]
     caption = (
@@ -208,7 +214,7 @@ def unreproduced(
     leads, whose evidence is shown.
     """
     lines = []
-    for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE):
+    for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE, UNDERSPECIFIED):
         claims = [c for c in ledger["claims"] if said[c["id"]].verdict == verdict and stands(c)]
         if not claims:
             continue

@@ -25,6 +25,7 @@ from regrok.study.words import (
     NOT_REPRODUCED,
     ORIGINS,
     REPRODUCED,
+    UNDERSPECIFIED,
 )
 from regrok.study.yaml import read_yaml
 
@@ -144,6 +145,7 @@ LOOKS = {
     DIRECTION: ("d", "#a6dba0", "#1f2328"),
     INCONCLUSIVE: ("?", "#e3e3e3", "#1f2328"),
     NOT_REPRODUCED: ("X", "#b2182b", "#ffffff"),
+    UNDERSPECIFIED: ("U", "#c9b3e0", "#1f2328"),
     NO_SUCH_RUN: ("0", "#ffffff", "#1f2328"),
 }
 """Verdict → the letter in its tile, the tile's colour, the letter's; told apart without colour too."""
