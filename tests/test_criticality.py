@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from configurations import checked, whole
 from regrok.computations import cascade_null, run_computation, xor_cascades, xor_choices, xor_gini
 from regrok.computations.parts import finite_size, probed_family, specifications, xor_networks
 from regrok.computations.parts.cascade import cascade, thresholds
@@ -247,6 +248,8 @@ def test_choices_stand_beside_the_default_s_estimate():
     made = xor_choices.compute(CHOICES, 1)
     found = made["estimates"]
     assert set(xor_choices.ESTIMATES[""]) - {"D_at_*"} < set(found)
+    both = [found[f"{name}.sign_share"] for name in CHOICES["activations"]]
+    assert sum(each.n for each in both) == found["sign_share"].n
     # Two activations, one start, two orders, two statistics, two poolings.
     assert len(found["rise"].choices) == 2 * 2 * 2 * 2
     assert len(found["D_at_10"].choices) == 2 * 2 * 2 and len(found["T_latest"].choices) == 2
@@ -288,3 +291,27 @@ def test_options_that_nothing_can_be_computed_with_are_named(module, options, wo
     with pytest.raises(RegrokError) as refusal:
         run_computation("toy", module, options)
     assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "words"),
+    [
+        (
+            "xor_probe",
+            "quantile",
+            1.0,
+            "options.quantile = 1.0: should be a number between 0 and 1",
+        ),
+        ("xor_choices", "quantiles", [0.8, 0.0], "options.quantiles = 0.0: should be a number"),
+        ("xor_probe", "widths", [20, 20], "options.widths = [20, 20]: should be two or more"),
+        ("null_cascades", "widths", [20], "options.widths = [20]: should be two or more"),
+        ("null_cascades", "attach", 200, "options.attach = 200: at scale smoke a network of width"),
+        ("xor_probe", "arms", {"thin": {"attach": 99}}, "options.attach = 99: at scale"),
+    ],
+)
+def test_what_no_exponent_can_be_found_of_is_refused_before_any_job(name, key, value, words):
+    data = whole()
+    data["computations"][name]["options"][key] = value
+    with pytest.raises(RegrokError) as refusal:
+        checked(data)
+    assert f"computations.{name}.{words}" in str(refusal.value)

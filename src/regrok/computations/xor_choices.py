@@ -88,7 +88,8 @@ ESTIMATES: dict[str, list[str]] = {
         "least_rise",
         "largest_rise",
         "choices",
-    ]
+    ],
+    "activations": ["sign_share"],
 }
 UNKNOWN = "no group of networks has sizes above zero at every width"
 KEYS = ("activation", "start", "order", "statistic", "pooling")
@@ -101,9 +102,9 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     their difference, D at each snapshot, and the mean epoch of learning at the width where it is earliest and latest,
     means over groups of the default choice with those of the other open ones beside them; shares of activations and
     starts, at the default probe, whose D rises, and falls, beyond its interval; of probes with another quantile or α
-    that give the printed sign; of all choices, on the first group, that give it, and that give both printed values
-    within `tolerance`; the least and largest difference; the number of choices. Points: "choice", one each. Raises
-    RegrokError naming an option.
+    that give the printed sign; of all choices, on the first group, that give it, in all and of each activation, and
+    that give both printed values within `tolerance`; the least and largest difference; the number of choices. Points:
+    "choice", one each. Raises RegrokError naming an option.
     """
     probed_family.check(options)
     if options["snapshots"] != sorted(
@@ -244,7 +245,14 @@ def shares(
     rising = [row["rise"] > 0 for row in rows]
     every = [row["rise"] for row in rows] or [np.nan]
     count = f"{len(rows)} choices"
+    by_activation = {
+        activation: [row["rise"] > 0 for row in rows if row["activation"] == activation]
+        for activation in options["activations"]
+    }
     return {
+        f"{activation}.sign_share": est.share(sum(up_there), len(up_there), "choices")
+        for activation, up_there in by_activation.items()
+    } | {
         "rising_share": est.share(sum(up), len(own), "activations and starts"),
         "falling_share": est.share(sum(down), len(own), "activations and starts"),
         "robust_sign_share": est.share(
