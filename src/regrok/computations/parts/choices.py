@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from regrok.laws.parts.estimate import Estimate
 
+Choice = TypeVar("Choice", bound=Hashable)
 
-def among(found: Mapping[Hashable, Estimate], default: Hashable) -> Estimate:
+
+def among(found: Mapping[Choice, Estimate], default: Choice) -> Estimate:
     """The estimate of the default choice, that carries value and interval of each one (`Estimate.choices`).
 
     A choice under which nothing can be told is left out, and the note says of how many.
