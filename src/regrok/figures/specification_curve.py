@@ -86,7 +86,8 @@ def caption(made, rows: pd.DataFrame, printed: float) -> str:
         rf"{latex.exact(len(rows))} choices in ascending order; dashed: the printed difference, "
         rf"{latex.exact(printed)}. Below: which choices each of them makes, blue where $D$ rises and red where it "
         r"falls. Activation, start, order, statistic and pooling are left open and are varied all together, with the "
-        r"quantile and $\alpha$, which are called robust, in a parallel order; the rest one at a time."
+        r"quantile and $\alpha$, which are called robust, in a parallel order; the rest one at a time. Networks are "
+        r"trained within the computation, and no run enters this figure."
     )
 
 
