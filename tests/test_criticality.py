@@ -14,6 +14,7 @@ from regrok.computations.parts import finite_size, probed_family, specifications
 from regrok.computations.parts.cascade import cascade, thresholds
 from regrok.computations.parts.graphs import TOPOLOGIES, Graphs
 from regrok.errors import RegrokError
+from regrok.laws.parts import estimate as est
 
 STAR = Graphs.of([nx.Graph([(0, 1), (0, 2), (0, 3), (3, 4)])])
 """Node 0 has three neighbours; node 3 two, node 4 one."""
@@ -265,6 +266,17 @@ def test_choices_stand_beside_the_default_s_estimate():
         for order in ("parallel", "sequential")
     }
     assert sums["parallel"] != sums["sequential"]
+
+
+def test_choices_in_time_are_those_that_learn_about_when_printed():
+    options = {"printed_latest": 100.0, "timely": 2.0}
+    latest = {("tanh", "he"): est.exact(60.0, 1, ""), ("relu", "he"): est.exact(210.0, 1, "")}
+    latest["relu", "xavier"] = est.missing("never")
+    rows = [("tanh", 0.1), ("tanh", -0.1), ("relu", 0.2), ("tanh", math.nan)]
+    points = [{"activation": a, "start": "he", "rise": rise} for a, rise in rows]
+    found = xor_choices.in_time(options, latest, points)
+    assert found["timely_share"].value == pytest.approx(1 / 3)
+    assert (found["timely_sign_share"].value, found["timely_sign_share"].n) == (0.5, 2)
 
 
 def test_a_gini_that_peaks_is_found_where_it_does():

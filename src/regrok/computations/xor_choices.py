@@ -51,6 +51,8 @@ DEFAULTS: dict[str, Any] = {
     "printed_before": 0.9,  # D before, as printed
     "printed_after": 1.2,  # and after
     "tolerance": 0.1,  # within which a choice gives the printed value
+    "printed_latest": 134.0,  # epoch at which the latest width learns, as printed
+    "timely": 3.0,  # factor of that within which the latest width learns in time
 }
 REFERS: dict[str, Any] = {
     "widths": "widths",
@@ -70,6 +72,8 @@ REFERS: dict[str, Any] = {
     "statistic": ["max", "mean"],
     "pooling": ["per_epoch", "pooled"],
     "tolerance": "positive",
+    "printed_latest": "positive",
+    "timely": "positive",
 }
 ESTIMATES: dict[str, list[str]] = {
     "": [
@@ -84,6 +88,8 @@ ESTIMATES: dict[str, list[str]] = {
         "falling_share",
         "robust_sign_share",
         "sign_share",
+        "timely_share",
+        "timely_sign_share",
         "value_share",
         "least_rise",
         "largest_rise",
@@ -103,8 +109,9 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     means over groups of the default choice with those of the other open ones beside them; shares of activations and
     starts, at the default probe, whose D rises, and falls, beyond its interval; of probes with another quantile or α
     that give the printed sign; of all choices, on the first group, that give it, in all and of each activation, and
-    that give both printed values within `tolerance`; the least and largest difference; the number of choices. Points:
-    "choice", one each. Raises RegrokError naming an option.
+    that give both printed values within `tolerance`; the share of activations and starts whose latest width learns
+    about when the printed one does, and of their choices that give the sign; the least and largest difference; the number of
+    choices. Points: "choice", one each. Raises RegrokError naming an option.
     """
     probed_family.check(options)
     if options["snapshots"] != sorted(
@@ -146,7 +153,9 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         key: choices.among(found, own if len(next(iter(found))) == len(KEYS) else own[:2])
         for key, found in of_choice.items()
     }
-    return {"estimates": estimates | shares(options, of_choice["rise"], points), "points": points}
+    estimates |= shares(options, of_choice["rise"], points)
+    estimates |= in_time(options, of_choice["T_latest"], points)
+    return {"estimates": estimates, "points": points}
 
 
 def trained(told: Mapping[str, Any], seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -263,4 +272,27 @@ def shares(
         "least_rise": est.exact(float(min(every)), len(rows), "least of all choices"),
         "largest_rise": est.exact(float(max(every)), len(rows), "largest of all choices"),
         "choices": est.exact(float(len(points)), len(points), "count"),
+    }
+
+
+def in_time(
+    options: Mapping[str, Any],
+    latest: Mapping[tuple[str, ...], est.Estimate],
+    points: list[dict[str, Any]],
+) -> dict[str, est.Estimate]:
+    """The activations and starts whose latest width learns about when printed, and the sign under these."""
+    printed, factor = options["printed_latest"], options["timely"]
+    timely = {
+        name
+        for name, each in latest.items()
+        if each.value is not None and printed / factor <= each.value <= printed * factor
+    }
+    rises = [
+        row["rise"] > 0
+        for row in points
+        if np.isfinite(row["rise"]) and (row["activation"], row["start"]) in timely
+    ]
+    return {
+        "timely_share": est.share(len(timely), len(latest), "activations and starts"),
+        "timely_sign_share": est.share(sum(rises), len(rises), f"{len(rises)} choices"),
     }
