@@ -110,8 +110,8 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     starts, at the default probe, whose D rises, and falls, beyond its interval; of probes with another quantile or α
     that give the printed sign; of all choices, on the first group, that give it, in all and of each activation, and
     that give both printed values within `tolerance`; the share of activations and starts whose latest width learns
-    about when the printed one does, and of their choices that give the sign; the least and largest difference; the number of
-    choices. Points: "choice", one each. Raises RegrokError naming an option.
+    about when the printed one does, and of their choices that give the sign; the least and largest difference; the
+    number of choices. Points: "choice", one each. Raises RegrokError naming an option.
     """
     probed_family.check(options)
     if options["snapshots"] != sorted(

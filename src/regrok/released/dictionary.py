@@ -63,7 +63,7 @@ LEDGER: dict[str, Entry] = {
     "published_text": ("", "as printed"),
     "estimand": ("", "the estimate that decides: fit or computation, and key"),
     "fit": ("", "file in fits/ or computations/ that holds it"),
-    "verdict": ("", "one of six words; README.md of the project explains them"),
+    "verdict": ("", "one of seven words; README.md of the project explains them"),
     "reason": ("", "why the predicate says so"),
     "criterion": ("", "the predicate in words"),
     "value": ("unit", "the estimate"),
@@ -74,6 +74,11 @@ LEDGER: dict[str, Entry] = {
     "unit": ("", "unit of value, low and high"),
     "estimator": ("", "how the estimate and its interval were made"),
     "note": ("", "what was left out or assumed"),
+    "range": (
+        "",
+        "of a claim whose paper leaves choices open: low, high (least and largest value over them), choices, met, "
+        "contradicted (how many there are, meet and contradict the predicate); no such key: it names none",
+    ),
     "simultaneous": (
         "",
         "the verdict by an interval that holds at once with those of the paper's other claims; null: not asked",
@@ -95,7 +100,7 @@ FITS: dict[str, Entry] = {
     "runs": ("", "ids of the runs that it read"),
     "estimates": (
         "",
-        "<fit>.<key> → value, low, high, level, n, unit, estimator, note, as in the ledger; reason, absent: why not",
+        "<fit>.<key> → value, low, high, level, n, unit, estimator, note, as in the ledger; reason, absent: why not; choices: the same under each choice that a paper leaves open",
     ),
     "points": ("", "records behind a figure, one a run or snapshot"),
     "cells": ("", "records behind a figure or table, one a cell"),
@@ -108,7 +113,7 @@ COMPUTATIONS: dict[str, Entry] = {
     "options": ("", "everything that the module was told"),
     "estimates": (
         "",
-        "<computation>.<key> → value, low, high (the solver's error), level, n (0), unit, estimator, note; reason",
+        "<computation>.<key> → value, low, high (the solver's error), level, n (0), unit, estimator, note; reason; choices",
     ),
     "points": ("", "records behind a figure or table"),
     "code": ("", "hash of the source files that it was computed by"),
