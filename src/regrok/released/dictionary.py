@@ -76,8 +76,7 @@ LEDGER: dict[str, Entry] = {
     "note": ("", "what was left out or assumed"),
     "range": (
         "",
-        "of a claim whose paper leaves choices open: low, high (least and largest value over them), choices, met, "
-        "contradicted (how many there are, meet and contradict the predicate); no such key: it names none",
+        "of a claim with choices: low, high (least, largest value), choices, met, contradicted (counts); else none",
     ),
     "simultaneous": (
         "",
@@ -100,7 +99,7 @@ FITS: dict[str, Entry] = {
     "runs": ("", "ids of the runs that it read"),
     "estimates": (
         "",
-        "<fit>.<key> → value, low, high, level, n, unit, estimator, note, as in the ledger; reason, absent: why not; choices: the same under each choice that a paper leaves open",
+        "<fit>.<key> → value, low, high, level, n, unit, estimator, note, as in the ledger; reason, absent, choices",
     ),
     "points": ("", "records behind a figure, one a run or snapshot"),
     "cells": ("", "records behind a figure or table, one a cell"),
@@ -113,7 +112,7 @@ COMPUTATIONS: dict[str, Entry] = {
     "options": ("", "everything that the module was told"),
     "estimates": (
         "",
-        "<computation>.<key> → value, low, high (the solver's error), level, n (0), unit, estimator, note; reason; choices",
+        "<computation>.<key> → value, low, high (the solver's error), level, n, unit, estimator, note, reason, choices",
     ),
     "points": ("", "records behind a figure or table"),
     "code": ("", "hash of the source files that it was computed by"),
