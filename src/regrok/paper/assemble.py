@@ -185,7 +185,7 @@ def overview(config: Any, ledger: Mapping[str, Any], said: Mapping[str, Ruling])
     # A word of a verdict that is clear without the rest, as the columns are narrow.
     short = {
         DIRECTION: "direction only",
-        UNDERSPECIFIED: "under- specified",
+        UNDERSPECIFIED: "open",
         NO_SUCH_RUN: "no run",
         OUT_OF_SCOPE: "not judged",
     }
@@ -194,8 +194,8 @@ def overview(config: Any, ledger: Mapping[str, Any], said: Mapping[str, Ruling])
     caption = (
         r"\textbf{The audited papers,} with the number of their printed claims and of each verdict on those, at the "
         r"largest scale that judged the claim; of entries that no paper prints (our readings, and comparisons with "
-        r"released runs) the number. A claim's name begins with its paper's letter. No run: the runs that the claim is "
-        r"about do not exist. Not judged: out of scope at every scale."
+        r"released runs) the number. A claim's name begins with its paper's letter. Open: underspecified. No run: "
+        r"the runs that the claim is about do not exist. Not judged: out of scope at every scale."
     )
     if len(here) < len(config.studies):
         caption += " A dash: no experiment of the paper is part of this build."
