@@ -71,6 +71,10 @@ SMALL = {
     "kernel_shares": {"draws": 3, "moduli": [11, 13], "shares": [0.3, 0.6, 0.9]},
     "network_shares": {"draws": 2, "moduli": [11, 13], "shares": [0.5, 0.8], "budget": 60},
     "kernel_drift": {"p": 11, "draws": 2, "budget": 60},
+    "cascade_null": {"widths": [20, 50], "groups": 2, "seeds": 2, "draws": 1},
+    "xor_cascades": {"widths": [20, 30, 50], "groups": 2, "seeds": 2, "every": 10},
+    "xor_choices": {"widths": [20, 50], "groups": 2, "seeds": 2, "starts": ["uniform"]},
+    "xor_gini": {"width": 10, "seeds": 5, "activations": ["tanh"], "starts": ["uniform"]},
 }
 """Sizes in place of a study's own, which take minutes: what a build shows of them is the same."""
 _COMPUTED: dict[str, dict] = {}

@@ -61,6 +61,8 @@ def test_published_value_meets_its_own_predicate(claims):
             estimates = {claim.estimand: found}
             if claim.direction:
                 estimates.setdefault(claim.direction.estimand, found)
+            if claim.choices:
+                estimates.setdefault(claim.choices, found)
             entry = judge(claim, estimates, scale, set(claim.experiments))
             reduced = claim.predicate[scale].direction_only
             best = "reproduced in direction only" if reduced else "reproduced"

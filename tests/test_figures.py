@@ -28,6 +28,7 @@ LAPTOP_FIGURES = (
     *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
     *("ungrokking", "transition", "efficiency", "two_circuits", "ridge_regression"),
     *("needed_share", "kernel_drift"),
+    *("criticality", "criticality_choices"),
     *("multiplication", "operations", "less_data", "data_conditions"),
 )
 

@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 from regrok.errors import RegrokError
-from regrok.study.words import DIRECTION, INCONCLUSIVE, NOT_REPRODUCED, OUT_OF_SCOPE, REPRODUCED
+from regrok.study.words import (
+    DIRECTION,
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    OUT_OF_SCOPE,
+    REPRODUCED,
+    UNDERSPECIFIED,
+)
 from regrok.tables import Material
 from regrok.tables.findings import build, holds
 
@@ -22,6 +29,8 @@ from regrok.tables.findings import build, holds
         ([DIRECTION, INCONCLUSIVE], "holds in part"),
         ([NOT_REPRODUCED, INCONCLUSIVE], "does not hold"),
         ([INCONCLUSIVE], "undecided"),
+        ([UNDERSPECIFIED], "undecided"),
+        ([REPRODUCED, UNDERSPECIFIED], "holds in part"),
         ([OUT_OF_SCOPE], "not judged"),
     ],
 )

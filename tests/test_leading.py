@@ -17,6 +17,7 @@ from regrok.study.words import (
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
     REPRODUCED,
+    UNDERSPECIFIED,
 )
 
 
@@ -59,6 +60,14 @@ CASES = [
     ("only smoke did", OUT_OF_SCOPE, OUT_OF_SCOPE, DIRECTION, "smoke", []),
     ("only the paper did", OUT_OF_SCOPE, REPRODUCED, OUT_OF_SCOPE, "paper", []),
     ("none did", OUT_OF_SCOPE, OUT_OF_SCOPE, OUT_OF_SCOPE, "laptop", []),
+    (
+        "the paper leaves it open",
+        REPRODUCED,
+        UNDERSPECIFIED,
+        DIRECTION,
+        "paper",
+        ["laptop", "smoke"],
+    ),
     ("no run there", REPRODUCED, NO_SUCH_RUN, OUT_OF_SCOPE, "laptop", ["paper"]),
     ("no run anywhere", NO_SUCH_RUN, NO_SUCH_RUN, OUT_OF_SCOPE, "paper", ["laptop"]),
 ]
@@ -203,6 +212,6 @@ def test_the_bundle_s_page_counts_what_leads(tmp_path):
         (tmp_path / scale / "runs.parquet").touch()
         (tmp_path / scale / "ledger.json").write_text(json.dumps(made), encoding="utf-8")
     assert verdicts(tmp_path).splitlines()[2:] == [
-        "| printed | paper | 1 | 1 | 1 | 0 | 0 |",
-        "| ours | laptop | 0 | 0 | 0 | 1 | 1 |",
+        "| printed | paper | 1 | 1 | 1 | 0 | 0 | 0 |",
+        "| ours | laptop | 0 | 0 | 0 | 1 | 0 | 1 |",
     ]

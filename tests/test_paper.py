@@ -322,7 +322,7 @@ def test_a_study_of_which_nothing_runs_has_a_row_and_no_section(paper):
     row = next(line for line in table.splitlines() if line.startswith("B &"))
     standing = [c for c in paper.made.claims.claims if c.letter == "B" and c.corrected is None]
     printed = sum(c.origin == "printed" for c in standing)
-    counts = f"-- & {len(standing) - printed} & {printed} & 0 & 0 & 0 & 0 & 0 & {printed}"
+    counts = f"-- & {len(standing) - printed} & {printed} & 0 & 0 & 0 & 0 & 0 & 0 & {printed}"
     assert rf"\citep{{manir2026systematic}} & {counts}" in row
     assert r"\ref{sec:norm_delay}" in table
 

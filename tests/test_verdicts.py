@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from regrok.errors import RegrokError
+from regrok.judging import simultaneous
 from regrok.judging.verdicts import criterion, judge
 from regrok.laws.parts import estimate as est
 from regrok.study.claims import Claims
@@ -237,12 +240,53 @@ def test_out_of_scope_without_a_predicate_or_without_runs():
     assert (entry["verdict"], entry["value"]) == (VERDICTS[-1], None)
 
 
+def among_choices(*ends, own=(0.95, 1.05), together=1):
+    """Judged where the paper leaves choices open, with these intervals."""
+    claim = claims_of(choices="law.open").claims[0]
+    chosen = tuple(((low + high) / 2, low, high) for low, high in ends)
+    every = dataclasses.replace(est.estimate(1.0, 0.9, 1.1, 5, ""), choices=chosen).as_json()
+    estimates = {"law.value": interval(*own), "law.open": every}
+    if together > 1:
+        return simultaneous.together(claim, estimates, "laptop", {"S1"}, together)
+    return judge(claim, estimates, "laptop", {"S1"})
+
+
+def test_choices_that_a_paper_leaves_open_may_decide_otherwise_and_then_it_does_not_say():
+    entry = among_choices((0.95, 1.05), (2.0, 3.0), (0.0, 3.0))
+    assert entry["verdict"] == "underspecified" and entry["value"] == 1.0
+    assert entry["reason"] == (
+        "1 to 2.5 over 3 choices that the paper leaves open: 1 meet the criterion, 1 contradict it"
+    )
+    assert entry["range"] == {"low": 1.0, "high": 2.5, "choices": 3, "met": 1, "contradicted": 1}
+    # Where the default contradicts the criterion the answer is the same.
+    assert among_choices((0.95, 1.05), (2.0, 3.0), own=(2.0, 3.0))["verdict"] == "underspecified"
+
+
+def test_choices_that_do_not_contradict_each_other_leave_the_verdict():
+    assert among_choices((0.95, 1.05), (0.0, 3.0))["verdict"] == "reproduced"
+    assert among_choices((2.0, 3.0), (0.0, 3.0), own=(2.0, 3.0))["verdict"] == "not reproduced"
+    assert among_choices()["verdict"] == "reproduced"
+
+
+def test_choices_are_widened_with_the_claims_beside_them():
+    assert among_choices((0.95, 1.05), (1.11, 3.0))["verdict"] == "underspecified"
+    # At once with a hundred others the second interval reaches the criterion, and contradicts it no longer.
+    assert among_choices((0.99, 1.01), (1.11, 3.0), own=(0.99, 1.01), together=100) == "reproduced"
+
+
+def test_choices_come_back_from_json():
+    found = dataclasses.replace(est.estimate(1.0, 0.9, 1.1, 5, ""), choices=((1.0, 0.9, None),))
+    assert found.as_json()["choices"] == [{"value": 1.0, "low": 0.9, "high": None}]
+    assert est.Estimate.from_json(found.as_json()) == found
+
+
 def test_every_verdict_can_be_reached():
     reached = {
         judged(WITHIN, interval(0.95, 1.05))["verdict"],
         judged(WITHIN, interval(2, 3), UP)["verdict"],
         judged(WITHIN, interval(2, 3))["verdict"],
         judged(WITHIN, interval(0, 3))["verdict"],
+        among_choices((0.95, 1.05), (2.0, 3.0))["verdict"],
         judged(WITHIN, est.absent("nothing memorised").as_json())["verdict"],
         judged(WITHIN, interval(1, 1), ran=())["verdict"],
     }

@@ -10,7 +10,7 @@ from regrok.runs.gather import write_frames
 
 with job(snakemake.log[0]):
     experiments = pd.DataFrame([dict(row) for row in snakemake.params.experiments])
-    known = set(experiments["run_id"])
+    known = {row["run_id"] for row in snakemake.params.experiments}
     folder = Path(snakemake.output.runs).parent
     jobs = (stored(roster, known) for roster in snakemake.input.rosters)
     write_frames(jobs, folder, experiments)

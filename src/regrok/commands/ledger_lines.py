@@ -20,6 +20,7 @@ from regrok.study.words import (
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
     REPRODUCED,
+    UNDERSPECIFIED,
     UNJUDGED,
 )
 
@@ -47,6 +48,7 @@ SIGNS = {
     DIRECTION: Sign("◐", "d", "yellow"),
     NOT_REPRODUCED: Sign("✗", "X", "red"),
     INCONCLUSIVE: Sign("?", "?", "magenta"),
+    UNDERSPECIFIED: Sign("◇", "u", "blue"),
     NO_SUCH_RUN: Sign("∅", "0", "cyan"),
     OUT_OF_SCOPE: Sign("·", ".", "dim"),
     UNJUDGED: Sign(" ", " ", "dim"),

@@ -35,6 +35,10 @@ def wilson(value: float, n: int, level: float) -> tuple[float, float]:
 def widened(estimate: Mapping[str, Any], together: int, share: bool) -> dict[str, Any]:
     """The estimate with its interval as one of `together` that hold at once; an end that is not known stays so."""
     value, level, n = estimate["value"], estimate["level"], estimate["n"]
+    if choices := estimate.get("choices"):
+        plain = {key: known for key, known in estimate.items() if key != "choices"}
+        wider = [widened({**plain, **each}, together, share) for each in choices]
+        return {**widened(plain, together, share), "choices": wider}
     if value is None or together < 2:
         return dict(estimate)
     at = 1 - (1 - level) / together
@@ -64,4 +68,6 @@ def together(
         wider[claim.direction.estimand] = widened(
             estimates[claim.direction.estimand], claims, False
         )
+    if claim.choices is not None and claim.choices not in wider:
+        wider[claim.choices] = widened(estimates[claim.choices], claims, share)
     return str(judge(claim, wider, scale, ran)["verdict"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from regrok.errors import RegrokError
@@ -18,6 +18,7 @@ from regrok.study.words import (
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
     REPRODUCED,
+    UNDERSPECIFIED,
     Scale,
 )
 
@@ -166,6 +167,25 @@ def _same_share(
     return INCONCLUSIVE, f"{against}; no clear majority"
 
 
+def open_choices(
+    predicate: Any, estimate: Mapping[str, Any], choices: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """How the predicate judges a quantity under each choice that a paper leaves open.
+
+    estimate: what else is known of the quantity; choices: {value, low, high} of each. Returns {"low", "high" (the least
+    and the largest value), "choices", "met", "contradicted" (how many)}; the rest straddle the criterion.
+    """
+    words = [verdict(predicate, {**estimate, **each}, None, "")[0] for each in choices]
+    values = [each["value"] for each in choices if each["value"] is not None]
+    return {
+        "low": min(values, default=None),
+        "high": max(values, default=None),
+        "choices": len(choices),
+        "met": sum(word in (REPRODUCED, DIRECTION) for word in words),
+        "contradicted": words.count(NOT_REPRODUCED),
+    }
+
+
 def _look_up(claim: Claim, estimand: str, estimates: Mapping[str, Any]) -> Mapping[str, Any]:
     if estimand in estimates:
         return estimates[estimand]
@@ -185,7 +205,8 @@ def judge(
 
     estimates: those of every fit and computation by <name>.<key>; ran: experiments that have runs at this scale;
     estimand: instead of the claim's own (an alternative estimator). Returns {"verdict", "reason", "criterion", "value",
-    "low", "high", "level", "n", "unit", "estimator", "note"}; out of scope unless all experiments that feed it ran.
+    "low", "high", "level", "n", "unit", "estimator", "note"}, and "range" (`open_choices`) of a claim that names its
+    choices; out of scope unless all experiments that feed it ran.
     Raises RegrokError where they did and nothing has the estimand.
     """
     nothing = dict.fromkeys(("value", "low", "high", "level"), None)
@@ -207,5 +228,18 @@ def judge(
     word, reason = verdict(
         predicate, estimate, weaker, claim.direction.sign if claim.direction else ""
     )
-    kept = {key: estimate[key] for key in nothing}
+    kept: dict[str, Any] = {key: estimate[key] for key in nothing}
+    if claim.choices is not None:
+        every = _look_up(claim, claim.choices, estimates)
+        found = open_choices(predicate, every, every.get("choices", ()))
+        kept["range"] = found
+        if found["met"] and found["contradicted"]:
+            word, reason = UNDERSPECIFIED, _between(found)
     return {"verdict": word, "reason": reason, "criterion": criterion(predicate), **kept}
+
+
+def _between(found: Mapping[str, Any]) -> str:
+    return (
+        f"{number(found['low'])} to {number(found['high'])} over {found['choices']} choices that the paper leaves "
+        f"open: {found['met']} meet the criterion, {found['contradicted']} contradict it"
+    )

@@ -28,6 +28,7 @@ from regrok.study.words import (
     NO_SUCH_RUN,
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
+    UNDERSPECIFIED,
     VERDICTS,
 )
 from regrok.tables import buildable
@@ -220,14 +221,19 @@ def overview(config: Any, ledger: Mapping[str, Any], said: Mapping[str, Ruling])
             ]
         )
     # A word of a verdict that is clear without the rest, as the columns are narrow.
-    short = {DIRECTION: "direction only", NO_SUCH_RUN: "no run", OUT_OF_SCOPE: "not judged"}
+    short = {
+        DIRECTION: "direction only",
+        UNDERSPECIFIED: "open",
+        NO_SUCH_RUN: "no run",
+        OUT_OF_SCOPE: "not judged",
+    }
     heads = [latex.stacked(short.get(v, v)) for v in VERDICTS]
     header = ["", "paper", "section", "ours", "printed", *heads]
     caption = (
         r"\textbf{The audited papers,} with the number of their printed claims and of each verdict on those, at the "
         r"largest scale that judged the claim; of entries that no paper prints (our readings, and comparisons with "
-        r"released runs) the number. A claim's name begins with its paper's letter. No run: the runs that the claim is "
-        r"about do not exist. Not judged: out of scope at every scale."
+        r"released runs) the number. A claim's name begins with its paper's letter. Open: underspecified. No run: "
+        r"the runs that the claim is about do not exist. Not judged: out of scope at every scale."
     )
     if len(here) < len(config.studies):
         caption += " A dash: no experiment of the paper is part of this build."
@@ -246,7 +252,7 @@ def unreproduced(
     leads, whose evidence is shown.
     """
     lines = []
-    for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE):
+    for verdict in (NOT_REPRODUCED, DIRECTION, INCONCLUSIVE, UNDERSPECIFIED):
         claims = [c for c in ledger["claims"] if said[c["id"]].verdict == verdict and stands(c)]
         if not claims:
             continue

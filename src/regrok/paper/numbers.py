@@ -33,6 +33,7 @@ from regrok.study.words import (
     OUT_OF_SCOPE,
     REPRODUCED,
     SCALES,
+    UNDERSPECIFIED,
     VERDICTS,
 )
 from regrok.tables.hyperparameters import settings
@@ -42,6 +43,7 @@ PHRASES = {
     DIRECTION: "is reproduced in direction only",
     NOT_REPRODUCED: "is not reproduced",
     INCONCLUSIVE: "remains inconclusive",
+    UNDERSPECIFIED: "is underspecified",
     NO_SUCH_RUN: "cannot be asked here: there is no such run",
     OUT_OF_SCOPE: "is out of scope at this scale",
 }

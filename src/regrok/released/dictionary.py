@@ -71,7 +71,7 @@ LEDGER: dict[str, Entry] = {
     "published_text": ("", "as printed"),
     "estimand": ("", "the estimate that decides: fit or computation, and key"),
     "fit": ("", "file in fits/ or computations/ that holds it"),
-    "verdict": ("", "one of six words; README.md of the project explains them"),
+    "verdict": ("", "one of seven words; README.md of the project explains them"),
     "reason": ("", "why the predicate says so"),
     "criterion": ("", "the predicate in words"),
     "value": ("unit", "the estimate"),
@@ -82,6 +82,10 @@ LEDGER: dict[str, Entry] = {
     "unit": ("", "unit of value, low and high"),
     "estimator": ("", "how the estimate and its interval were made"),
     "note": ("", "what was left out or assumed"),
+    "range": (
+        "",
+        "of a claim with choices: low, high (least, largest value), choices, met, contradicted (counts); else none",
+    ),
     "simultaneous": (
         "",
         "the verdict by an interval that holds at once with those of the paper's other claims; null: not asked",
@@ -103,7 +107,7 @@ FITS: dict[str, Entry] = {
     "runs": ("", "ids of the runs that it read"),
     "estimates": (
         "",
-        "<fit>.<key> → value, low, high, level, n, unit, estimator, note, as in the ledger; reason, absent: why not",
+        "<fit>.<key> → value, low, high, level, n, unit, estimator, note, as in the ledger; reason, absent, choices",
     ),
     "points": ("", "records behind a figure, one a run or snapshot"),
     "cells": ("", "records behind a figure or table, one a cell"),
@@ -116,7 +120,7 @@ COMPUTATIONS: dict[str, Entry] = {
     "options": ("", "everything that the module was told"),
     "estimates": (
         "",
-        "<computation>.<key> → value, low, high (the solver's error), level, n (0), unit, estimator, note; reason",
+        "<computation>.<key> → value, low, high (the solver's error), level, n, unit, estimator, note, reason, choices",
     ),
     "points": ("", "records behind a figure or table"),
     "code": ("", "hash of the source files that it was computed by"),

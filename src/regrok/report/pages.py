@@ -30,7 +30,7 @@ from regrok.study.words import VERDICTS
 CLASSES = dict(
     zip(
         VERDICTS,
-        ("reproduced", "direction", "refuted", "inconclusive", "nothing", "outside"),
+        ("reproduced", "direction", "refuted", "inconclusive", "open", "nothing", "outside"),
         strict=True,
     )
 )

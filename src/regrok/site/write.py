@@ -36,7 +36,7 @@ PAGES = ("index", "ledger", "runs", "data", "cite")
 """Pages of which there is one; a claim has one of its own, below claims/."""
 OWN = ("site.css", "ledger.js", "runs.js")
 """Files of this package that the site takes along."""
-SIGNS = dict(zip((*VERDICTS, UNJUDGED), ("●", "◐", "✕", "?", "∅", "·", "·"), strict=True))
+SIGNS = dict(zip((*VERDICTS, UNJUDGED), ("●", "◐", "✕", "?", "◇", "∅", "·", "·"), strict=True))
 """Verdict → the sign of its tile."""
 ORIGIN_WORDS = {
     "printed": "that the papers print",

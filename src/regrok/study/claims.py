@@ -99,6 +99,9 @@ class Claim(Strict):
     """The rule per scale; a scale that is absent is out of scope."""
     direction: Direction | None = None
     """The weaker reading, if there is one."""
+    choices: Estimand | None = None
+    """The same quantity under every choice that the paper leaves open: where some of them meet the rule and others
+    contradict it, the verdict is that the paper does not determine it."""
     alternatives: dict[str, Estimand] = Field(default_factory=dict)
     """Other estimators of the same quantity, judged by the same predicate, for the robustness table."""
     explanation: str | None = None
@@ -282,6 +285,8 @@ def _problems(claim: Claim, letter: str, config: Config) -> Iterator[str]:
         yield f"{claim.id}: experiments: empty; list those whose runs feed {claim.estimand}"
     named = {"estimand": claim.estimand}
     named |= {f"alternatives.{label}": key for label, key in claim.alternatives.items()}
+    if claim.choices is not None:
+        named["choices"] = claim.choices
     if claim.direction is not None:
         named["direction.estimand"] = claim.direction.estimand
     for key, estimand in named.items():

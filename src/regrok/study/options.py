@@ -14,6 +14,8 @@ from the source text: importing the modules would load torch, pandas and matplot
     "numbers"        a list of numbers
     "number"         one number
     "positive"       a number above 0
+    "between 0 and 1"  a number between them, neither of the two, or a list of such numbers
+    "widths"         a list of whole numbers of 1 or more, two or more that differ
     "arms"           name → what it changes of the module's other options
     "limits"         column → a pair [low, high], names or one value (regrok.laws.parts.selection.within)
     "ranges"         name → [low, high]
@@ -286,6 +288,18 @@ def _positive(path: str, value: Any, block: Block, config: Config) -> Iterator[s
         yield f"{path} = {value!r}: should be a number above 0."
 
 
+def _between(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    for each in _words(value):
+        if not _number(each) or not 0 < each < 1:
+            yield f"{path} = {each!r}: should be a number between 0 and 1, neither of the two."
+
+
+def _widths(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    whole = isinstance(value, list) and all(type(each) is int and each >= 1 for each in value)
+    if not whole or len(set(value)) != len(value) or len(value) < 2:
+        yield f"{path} = {value!r}: should be two or more whole numbers that differ, as an exponent in N is asked."
+
+
 def _arms(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
     yield from _shaped(path, value, dict, "name → what it changes of the other options")
     if not isinstance(block, Computation) or not isinstance(value, dict):
@@ -397,6 +411,8 @@ CHECKS: dict[str, Check] = {
     "numbers": _numbers,
     "number": _one_number,
     "positive": _positive,
+    "between 0 and 1": _between,
+    "widths": _widths,
     "arms": _arms,
     "limits": _limits,
     "ranges": _ranges,

@@ -21,9 +21,13 @@ REPRODUCED = "reproduced"
 DIRECTION = "reproduced in direction only"
 NOT_REPRODUCED = "not reproduced"
 INCONCLUSIVE = "inconclusive"
+UNDERSPECIFIED = "underspecified"
 NO_SUCH_RUN = "no such run here"
 OUT_OF_SCOPE = "out of scope at this scale"
-VERDICTS = (REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE, NO_SUCH_RUN, OUT_OF_SCOPE)
+VERDICTS = (
+    *(REPRODUCED, DIRECTION, NOT_REPRODUCED, INCONCLUSIVE),
+    *(UNDERSPECIFIED, NO_SUCH_RUN, OUT_OF_SCOPE),
+)
 UNJUDGED = "not judged yet"
 """Stands for a verdict where no ledger has one."""
 

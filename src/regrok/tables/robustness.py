@@ -13,6 +13,7 @@ from regrok.study.words import (
     NOT_REPRODUCED,
     OUT_OF_SCOPE,
     REPRODUCED,
+    UNDERSPECIFIED,
 )
 from regrok.tables import Built, Material
 from regrok.tables.claims import plain
@@ -26,6 +27,7 @@ LETTERS = {
     DIRECTION: "D",
     NOT_REPRODUCED: "N",
     INCONCLUSIVE: "I",
+    UNDERSPECIFIED: "U",
     NO_SUCH_RUN: "0",
     OUT_OF_SCOPE: latex.NOTHING,
 }
@@ -57,9 +59,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
     ]
     caption = (
         r"\textbf{Robustness of the verdicts.} R: reproduced, D: reproduced in direction only, N: not reproduced, I: "
-        r"inconclusive, 0: no such run here, a dash: the reading does not touch the claim. Bold: the verdict changes. "
-        r"A claim survives when every reading gives its verdict. As stated: first crossing of .99 by the published "
-        r"estimator, $V_{\mathrm{final}}$ at the end of the run."
+        r"inconclusive, U: underspecified, 0: no such run here, a dash: the reading does not touch the claim. Bold: "
+        r"the verdict changes. A claim survives when every reading gives its verdict. As stated: first crossing "
+        r"of .99 by the published estimator, $V_{\mathrm{final}}$ at the end of the run."
     )
     columns = "@{}l" + "c" * (len(header) - 1) + "@{}"
     return Built(table(name, columns, header, rows, caption, long=True), plain(material.ledger))

@@ -21,6 +21,9 @@ POSITIVE = (0.0, math.inf)
 NO_SPREAD = "no interval: these {n} agree to the last digit, which does not tell how far others would differ"
 FLOORED = "interval as wide as the logging step leaves it open"
 
+ENDS = ("value", "low", "high")
+OPTIONAL = ("reason", "absent", "choices")
+
 Statistic = Callable[[np.ndarray], np.ndarray]
 Floor = tuple[float, float]
 """What the logging step alone leaves open of a value: see `resolution.floor`."""
@@ -49,22 +52,27 @@ class Estimate:
     """Why there is no value, or a value without an interval; null where there are both."""
     absent: str | None = None
     """Which runs there are none of, where more seeds would bring none either: a cell in which nothing memorised."""
+    choices: tuple[tuple[float | None, float | None, float | None], ...] | None = None
+    """Value, low and high of the same quantity under each choice that the paper leaves open, this one among them."""
 
     def as_json(self) -> dict[str, Any]:
-        """The keys of fits/*.json; `reason` and `absent` only where there is one.
+        """The keys of fits/*.json; `reason`, `absent` and `choices` only where there is one.
 
         >>> list(missing("no runs").as_json())[-2:], list(exact(3, 3, "count").as_json())[-1]
         (['note', 'reason'], 'note')
         """
         made = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: v for k, v in made.items() if v is not None or k not in ("reason", "absent")}
+        if self.choices is not None:
+            made["choices"] = [dict(zip(ENDS, each, strict=True)) for each in self.choices]
+        return {k: v for k, v in made.items() if v is not None or k not in OPTIONAL}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Estimate:
         """The estimate that a record of fits/*.json holds; other keys, as a ledger's, are left aside."""
-        return cls(
-            **{field.name: record[field.name] for field in fields(cls) if field.name in record}
-        )
+        made = {field.name: record[field.name] for field in fields(cls) if field.name in record}
+        if made.get("choices") is not None:
+            made["choices"] = tuple(tuple(each[k] for k in ENDS) for each in made["choices"])
+        return cls(**made)
 
     def noting(self, *words: str) -> Estimate:
         """The same with more words in its note, those that are empty left out."""
