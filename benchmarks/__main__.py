@@ -3,7 +3,8 @@
     python -m benchmarks [CASE …] [--rounds N]
 
 Plain is the same architecture in torch.nn with torch.optim on the same batch. Ours is what the
-trainer does: four runs in turn, each with parameters and optimiser state of its own. A round times
+trainer does: four runs in turn, each with parameters and optimiser state of its own, or, `stacked`, all four in each
+call as on a GPU, of which the time of a run is a quarter. A round times
 some steps of each, so that both meet the same machine; the ratio is that of the median rounds.
 """
 
@@ -21,7 +22,8 @@ from torch import Tensor
 from benchmarks.plain_step import plain_network, plain_step
 from regrok import kernels
 from regrok.models import build
-from regrok.study.model import MLP, Decoder, Transformer
+from regrok.models.losses import loss_of
+from regrok.study.model import MLP, ByAutograd, Decoder, Encoder, Quadratic, Transformer
 from regrok.study.run import Optimiser
 from regrok.tasks import TaskInfo
 from regrok.training import optim
@@ -85,15 +87,33 @@ DECODER_G = Decoder(
     init_scale=1.0,
 )
 
+QUADRATIC_D = Quadratic(name="quadratic", width=256, init_scale=1.0)
+SQUARE = ADAMW.model_copy(
+    update={
+        "name": "adam",
+        "decay": "coupled",
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-5,
+        "loss": "square",
+        "centring": "batch",
+    }
+)
+ENCODER_L = Encoder(
+    name="encoder", d_model=128, heads=4, ffn=256, activation="gelu", layers=2, init_scale=1.0
+)
+CLIPPED = ADAMW.model_copy(update={"clip_norm": 1.0})
+
 
 @dataclass(frozen=True)
 class Case:
     """One comparison: network, optimiser, examples a step, precision of the products."""
 
-    model: Transformer | MLP | Decoder
+    model: Transformer | MLP | Decoder | ByAutograd
     optimiser: Optimiser
     batch: int
     products: str = "float32"
+    stacked: bool = False
+    """All the slots in each call."""
 
     def examples(self) -> tuple[Tensor, Tensor]:
         inputs = torch.randint(P, (1, self.batch, 2), generator=torch.Generator().manual_seed(0))
@@ -105,26 +125,34 @@ class Case:
         return plain_step(plain_network(self.model, P), self.optimiser, inputs, labels)
 
     def ours(self) -> tuple[Callable[[], None], int]:
-        """One step of the next of the slots, and the floating-point operations of its products."""
+        """A call, a step of the next slot or of all, and the floating-point operations of one run's products."""
         task = TaskInfo("pairs", P, None, P, self.batch, 1)
-        model = build(self.model, task, products=self.products)
+        runs = SLOTS if self.stacked else 1
+        model = build(
+            self.model,
+            task,
+            products=self.products,
+            kernels="reference" if self.stacked else None,
+            stacked=self.stacked,
+            loss=loss_of(self.optimiser),
+        )
         update = optim.build(self.optimiser, model.layout)
         flat = torch.stack([model.init(torch.Generator().manual_seed(s)) for s in range(SLOTS)])
         state = update.state(SLOTS, flat.dtype, flat.device)
-        grad = torch.zeros_like(flat[:1])
+        grad = torch.zeros_like(flat[:runs])
         values = {n: getattr(self.optimiser, n) for n in optim.HYPER}
         hyper = {
-            n: torch.full((1,), float("inf") if v is None else v, dtype=torch.float64)
+            n: torch.full((runs,), float("inf") if v is None else v, dtype=torch.float64)
             for n, v in values.items()
         }
-        inputs, labels = self.examples()
-        workspace = model.workspace(1, self.batch)
+        inputs, labels = (torch.cat([x] * runs) for x in self.examples())
+        workspace = model.workspace(runs, self.batch)
         steps = torch.zeros(SLOTS, dtype=torch.int64)
         count = 0
 
         def step() -> None:
             nonlocal count
-            one = slice(count % SLOTS, count % SLOTS + 1)
+            one = slice(None) if self.stacked else slice(count % SLOTS, count % SLOTS + 1)
             count += 1
             steps[one] += 1
             model.loss_and_gradient(flat[one], grad, inputs, labels, workspace)
@@ -142,6 +170,10 @@ CASES = {
     "decoder-b512": Case(DECODER_G, ADAMW, 512),
     "decoder-b512-bfloat16": Case(DECODER_G, ADAMW, 512, "bfloat16"),
     "mlp-full-1882": Case(MLP_B, SGD, 1882),
+    "quadratic-b128": Case(QUADRATIC_D, SQUARE, 128),
+    "quadratic-b128-stacked": Case(QUADRATIC_D, SQUARE, 128, stacked=True),
+    "encoder-b512": Case(ENCODER_L, CLIPPED, 512),
+    "encoder-b512-stacked": Case(ENCODER_L, CLIPPED, 512, stacked=True),
 }
 
 
@@ -170,7 +202,7 @@ def main() -> None:
         rounds = [
             (
                 seconds(plain, 4),
-                seconds(ours, 4 * SLOTS),
+                seconds(ours, 4 if case.stacked else 4 * SLOTS) / (SLOTS if case.stacked else 1),
                 seconds(lambda: torch.mm(square, square, out=product), 10),
             )
             for _ in range(arguments.rounds)

@@ -14,20 +14,26 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from plain import PlainTransformer
 from plain_decoder import PlainDecoder
 from plain_mlp import PlainMLP
-from regrok.study.model import MLP, Decoder, Transformer
+from regrok.models.encoder import EncoderNetwork
+from regrok.models.quadratic import QuadraticNetwork
+from regrok.study.model import MLP, ByAutograd, Decoder, Encoder, Quadratic, Transformer
 from regrok.study.run import Optimiser
 
 LEFT_OUT = {"name", "init_scale", "dropout"}
 """What none of the three has: a step costs the same whatever the first weights, and no case drops anything."""
 
 
-def plain_network(model: Transformer | MLP | Decoder, p: int) -> nn.Module:
+def plain_network(model: Transformer | MLP | Decoder | ByAutograd, p: int) -> nn.Module:
     """The network for a task of p tokens and p classes."""
     fields = model.model_dump(exclude=LEFT_OUT)
     if isinstance(model, Transformer):
         return PlainTransformer(p, p, **fields)
     if isinstance(model, Decoder):
         return PlainDecoder(p, p, **fields)
+    if isinstance(model, Encoder):
+        return EncoderNetwork(p, p, **fields)
+    if isinstance(model, Quadratic):
+        return QuadraticNetwork(p, model.width, p)
     return PlainMLP(p, p=p, n=None, **fields)
 
 
@@ -43,9 +49,18 @@ def plain_step(
     if o.name == "adamw":
         update = torch.optim.AdamW(weights, o.learning_rate, weight_decay=o.weight_decay)
 
+    elif o.name == "adam":
+        update = torch.optim.Adam(weights, o.learning_rate, weight_decay=o.weight_decay)
+
+    def loss(outputs: Tensor) -> Tensor:
+        if o.loss is None:
+            return nn.functional.cross_entropy(outputs, labels)
+        left = nn.functional.one_hot(labels, outputs.shape[1]) - outputs
+        return (left - left.mean(0)).square().sum() / 2 / len(labels)
+
     def step() -> None:
         update.zero_grad()
-        nn.functional.cross_entropy(module(inputs), labels).backward()
+        loss(module(inputs)).backward()
         if o.clip_norm is not None:
             nn.utils.clip_grad_norm_(weights, o.clip_norm)
         update.step()

@@ -18,7 +18,7 @@ from configurations import ROOT
 from regrok.files import read_parquet
 
 PAGE = ROOT / "docs" / "add-your-own.md"
-ADDED = {"small_modulus": 4, "carry": 2, "majority": 2, "signs": 2}
+ADDED = {"small_modulus": 4, "carry": 2, "majority": 2, "gated": 2, "signs": 2}
 """Experiments that the page adds, and their runs."""
 
 
@@ -105,6 +105,7 @@ def test_what_the_page_adds_is_trained_and_in_the_runs(followed):
         ("small_modulus", "p", 23),
         ("carry", "operation", "carry"),
         ("majority", "task", "majority"),
+        ("gated", "model", "gated"),
         ("signs", "optimiser", "signum"),
     ):
         mine = runs.loc[members.loc[members["experiment"] == name, "run_id"]]

@@ -21,6 +21,7 @@ from regrok.tasks.operations import OPERATIONS
 
 LOGGING = {
     *("max_steps", "memorise_steps", "log_every", "curve_every", "tail_steps", "stop", "products"),
+    "precision",
 }
 """The settings that do not make another training of a run: only logging, cutting off and rounding."""
 
@@ -47,6 +48,11 @@ def decoder(**keys: Any) -> Run:
     model = {"name": "decoder", "layers": 2, "norm": "post", "d_model": 16, "heads": 2, "ffn": 32}
     model |= {"activation": "relu", "biases": False, "operator": True, "positions": "learned"}
     return point(model={**model, "tied": False, "init_scale": 1.0, **keys})
+
+
+def quadratic(**blocks: dict[str, Any]) -> Run:
+    model = {"name": "quadratic", "width": 64, "init_scale": 1.0, **blocks.pop("model", {})}
+    return point(model=model, optimiser={"loss": "square", **blocks.pop("optimiser", {})}, **blocks)
 
 
 def parity(**keys: Any) -> Run:
@@ -101,6 +107,7 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "init_scale": (point(), point(model={"init_scale": 2.0})),
     "embeddings": (point(), point(model={"embeddings": "separate"})),
     "dropout": (decoder(), decoder(dropout=0.1)),
+    "neuron_scale": (quadratic(), quadratic(model={"neuron_scale": 0.5})),
     "optimiser": (point(), point(optimiser={"name": "adam", "decay": "coupled"})),
     "learning_rate": (point(), point(optimiser={"learning_rate": 2e-3})),
     "weight_decay": (point(), point(optimiser={"weight_decay": 0.1})),
@@ -121,6 +128,14 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "weight_noise": (point(), point(optimiser={"weight_noise": 0.01})),
     "gradient_noise": (point(), point(optimiser={"gradient_noise": 0.01})),
     "decay_towards": (point(), point(optimiser={"decay_towards": "initialisation"})),
+    "loss": (quadratic(optimiser={"loss": None}), quadratic()),
+    "centring": (quadratic(), quadratic(optimiser={"centring": "batch"})),
+    "reduction": (quadratic(), quadratic(optimiser={"reduction": "sum"})),
+    "linf_penalty": (point(), point(optimiser={"linf_penalty": 1e-4})),
+    "normalised": (
+        point(optimiser={"name": "sgd"}),
+        point(optimiser={"name": "sgd", "normalised": "gradient"}),
+    ),
     "batch": (point(), point(protocol={"batch": 256})),
     "full_batch": (point(), point(protocol={"batch": "full", "replacement": False})),
     "replacement": (point(), point(protocol={"replacement": False})),
@@ -131,6 +146,7 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "tail_steps": (point(), point(protocol={"tail_steps": 0})),
     "stop": (point(), point(protocol={"stop": "budget"})),
     "products": (point(), point(protocol={"products": "bfloat16"})),
+    "precision": (point(), point(protocol={"precision": "float64"})),
 }
 """Column → two runs that differ in the setting it shows, and as little else as the types allow."""
 
@@ -246,6 +262,7 @@ def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> No
             "init_scale",
             "embeddings",
             "dropout",
+            "neuron_scale",
         ),
         *(
             "optimiser",
@@ -258,6 +275,11 @@ def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> No
             "weight_noise",
             "gradient_noise",
             "decay_towards",
+            "loss",
+            "centring",
+            "reduction",
+            "linf_penalty",
+            "normalised",
         ),
     ) == NAMING
     assert DECIDING[: len(NAMING)] == NAMING

@@ -38,6 +38,7 @@ OTHERS: dict[str, list[Any]] = {
     "optimiser.weight_noise": [0.01, 1.0],
     "optimiser.gradient_noise": [0.01],
     "optimiser.decay_towards": ["initialisation"],
+    "optimiser.linf_penalty": [1e-4],
     "protocol.batch": [256],
     "protocol.replacement": [False],
     "protocol.max_steps": [10],
@@ -47,6 +48,7 @@ OTHERS: dict[str, list[Any]] = {
     "protocol.tail_steps": [0],
     "protocol.stop": ["budget"],
     "protocol.products": ["bfloat16"],
+    "protocol.precision": ["float64"],
 }
 UNSEEN: dict[str, list[Any]] = {
     "protocol.measure": [("logit_max",), ("fourier_low", "norm_groups")],
@@ -84,6 +86,8 @@ def test_every_field_of_the_default_point_is_looked_at() -> None:
         "model.name",
         "optimiser.name",
         "optimiser.decay",  # AdamW's is decoupled
+        *("optimiser.loss", "optimiser.centring", "optimiser.reduction"),  # of networks by autograd
+        "optimiser.normalised",  # of SGD
     }
     assert fields - fixed == OTHERS.keys() | UNSEEN.keys()
 

@@ -1,4 +1,4 @@
-"""The networks that are trained, each stacked over R runs with a hand-written backward pass."""
+"""The networks that are trained, each stacked over R runs: hand-written backward passes, and autograd's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from regrok.models.layers import Scores
 from regrok.models.layout import Layout
+from regrok.models.losses import Loss
 from regrok.models.program import Workspace
 
 __all__ = ["MODELS", "Layout", "Model", "Workspace", "build"]
@@ -19,6 +20,8 @@ MODELS = {
     "transformer": "regrok.models.transformer:Transformer",
     "mlp": "regrok.models.mlp:MLP",
     "decoder": "regrok.models.decoder:Decoder",
+    "quadratic": "regrok.models.quadratic:Quadratic",
+    "encoder": "regrok.models.encoder:Encoder",
 }
 """The class of each network."""
 
@@ -55,7 +58,7 @@ class Model(Protocol):
         weights: Tensor | None = None,
         draws: Tensor | None = None,
     ) -> Tensor:
-        """Mean cross-entropy of each run, (R,); writes its gradient into `grad` (R, P), padding 0.
+        """Mean loss of each run, (R,); writes its gradient into `grad` (R, P), padding 0.
 
         weights: (R, B), how often each example counts in the mean; None: once. draws: int64 (R, 2), each run's key of
         noise and the number of its step, where the model has dropout (`regrok.kernels.noise`).
@@ -84,6 +87,7 @@ def build(
     products: str = "float32",
     kernels: str | None = None,
     stacked: bool | None = None,
+    loss: Loss | None = None,
 ) -> Model:
     """The network that `model` (a config block) describes, for a task's sizes.
 
@@ -92,9 +96,11 @@ def build(
     bfloat16 (float32 accumulation). kernels: "native" or "reference"; None takes native on a CPU
     that has a compiler. stacked: all R runs in each call (the default on CUDA) or one run after
     the other (the default on CPU, whose cache holds one run's activations and where a run's bits
-    then cannot depend on R).
+    then cannot depend on R). loss: what is minimised, where it is not cross-entropy, which is all that
+    the hand-written networks have.
     """
     network: Any = resolve_name(MODELS[model.name])
+    other = {} if loss is None else {"loss": loss}
     made: Model = network(
         model,
         task,
@@ -103,5 +109,6 @@ def build(
         products=products,
         kernels=kernels,
         stacked=stacked,
+        **other,
     )
     return made

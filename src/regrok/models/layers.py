@@ -23,13 +23,15 @@ class Scores(NamedTuple):
     """What an evaluation needs of R runs' logits z on B examples."""
 
     loss: Tensor
-    """(R, B) cross-entropies."""
+    """(R, B) each example's loss, cross-entropy but for networks that have another."""
     hit: Tensor
     """(R, B) 1 where the label is the first of the largest z, otherwise 0."""
     low: Tensor
     """(R, C) the least of each z."""
     high: Tensor
     """(R, C) the largest of each z."""
+    residuals: Tensor | None = None
+    """(R, B, C) z minus what it should be, where the loss leaves their mean over a set out (`regrok.models.losses`)."""
 
 
 class StackedModel:
@@ -199,7 +201,7 @@ class StackedModel:
             return
         for inputs, labels in parts:
             each = [
-                next(self._scores(flat[one], [(inputs[one], labels[one])]))
+                next(self._scores(flat[one], [(inputs[one], labels[one])]))[:4]
                 for one in (slice(r, r + 1) for r in range(flat.shape[0]))
             ]
             yield Scores(*(torch.cat(some) for some in zip(*each, strict=True)))
@@ -216,7 +218,7 @@ class StackedModel:
 
     def _score(self, flat: Tensor, inputs: Tensor, labels: Tensor, workspace: Workspace) -> Scores:
         examples = labels.shape[1]
-        scores = Scores(
+        scores = (
             *(workspace.buffer(f"score_{name}", examples) for name in ("loss", "hit")),
             *(workspace.buffer(f"score_{name}", self.classes) for name in ("low", "high")),
         )

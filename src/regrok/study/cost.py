@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrok.processor import processor
+from regrok.study.model import ByAutograd
 from regrok.study.sizes import mirrored, run_info, task_info
 from regrok.tasks.operations import OPERATIONS
 
@@ -56,6 +57,8 @@ def macs_per_example(run: Run) -> tuple[float, float]:
         return tokens * (per_token + 4 * d) + d * info.classes, 2 * rows * 3 * d * d
     if model.name == "decoder":
         return decoder_macs(model, rows, info.classes)
+    if isinstance(model, ByAutograd):
+        return model.multiply_adds(rows, info.classes), 0
     w = model.width
     layer = 2 * w * w if model.residual else w * w
     hidden = (model.depth - 1) * layer + w * info.classes

@@ -26,7 +26,7 @@ from regrok.study.base import (
     Unit,
     marked,
 )
-from regrok.study.model import Model
+from regrok.study.model import ByAutograd, Model
 from regrok.study.task import Task
 
 Observable = Literal[
@@ -35,6 +35,9 @@ Observable = Literal[
 
 Deviation = Annotated[Positive | None, NONE_AT_ZERO]
 """A standard deviation, or null, which 0 is too."""
+
+Weight = Annotated[Positive | None, NONE_AT_ZERO]
+"""Of a penalty, or null, which 0 is too."""
 
 BLOCKS = ("task", "model", "optimiser", "protocol")
 """The blocks of a run's settings."""
@@ -83,6 +86,18 @@ class Optimiser(Strict):
     decay_towards: Literal["initialisation"] | None = None
     """initialisation: decoupled decay pulls towards the weights θ₀ that the run began with, θ ← θ − ηλ(θ − θ₀); null:
     towards 0."""
+    loss: Literal["square"] | None = None
+    """square: ½‖y − ŷ‖² with the one-hot y of the label, for networks whose gradients are autograd's; null:
+    cross-entropy."""
+    centring: Literal["batch"] | None = None
+    """batch: the square loss leaves out the residuals' mean over the batch, ½‖(Y − Ŷ)P‖²; null: as they are."""
+    reduction: Literal["sum"] | None = None
+    """sum: the square loss of a batch is the sum over its examples; null: their mean, as that of cross-entropy. Logged
+    are means."""
+    linf_penalty: Weight = None
+    """Weight of ‖θ‖∞ in what is minimised, all parameters together; logged losses are without it. null: none."""
+    normalised: Literal["gradient"] | None = None
+    """gradient: SGD's step is η g/‖g‖ for the gradient g of loss, penalty and coupled decay; null: η g."""
 
     @model_validator(mode="before")
     @classmethod
@@ -106,6 +121,18 @@ class Optimiser(Strict):
                 f"decay_towards = '{self.decay_towards}' with decay = '{self.decay}': it is a pull on the weights, "
                 "apart from the gradient; it needs decay = 'decoupled' (adamw, or sgd with it)"
             )
+        if self.normalised is not None and (self.name != "sgd" or self.clip_norm is not None):
+            with_ = self.name if self.name != "sgd" else f"clip_norm = {self.clip_norm}"
+            raise ValueError(
+                f"normalised = '{self.normalised}' with {with_}: it is of sgd without clipping; set it to null, or "
+                "name: sgd and clip_norm: null"
+            )
+        for key in ("centring", "reduction"):
+            if getattr(self, key) is not None and self.loss is None:
+                raise ValueError(
+                    f"{key} = '{getattr(self, key)}' with cross-entropy: it is of the square loss; set loss: square, "
+                    f"or {key} to null"
+                )
         return self
 
 
@@ -139,6 +166,9 @@ class Protocol(Strict):
     """Moments of which weights and optimiser are kept in the run store; null: those that other runs start from."""
     products: Annotated[Literal["float32", "bfloat16"], Role.LOGGING]
     """Precision of the matrix products."""
+    precision: Annotated[Literal["float64"] | None, Role.LOGGING] = None
+    """float64: parameters, gradients, the optimiser's averages and with them all products in double precision; null:
+    float32."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Protocol":
@@ -148,6 +178,11 @@ class Protocol(Strict):
         if self.batch == "full" and self.replacement:
             raise ValueError(
                 "replacement = true with batch = 'full': a full batch is not drawn; set it to false"
+            )
+        if self.precision is not None and self.products != "float32":
+            raise ValueError(
+                f"precision = '{self.precision}' with products = '{self.products}': that rounds what the other keeps; "
+                "set products to float32, or precision to null"
             )
         if len(set(self.measure)) < len(self.measure):
             raise ValueError(f"measure = {list(self.measure)} names an observable twice")
@@ -236,6 +271,7 @@ class Settings(Strict):
                 "protocol.measure = embedding_spectrum reads one table of embeddings, and "
                 "model.embeddings = 'separate' has two; leave one of them out"
             )
+        self._refuse_autograd_s()
         batch = self.protocol.batch
         if not self.protocol.replacement and batch != "full" and batch > self.task.train_size:
             raise ValueError(
@@ -243,6 +279,25 @@ class Settings(Strict):
                 "examples that can be drawn without replacement; use full, or replacement: true"
             )
         return self
+
+    def _refuse_autograd_s(self) -> None:
+        """Raise ValueError where networks by autograd, or the others alone, have no such thing."""
+        name, autograd = self.model.name, isinstance(self.model, ByAutograd)
+        if self.optimiser.loss is not None and not autograd:
+            raise ValueError(
+                f"optimiser.loss = '{self.optimiser.loss}' with model.name = '{name}', whose backward pass is "
+                "written out for cross-entropy; set it to null"
+            )
+        if self.protocol.products != "float32" and autograd:
+            raise ValueError(
+                f"protocol.products = '{self.protocol.products}' with model.name = '{name}', whose products are "
+                "autograd's; set it to float32"
+            )
+        if name == "quadratic" and "embedding_spectrum" in self.protocol.measure:
+            raise ValueError(
+                "protocol.measure = embedding_spectrum reads a table of embeddings, and model.name = 'quadratic' has "
+                "none; leave it out"
+            )
 
     @property
     def batch_size(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from regrok.errors import RegrokError
+from regrok.study.model import ByAutograd
 
 if TYPE_CHECKING:
     from regrok.study.run import Run, Settings
@@ -84,14 +85,16 @@ def least_bytes(settings: Settings) -> int:
     the vectors of a task. A lower bound: biases, embeddings, activations and other runs come on top.
     """
     task, model, optimiser = settings.task, settings.model, settings.optimiser
-    if model.name == "mlp":
+    info = task_info(task)
+    if isinstance(model, ByAutograd):
+        weights = model.matrix_elements(info.tokens or 0, info.classes)
+    elif model.name == "mlp":
         squares = model.depth * (2 if model.residual else 1) - (0 if model.residual else 1)
         weights = squares * model.width**2
     else:
         layers = model.layers if model.name == "decoder" else 1
         weights = layers * (4 * model.d_model**2 + 2 * model.d_model * model.ffn)
     averages = 2 if optimiser.name != "sgd" else int(optimiser.momentum > 0)
-    info = task_info(task)
     numbers = (info.width or 0) * (info.train_size + info.validation_size)
     return 4 * (weights * (2 + averages) + numbers)
 

@@ -27,7 +27,7 @@ class Evaluation:
     """What one evaluation found, for R runs; every field has shape (R,) on the CPU in float64 or int64."""
 
     loss: Tensor
-    """Mean cross-entropy over the examples seen."""
+    """Mean loss over the examples seen: cross-entropy, or the square loss of a run that has it, as of one batch."""
     accuracy: Tensor
     """Share of the examples seen whose largest logit is the label."""
     examples: Tensor
@@ -78,6 +78,7 @@ def evaluate(
     largest = torch.zeros(runs, dtype=torch.float64, device=device)
     low: Tensor | None = None
     high: Tensor | None = None
+    left: Tensor | None = None  # (R, C) sums of residuals
     open_ = allowed >= 0
     edges = blocks(size)
     parts = ((inputs[:, start:end], labels[:, start:end]) for start, end in edges)
@@ -94,6 +95,11 @@ def evaluate(
             else torch.where(open_[:, None], torch.maximum(high, block.high), high)
         )
         total += torch.where(open_, (block.loss.double() * times).sum(-1), 0.0)
+        if block.residuals is not None:
+            some = torch.where(
+                open_[:, None], (block.residuals.double() * times[..., None]).sum(1), 0.0
+            )
+            left = some if left is None else left + some
         right += torch.where(open_, (block.hit * times).sum(-1).long(), 0)
         seen += torch.where(open_, times.sum(-1).long(), 0)
         edge = torch.maximum(block.high.amax(-1), -block.low.amin(-1)).double()
@@ -102,8 +108,11 @@ def evaluate(
         if not bool(open_.any()):
             break
     assert low is not None and high is not None
+    loss = total / seen
+    if left is not None:
+        loss = loss - (left / seen[:, None]).square().sum(-1) / 2
     return Evaluation(
-        loss=(total / seen).cpu(),
+        loss=loss.cpu(),
         accuracy=(right.double() / seen).cpu(),
         examples=seen.cpu(),
         logit_max=largest.cpu(),

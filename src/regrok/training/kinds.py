@@ -78,6 +78,16 @@ MLP: Values = {
     "residual": False,
     "init_scale": 1.0,
 }
+QUADRATIC: Values = {"name": "quadratic", "width": 64, "init_scale": 1.0}
+ENCODER: Values = {
+    "name": "encoder",
+    "d_model": 32,
+    "heads": 4,
+    "ffn": 64,
+    "activation": "gelu",
+    "layers": 2,
+    "init_scale": 1.0,
+}
 VECTORS: Values = {**MLP, "input": "vector"}
 
 ADAMW: Values = {
@@ -184,6 +194,8 @@ BLOCKS = _with(MLP, input="sum", depth=2, residual=True)
 PRE = _with(DECODER, norm="pre", positions="learned", biases=True)
 BARE = _with(DECODER, layers=1, norm="none", positions="learned", operator=False)
 
+SQUARE: Values = {**ADAM, "loss": "square", "centring": "batch", "reduction": "sum"}
+
 TOWARDS: Values = {"decay_towards": "initialisation"}
 
 FIRST = ("add", "subtract", "multiply", "divide", "xor")
@@ -238,6 +250,18 @@ KINDS = (
     _kind("mlp, residual, side by side", model=_with(BLOCKS, input="concat", activation="gelu")),
     _kind("mlp, residual, vectors", PARITY, _with(BLOCKS, input="vector"), max_steps=60),
     _kind("mlp, small start", model=_with(MLP, init_scale=0.5)),
+    # Networks by autograd
+    _kind("quadratic", model=QUADRATIC, measure=["norm_groups", "fourier_high"]),
+    _kind("quadratic, square", model=QUADRATIC, optimiser=SQUARE, precision="float64"),
+    _kind(
+        "quadratic, resumed",
+        model=_with(QUADRATIC, neuron_scale=0.5),
+        optimiser=_with(SQUARE, centring=None, reduction=None),
+        way="resumed",
+        **FULL,
+    ),
+    _kind("encoder", model=ENCODER, optimiser=_with(ADAMW, clip_norm=1.0), measure=TOKENS),
+    _kind("encoder, epochs", model=_with(ENCODER, activation="relu"), replacement=False),
     # Optimisers
     _kind("adam", optimiser=ADAM),
     _kind("adam, matrices decay", optimiser=_with(ADAM, decayed="matrices")),
@@ -251,6 +275,13 @@ KINDS = (
         "sgd, clipped, warm-up",
         model=TRANSFORMER,
         optimiser=_with(SGD, momentum=0.9, clip_norm=0.5, warmup_steps=30, decayed="matrices"),
+    ),
+    _kind(
+        "normalised descent",
+        model=QUADRATIC,
+        optimiser=_with(SGD, normalised="gradient", linf_penalty=1e-4),
+        precision="float64",
+        **FULL,
     ),
     # Dropout, noise, and decay towards the first weights
     *(_kind(f"{m['name']}, dropout", model=_with(m, dropout=0.2)) for m in (DECODER, MLP)),
@@ -272,6 +303,7 @@ KINDS = (
     _kind("transformer, epochs", model=TRANSFORMER, replacement=False),
     _kind("mirror images merged", _with(MODULAR, split_seed=7), SUM, **FULL),
     _kind("bfloat16", products="bfloat16", **FULL),
+    _kind("float64", precision="float64"),
     _kind("transformer, bfloat16", model=TRANSFORMER, products="bfloat16"),
     # Ends
     _kind("collapses", optimiser=_with(SGD, weight_decay=1.0), max_steps=400),
@@ -316,6 +348,8 @@ KINDS = (
             ("mlp, residual, sgd", BLOCKS, _with(SGD, momentum=0.9), FULL),
             ("transformer", TRANSFORMER, ADAMW, {"products": "bfloat16"}),
             ("transformer, pre, mean", _with(TRANSFORMER, norm="pre", readout="mean"), ADAM, {}),
+            ("quadratic", QUADRATIC, SQUARE, {}),
+            ("encoder", ENCODER, ADAMW, FULL),
             ("mlp, epochs", SUM, _with(ADAMW, clip_norm=0.1), {"replacement": False}),
             ("decoder", _with(PRE, layers=3), ADAMW, {"measure": TOKENS}),
             (

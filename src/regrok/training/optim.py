@@ -16,6 +16,7 @@ from torch import Tensor
 
 from regrok import kernels
 from regrok.models.layout import Layout
+from regrok.training import descent
 
 HYPER = (
     "learning_rate",
@@ -39,6 +40,8 @@ class Optimiser:
         self.decoupled = spec.decay == "decoupled"
         self.decayed = spec.decayed
         self.towards = getattr(spec, "decay_towards", None) is not None
+        self.normalised = getattr(spec, "normalised", None) is not None
+        self.penalty: float | None = getattr(spec, "linf_penalty", None)
         self.layout = layout
         self.state_names = ("m", "v") if self.adaptive else ("momentum",)
         self._kernels = kernels_name
@@ -68,23 +71,33 @@ class Optimiser:
         """
         mask = self._mask(flat)
         found = kernels.select(flat.device, flat.dtype, self._kernels)
+        before: list[Callable[[], Any]] = []
+        if self.penalty is not None:
+            before.append(partial(descent.penalise, flat, grad, self.penalty))
+        if self.normalised:
+            if not self.decoupled:
+                decay = hyper["weight_decay"]
+                before.append(partial(descent.join_decay, flat, grad, mask, decay))
+                hyper = {**hyper, "weight_decay": torch.zeros_like(decay)}
+            before.append(partial(descent.normalise, grad))
         if self.towards:
             assert origin is not None
             rate, decay, warm_up = (
                 hyper[name] for name in ("learning_rate", "weight_decay", "warmup_steps")
             )
-            pulled = partial(pull, flat, origin, mask, rate, decay, warm_up, steps)
+            before.append(partial(pull, flat, origin, mask, rate, decay, warm_up, steps))
             # The decay is all in the pull.
             hyper = {**hyper, "weight_decay": torch.zeros_like(hyper["weight_decay"])}
         update = self._bound(found, flat, grad, state, hyper, steps, mask)
-        if not self.towards:
+        if not before:
             return update
 
-        def both(kept: Any = hyper) -> None:
-            pulled()
+        def all_of_it(kept: Any = hyper) -> None:
+            for each in before:
+                each()
             update()
 
-        return both
+        return all_of_it
 
     def _bound(
         self,

@@ -20,6 +20,7 @@ from torch import Tensor
 from regrok import kernels
 from regrok.kernels.arithmetic import Arithmetic, arithmetic
 from regrok.models import build
+from regrok.models.losses import loss_of
 from regrok.runs.states import State
 from regrok.study.run import Run
 from regrok.study.sizes import mirrored, run_info
@@ -39,6 +40,9 @@ CHUNK = 64
 ROWS = 8
 """Batches of distinct examples are filled up to a multiple of this many rows, which products take together anyhow."""
 
+DTYPES = {None: torch.float32, "float64": torch.float64}
+"""`protocol.precision` -> that of parameters, gradients and averages."""
+
 WARM_UP_STEPS = 3
 """Steps run on a side stream before a CUDA graph is captured, as PyTorch's documentation asks."""
 
@@ -52,18 +56,18 @@ class Engine:
         slots: int,
         device: str = "cpu",
         group: int | None = None,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
         stacked: bool | None = None,
     ):
-        """stacked: see `regrok.models.build`; None stacks on a GPU."""
+        """dtype: None for that of the run. stacked: see `regrok.models.build`; None stacks on a GPU."""
         self.device = torch.device(device)
         self.slots = slots
         self.group = group or (slots if self.device.type == "cuda" else 1)
         if slots % self.group:
             raise ValueError(f"{slots} slots cannot be advanced in groups of {self.group}")
-        self.dtype = dtype
         self.representative = representative
         self.protocol = representative.protocol
+        dtype = self.dtype = dtype or DTYPES[self.protocol.precision]
         self.info = run_info(representative)
         products = representative.protocol.products
         self.model = build(
@@ -74,6 +78,7 @@ class Engine:
             products=products,
             kernels="reference" if stacked else None,
             stacked=stacked,
+            loss=loss_of(representative.optimiser),
         )
         self.layout = self.model.layout
         self.optimiser = optim.build(representative.optimiser, self.layout)

@@ -60,6 +60,15 @@ def _model(runs: pd.DataFrame) -> str:
                 f"causal decoder of {latex.listing(chosen.layers)} layers, width {latex.listing(chosen.d_model)}, "
                 f"{latex.listing(chosen.heads)} heads"
             )
+        elif model == "encoder":
+            parts.append(
+                f"encoder of {latex.listing(chosen.layers)} layers, width {latex.listing(chosen.d_model)}, "
+                f"{latex.listing(chosen.heads)} heads"
+            )
+        elif model == "quadratic":
+            parts.append(f"quadratic network of {latex.listing(chosen.width)} neurons")
+        elif model != "mlp":
+            parts.append(latex.escape(str(model).replace("_", " ")))
         else:
             parts.append(
                 f"MLP of depth {latex.listing(chosen.depth)} and width {latex.listing(chosen.width)}"
