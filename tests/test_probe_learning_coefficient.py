@@ -77,7 +77,7 @@ def test_the_rank_is_that_of_the_outputs_derivative(state):
     row = probe.measure(state, {**OPTIONS, "rank": True, "draws": 1}, 3)[0]
     W, V = (view.double().numpy() for view in state.network.layout.views(state.flat).values())
     pairs = Pairs(*state.train.inputs.T.numpy(), P)
-    assert row["rank"] == rank(on_pairs(Network(W.T, V), pairs)).count == WIDTH * (3 * P - 2)
+    assert row["rank"] == rank(on_pairs(Network(W.T, V), pairs)).value == WIDTH * (3 * P - 2)
 
 
 def test_minibatches_are_drawn_anew_for_every_chain_and_draw(state):

@@ -7,7 +7,8 @@ which is where the authors' code stops: a second reading.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,6 @@ ESTIMATES: dict[str, list[str]] = {
     "": [
         "slope",
         "stopped_slope",
-        "rank_correlation",
         "T_grok_exponent",
         "largest_over_smallest",
         "grokked_share",
@@ -63,12 +63,21 @@ def stopped(validation: np.ndarray, stop: float, beyond: int) -> int:
     return min(int(reached[0]) + 1 + beyond, len(validation)) if reached.size else len(validation)
 
 
+def exponent(rates: Sequence[float], times: np.ndarray) -> float:
+    """Least squares of log time on log learning rate; NaN where a time is not known."""
+    return (
+        float(np.polyfit(np.log(rates), np.log(times), 1)[0])
+        if np.isfinite(times).all()
+        else math.nan
+    )
+
+
 def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Severity of every learning rate and draw.
 
     options: as `DEFAULTS`. seed: of draws; a draw has the same training set, start and batches at every learning rate.
     Returns {"estimates", "points"}. Estimates, means over draws: slope of the severity on the logarithm of the learning
-    rate, for one T and where runs stop; Spearman's correlation of both; exponent of T_grok in the learning rate, where
+    rate, for one T and where runs stop; exponent of T_grok in the learning rate, where
     all of a draw generalise; the severity at the largest learning rate over that at the smallest; share of runs that
     generalise. Points: one a learning rate and draw. Raises RegrokError naming an option.
     """
@@ -105,8 +114,6 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[str, est.Estimate]:
     """The estimates of the points."""
-    from scipy.stats import spearmanr
-
     rates = [float(rate) for rate in options["learning_rates"]]
     table = {
         key: np.array([row[key] for row in points], dtype=float).reshape(len(rates), -1)
@@ -122,17 +129,12 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
     smallest, largest = int(np.argmin(rates)), int(np.argmax(rates))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = table["severity"][largest] / table["severity"][smallest]
-    flat, never = "the severity is the same at all learning rates", "no draw generalises everywhere"
-    correlations = [
-        float(spearmanr(logs, values).statistic) if np.ptp(values) else float("nan")
-        for values in table["severity"].T
-    ]
+    never = "no draw generalises everywhere"
     return {
         "slope": needed.mean(slopes["severity"], "no run", note),
         "stopped_slope": needed.mean(slopes["stopped_severity"], "no run", note),
-        "rank_correlation": needed.mean(correlations, flat, draws, bounds=est.CORRELATION),
         "T_grok_exponent": needed.mean(
-            [needed.slope(rates, list(times)) for times in table["T_grok"].T], never, draws
+            [exponent(rates, times) for times in table["T_grok"].T], never, draws
         ),
         "largest_over_smallest": needed.mean(list(ratio), "no run generalises", draws),
         "grokked_share": est.share(

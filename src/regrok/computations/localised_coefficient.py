@@ -11,6 +11,7 @@ is no quadratic one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,8 @@ def measured(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         raise RegrokError(f"options.p = {p}: should be odd, and 3 or more")
     keys = ("step", "n_beta", "localisation", "chains", "burn_in", "draws")
     protocol = Protocol(*(options[key] for key in keys))
-    long = Protocol(*(options[key] for key in keys[:4]), options["long"] * protocol.draws, 1)
+    # The one draw that counts comes so late that the chain has settled.
+    long = replace(protocol, burn_in=options["long"] * protocol.draws, draws=1)
     made = network(p)
     h = curvatures(made)
     half = len(h) / 2

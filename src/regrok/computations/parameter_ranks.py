@@ -111,7 +111,7 @@ def counted(p: int, width: int, fraction: float, rng: np.random.Generator) -> di
         "p": p,
         "width": width,
         "n": n,
-        **{name: each.count for name, each in found.items()},
+        **{name: each.value for name, each in found.items()},
         "map_formula": min(width * (d + p - 1), p * d * (d + 1) // 2),
         "printed_formula": width * (3 * p - 1),
         "inputs_formula": min(width * (3 * p - 2), p**3),
@@ -183,7 +183,7 @@ def published(options: Mapping[str, Any], rng: np.random.Generator) -> dict[str,
         "published_ceiling": n * p / 2,
         "published_formula": formula / 2,
         "published_formula_over_ceiling": formula / (n * p),
-        "published_lazy_over_ceiling": p * rank(features).count / (n * p),
+        "published_lazy_over_ceiling": p * rank(features).value / (n * p),
         "width_at_ceiling": n * p / (3 * p - 1),
     }
     return {key: est.exact(float(value), 1, how, "", where) for key, value in values.items()}

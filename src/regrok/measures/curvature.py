@@ -27,7 +27,7 @@ def hutchinson(
 class Rank(NamedTuple):
     """A rank by singular values, and how sure it is."""
 
-    count: int
+    value: int
     gap: float
     """The last singular value that counts over the first that does not; infinite for full rank."""
 

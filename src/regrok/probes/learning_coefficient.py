@@ -83,15 +83,15 @@ def measure(state: ProbeState, options: dict[str, Any], seed: int) -> list[dict[
     if bool(found.diverged.any()):
         curved = largest_curvature(lambda x: gradient(state, x, state.train)[1], exact, draw)
         enough = largest_step(curved, protocol.n_beta, protocol.localisation)
-    trace, error = curvature.hutchinson(
+    trace, trace_error = curvature.hutchinson(
         lambda signs: hessian_products(state, exact, signs), len(exact), options["signs"], draw
     )
     of_state = {
         "enough": enough,
         "loss": loss,
         "trace": trace,
-        "trace_error": error,
-        "rank": float(curvature.rank(jacobian(state)).count) if options["rank"] else math.nan,
+        "trace_error": trace_error,
+        "rank": float(curvature.rank(jacobian(state)).value) if options["rank"] else math.nan,
     }
     chains = zip(found.coefficient[0].tolist(), found.diverged[0].tolist(), strict=True)
     return [
@@ -161,5 +161,5 @@ def jacobian(state: ProbeState) -> np.ndarray:
             f"run {state.run.run_id}: options.rank: a Jacobian of {count:,} outputs and {len(point):,} parameters is "
             "too large for singular values; ask for it of a smaller network"
         )
-    made: Tensor = torch.autograd.functional.jacobian(outputs, point)  # type: ignore[no-untyped-call]
+    made: Tensor = torch.autograd.functional.jacobian(outputs, point)
     return made.numpy()
