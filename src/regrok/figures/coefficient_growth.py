@@ -37,7 +37,7 @@ def draw(shown, fits, options, style):
         line(ax, grown[over], style)
         ax.set(xlabel=words, ylabel=r"final $\hat\lambda$")
         from_zero(ax)
-        ax.legend(loc="lower right")
+        ax.legend(loc="center right")
     known = computed(fits, "localised_coefficient")[1]
     points = pd.DataFrame(known["points"])
     points = points[points.arm == WHOLE]
@@ -47,7 +47,7 @@ def draw(shown, fits, options, style):
         look = {"marker": MARKERS[i % len(MARKERS)], "ms": 2.4, "lw": 0.9, "color": colour}
         axes[2].plot(rows.localisation, rows.share, label=rf"{n_beta:g}", **look)
     log_scale(axes[2], "x")
-    axes[2].set(xlabel=r"localisation $\gamma$", ylabel="of half the rank", ylim=(0, 1.35))
+    axes[2].set(xlabel=r"localisation $\gamma$", ylabel="of half the rank", ylim=(0, 1.6))
     axes[2].legend(loc="upper right", ncols=2, title=r"$n\beta$", title_fontsize=6.8)
     return figure, caption(grown, known["options"]), description()
 

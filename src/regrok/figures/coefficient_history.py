@@ -52,8 +52,9 @@ def draw(shown, fits, options, style):
     relative(axes[2], sampled, style)
     positive = mine[mine.coefficient > 0]
     if not positive.empty:
-        # Early states are no minima, and far below 0; what is asked of the coefficient is what comes later.
-        axes[1].set_ylim(0, 1.15 * float(positive.coefficient.max()))
+        # A peak is a few per cent high; states that are no minima may be far below 0, and are left out.
+        low, high = float(positive.coefficient.min()), float(positive.coefficient.max())
+        axes[1].set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
     for ax in axes:
         log_scale(ax, "x")
         ax.set_xlabel("step")
