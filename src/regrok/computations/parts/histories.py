@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from regrok.computations.parts import needed
 from regrok.laws.parts import estimate as est
@@ -143,7 +144,7 @@ def added(points: pd.DataFrame, times: pd.DataFrame, seed: int) -> dict[str, est
     draws = rows.draw.to_numpy()
 
     def ranked(chosen: np.ndarray) -> np.ndarray:
-        return pd.DataFrame(columns[chosen]).rank().to_numpy()
+        return np.asarray(rankdata(columns[chosen], axis=0))
 
     def estimated(statistic, name: str, bounds: tuple[float, float]) -> est.Estimate:
         if len(rows) < 6 or len(np.unique(draws)) < 2:
