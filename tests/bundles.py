@@ -40,7 +40,7 @@ def small_config(scale: str = "smoke", experiments: tuple[str, ...] = ()) -> Con
             changed["experiments"] = list(experiments or config.experiments)
         fits[name] = entry.model_copy(update=changed)
     tables = {name: config.tables[name] for name in ("hyperparameters", "compute")}
-    changed = {"fits": fits, "tables": tables, "figures": {}, "computations": {}}
+    changed = {"fits": fits, "tables": tables, "figures": {}, "computations": {}, "probes": {}}
     if experiments:
         changed["experiments"] = {name: config.experiments[name] for name in experiments}
     return config.model_copy(update=changed)

@@ -29,7 +29,7 @@ def whole() -> dict[str, Any]:
 
 def part(*experiments: str, scale: str = "laptop") -> dict[str, Any]:
     """The study with these experiments alone and nothing made of them."""
-    data = {**whole(), "scale": scale, "fits": {}, "figures": {}, "tables": {}}
+    data = {**whole(), "scale": scale, "probes": {}, "fits": {}, "figures": {}, "tables": {}}
     data["experiments"] = {name: data["experiments"][name] for name in experiments}
     return data
 

@@ -75,6 +75,36 @@ SMALL = {
     "xor_cascades": {"widths": [20, 30, 50], "groups": 2, "seeds": 2, "every": 10},
     "xor_choices": {"widths": [20, 50], "groups": 2, "seeds": 2, "starts": ["uniform"]},
     "xor_gini": {"width": 10, "seeds": 5, "activations": ["tanh"], "starts": ["uniform"]},
+    "parameter_ranks": {"moduli": [4], "widths": [0.5, 1.0, 5.0]},
+    "localised_coefficient": {"p": 5, "chains": 2, "burn_in": 10, "draws": 20},
+    "coefficient_history": {
+        "p": 11,
+        "width": 16,
+        "budget": 100,
+        "draws": 2,
+        "points": 4,
+        "chains": 2,
+        "kept": 10,
+        "burn_in": 2,
+        "arms": {
+            "text": {"step": 1e-4},
+            "reproduction": {"chains": 1},
+            "weaker": {"localisation": 0.5},
+            "colder": {"n_beta": 60.0},
+        },
+    },
+    "coefficient_growth": {
+        "values": [9, 11, 13],
+        "width": 12,
+        "p": 11,
+        "budget": 40,
+        "draws": 2,
+        "level": 0.01,
+        "chains": 2,
+        "kept": 10,
+        "burn_in": 2,
+    },
+    "grokking_severity": {"p": 11, "width": 16, "budget": 200, "every": 50, "draws": 2},
 }
 """Sizes in place of a study's own, which take minutes: what a build shows of them is the same."""
 _COMPUTED: dict[str, dict] = {}

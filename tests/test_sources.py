@@ -24,7 +24,13 @@ from regrok.study.read import load_config
 from test_workflow import LAPTOP, due_jobs, edited, finished_checkout, snakemake
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS = {"computation": "computations", "fit": "laws", "figure": "figures", "table": "tables"}
+KINDS = {
+    "computation": "computations",
+    "probe": "probes",
+    "fit": "laws",
+    "figure": "figures",
+    "table": "tables",
+}
 MODULES = [
     f"{folder}/{path.name}"
     for folder in KINDS.values()
@@ -222,6 +228,8 @@ def modules_of(graph: Graph, job: Job) -> list[str]:
     rule, name = job
     if rule == "computation":
         return [f"computations/{graph.config.computations[name].compute}.py"]
+    if rule == "probe":
+        return [f"probes/{graph.config.probes[name].probe}.py"]
     if rule == "fit":
         fits = [name]
         if graph.config.fits[name].law == "robustness":
@@ -244,7 +252,16 @@ def test_every_job_reads_the_code_that_it_rests_on(laptop):
     jobs = [job for job in laptop.inputs if job[0] != "train"]
     assert {rule for rule, _ in jobs} >= {*KINDS, "collect", "ledger", "check", "numbers", "pages"}
     assert len([job for job in jobs if job[0] in KINDS]) == sum(
-        map(len, (graph.config.fits, graph.computations(), graph.figures, graph.tables))
+        map(
+            len,
+            (
+                graph.config.fits,
+                graph.computations(),
+                graph.probes(),
+                graph.figures,
+                graph.tables,
+            ),
+        )
     )
     for job in jobs:
         assert laptop.code(job) == rests_on(graph, job), job

@@ -1,7 +1,8 @@
-# From the frames to the fits and the ledger, and what is computed without a run.
+# From the frames to the fits and the ledger, what is computed without a run, and what is measured on states of runs.
 rule fit:
     input:
         **FRAMES,
+        probes=lambda wildcards: graph.read_by(wildcards.fit),
         code=lambda wildcards: graph.sources("fit", *graph.laws(wildcards.fit)),
     output:
         f"{R}/fits/{{fit}}.json",
@@ -44,6 +45,30 @@ rule computation:
         scale=graph.config.scale,
     script:
         "../scripts/compute.py"
+
+
+rule probe:
+    input:
+        runs=lambda wildcards: graph.probed_from(wildcards.probe),
+        code=lambda wildcards: graph.sources(
+            "probe", f"probes/{graph.config.probes[wildcards.probe].probe}.py"
+        ),
+    output:
+        f"{R}/probes/{{probe}}.parquet",
+    log:
+        f"{R}/logs/probe/{{probe}}.log",
+    benchmark:
+        f"{R}/benchmarks/probe/{{probe}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=int(graph.config.trainer.memory_gib * 1024),
+    params:
+        block=lambda wildcards: graph.probe_block(wildcards.probe),
+        runs=lambda wildcards: graph.probed(wildcards.probe),
+    script:
+        "../scripts/probe.py"
 
 
 rule ledger:

@@ -77,6 +77,7 @@ wildcard_constraints:
     job=r"[A-Za-z0-9_-]+",
     fit="|".join(graph.config.fits) or "none",
     computation="|".join(graph.config.computations) or "none",
+    probe="|".join(graph.config.probes) or "none",
     figure="|".join(graph.config.figures) or "none",
     table="|".join(graph.config.tables) or "none",
     notebook=r"[A-Za-z0-9_]+",

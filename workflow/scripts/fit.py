@@ -18,5 +18,6 @@ with job(snakemake.log[0]):
     repeats = {name: SimpleNamespace(**each) for name, each in block.pop("repeats", {}).items()}
     published = block.pop("published", {})
     loaded = frames.load(Path(snakemake.input.runs).parent)
+    loaded = frames.with_probes(loaded, snakemake.input.get("probes") or [])
     made = run_fit(snakemake.wildcards.fit, SimpleNamespace(**block), loaded, repeats, published)
     write_json(made, snakemake.output[0])

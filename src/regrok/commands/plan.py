@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from regrok.pipeline.graph import RELEASED, Graph
     from regrok.pipeline.speed import history, machine_speed
     from regrok.study.plan import plan_frame, refuse_empty
+    from regrok.study.probe_cost import probe_cost
     from regrok.study.untrained import untrained
 
     config = chosen_config(arguments)
@@ -66,6 +67,10 @@ def run(arguments: argparse.Namespace) -> None:
         print()
     else:
         show(frame, wanted, config, cores, str(speed))
+        held = plan_frame(graph.plan, history(config.trainer.device, speed), speed.rate)
+        for name in filter(config.probes_here, config.probes):
+            if set(config.probes[name].of) & set(chosen):
+                print(f"probe {probe_cost(name, config, graph.probed(name), held)}.")
         for sentence in untrained(plan.runs[run_id] for run_id in frame["run_id"]):
             print(f"untrained: {sentence}.")
 

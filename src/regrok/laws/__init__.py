@@ -4,7 +4,9 @@ Each module has
 
     fit(frames, options, seed) -> {"estimates", "points", "cells"}
 
-or `fit(frames, options, seed, published)` where it names in `PUBLISHED` what it reads of the paper's own cells.
+or `fit(frames, options, seed, published)` where it names in `PUBLISHED` what it reads of the paper's own cells. A law
+that reads a probe names its module in `NEEDS` ({"probes": ["commutator_defect"]}) and finds the tables of its block's
+probes in `frames.probes`; one that was neither made nor released is there without a column but run_id.
 
 `estimates` maps a key to an Estimate (regrok.laws.parts.estimate), `points` and `cells` are lists of small records that
 figures and tables show; `run_fit` makes JSON of it. What cannot be estimated from the runs at hand is there with value
@@ -57,17 +59,18 @@ def run_fit(
 ) -> dict[str, Any]:
     """Fit one entry of a study's `fits` to the runs of its experiments (all runs when it lists none).
 
-    entry: anything with `law`, `experiments` and `options`. fits: the whole section, which the law
-    `robustness` alone reads. published: experiment → its published cells, for a law with `PUBLISHED`.
+    entry: anything with `law`, `experiments`, `options` and, where it reads some, `probes`. fits: the whole section,
+    which the law `robustness` alone reads. published: experiment → its published cells, for a law with `PUBLISHED`.
 
-    Returns {"fit", "law", "experiments", "options", "runs", "estimates", "points", "cells"} with every
-    estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were read. Raises
-    RegrokError for an unknown law, option or group, or an absent column of the runs, naming the fit.
+    Returns {"fit", "law", "experiments", "options", "runs", "estimates", "points", "cells"}, and "probes" of a law that
+    reads some, with every estimate's key prefixed by the fit's name. `runs` are the sorted ids of the runs that were
+    read. Raises RegrokError for an unknown law, option or group, or an absent column of the runs, naming the fit.
     """
     from regrok.laws.parts.estimate import json_of
 
     made: Result
     frames = asked(frames)
+    probes = list(getattr(entry, "probes", ()))
     try:
         module = law(entry.law)
         if entry.law == "robustness":
@@ -82,6 +85,8 @@ def run_fit(
                 curves=chosen(frames.curves, members),
                 experiments=members.reset_index(drop=True),
                 spectra=chosen(frames.spectra, members),
+                # Without one that was neither made nor released the law says what it lacks.
+                probes={probe: chosen(frames.probes.get(probe), members) for probe in probes},
             )
             # A seed of the fit's own, so that adding a fit moves no other fit's interval.
             given = [published or {}] if hasattr(module, "PUBLISHED") else []
@@ -101,6 +106,7 @@ def run_fit(
         "law": entry.law,
         "experiments": list(entry.experiments),
         "options": dict(entry.options),
+        **({"probes": probes} if probes else {}),
         "runs": sorted(set(members["run_id"])),
         **json_of(made),
         "estimates": {f"{name}.{key}": json_of(value) for key, value in made["estimates"].items()},

@@ -60,7 +60,10 @@ def fit_variants(
             if "replicates" in law(entry.law).DEFAULTS:
                 lighter["replicates"] = settings["replicates"]
             repeated = SimpleNamespace(
-                law=entry.law, experiments=entry.experiments, options=lighter
+                law=entry.law,
+                experiments=entry.experiments,
+                options=lighter,
+                probes=getattr(entry, "probes", []),
             )
             told = {e: published[e] for e in entry.experiments if e in published}
             made = run_fit(name, repeated, read, published=told)

@@ -15,6 +15,7 @@ from regrok.paper.program import latex
 from regrok.pipeline.graph import RELEASED, Graph
 from regrok.pipeline.script import TOLD
 from regrok.pipeline.speed import arithmetic, history, kernels_problem, machine_speed
+from regrok.released.probes import unreleased
 from regrok.study.words import VERDICTS
 from regrok.training.progress import clock
 
@@ -44,7 +45,10 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
     from regrok.study.untrained import untrained
 
     if graph.config.source == "released":
-        return f"Regrok: {graph.config.scale} scale from the released runs in {RELEASED}/; nothing is trained."
+        head = f"Regrok: {graph.config.scale} scale from the released runs in {RELEASED}/; nothing is trained."
+        lacking = unreleased(RELEASED, graph.config)
+        open_ = f"\n  open       what rests on {', '.join(lacking)}: not among the released probes"
+        return head + (open_ if lacking else "")
     device = graph.config.trainer.device
     stored = {run_id: kind for job in graph.jobs for run_id, kind in graph.finished(job).items()}
     due_jobs = {
@@ -59,9 +63,11 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
     if graph.held:
         head += f"; {len(graph.held)} of the runs are taken from {RELEASED}/"
         if not graph.jobs:
-            return f"{head}. Nothing is trained."
+            return f"{head}. Nothing is trained." + to_probe(graph)
     if not due_jobs:
-        return f"{head}. {'The rest' if graph.held else 'Every run'} is in the store."
+        return f"{head}. {'The rest' if graph.held else 'Every run'} is in the store." + to_probe(
+            graph
+        )
     workers = max(1, min(cores, len(due_jobs)))
     try:
         speed = machine_speed(1 if elsewhere else workers)
@@ -92,7 +98,22 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
             if others
             else ""
         )
+        + to_probe(graph)
         + "".join(f"\n  untrained  {each}" for each in untrained(due_runs))
+    )
+
+
+def to_probe(graph: Graph) -> str:
+    """A line on the probes whose tables are not there: how many runs each measures. Their cost is in `regrok plan`."""
+    due = [
+        f"{name} on {len(graph.probed(name))} runs"
+        for name in filter(graph.config.probes_here, graph.config.probes)
+        if not Path(graph.probes([name])[0]).exists()
+    ]
+    return (
+        f"\n  to probe   {', '.join(due)} (after training; regrok plan says what it takes)"
+        if due
+        else ""
     )
 
 

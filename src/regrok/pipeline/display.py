@@ -41,6 +41,7 @@ KINDS = {
     "released": "runs",
     "fit": "fits",
     "computation": "computations",
+    "probe": "probes",
     "ledger": "verdicts",
     "figure": "figures",
     "table": "tables",

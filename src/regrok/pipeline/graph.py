@@ -35,8 +35,9 @@ from regrok.pipeline.rosters import (
 )
 from regrok.pipeline.sources import closure
 from regrok.released import added, bundle
+from regrok.released.probes import path_of
 from regrok.runs.trained_by import TrainedBy, present
-from regrok.study.blocks import Config
+from regrok.study.blocks import Config, Fit
 from regrok.study.claims import claims_file, load_claims
 from regrok.study.cost import flops_per_step, prior_steps
 from regrok.study.options import words
@@ -276,6 +277,42 @@ class Graph:
         path = None if trained else bundle.computed(RELEASED, self.config.scale, name)
         return [] if path is None else [str(path)]
 
+    def probes(self, names: Iterable[str] | None = None) -> list[str]:
+        """Files of the named probes, or of all: of those that are made at this scale."""
+        chosen = self.config.probes if names is None else names
+        here = filter(self.config.probes_here, dict.fromkeys(chosen))
+        return [str(path_of(self.results, name)) for name in here]
+
+    def probed(self, name: str) -> list[str]:
+        """The ids of the runs that a probe measures, sorted: as a parameter, a reason to rerun."""
+        of = self.config.probes[name].of
+        return sorted({row["run_id"] for row in self.plan.membership if row["experiment"] in of})
+
+    def probed_from(self, name: str) -> list[str]:
+        """What a probe's job needs: that its runs are trained, and the bundle where runs come from there."""
+        runs = set(self.probed(name))
+        jobs = [] if self.config.source == "released" else self.training.jobs
+        trained = [
+            str(self._trained(job))
+            for job in jobs
+            if runs & {run.run_id for run in self.training.jobs[job].runs}
+        ]
+        if self.config.source == "trained":
+            return trained
+        released = path_of(RELEASED / self.config.scale, name)
+        return [*trained, *self.kept_from, *([str(released)] if released.exists() else [])]
+
+    def probe_block(self, name: str) -> dict[str, Any]:
+        """What a probe is told at this scale, as plain values."""
+        block, scale = self.config.probes[name], self.config.scale
+        at = block.moments(scale).model_dump(mode="json", exclude_none=True)
+        return {"probe": block.probe, "at": at, "options": block.told(scale)}
+
+    def read_by(self, name: str) -> list[str]:
+        """The probes that a fit reads, and those that it repeats; of those that are made at this scale."""
+        every = (self.config.fits[each].probes for each in (name, *self.repeated(name)))
+        return self.probes(probe for probes in every for probe in probes)
+
     def repeated(self, name: str) -> list[str]:
         """The fits that a fit of the law `robustness` repeats; none for any other."""
         fit = self.config.fits[name]
@@ -291,8 +328,8 @@ class Graph:
 
         Only what its law reads of them, so that another edit of published.yaml does not redo it.
         """
-        own = self.config.fits[name].model_dump(mode="json")
-        others = {o: self.config.fits[o].model_dump(mode="json") for o in self.repeated(name)}
+        own = _plain(self.config.fits[name])
+        others = {o: _plain(self.config.fits[o]) for o in self.repeated(name)}
         given = self._told(name)
         return (
             own | ({"repeats": others} if others else {}) | ({"published": given} if given else {})
@@ -375,6 +412,11 @@ class Graph:
         return [
             str(self.results / "benchmarks" / "fit" / f"{name}.tsv") for name in self.config.fits
         ]
+
+
+def _plain(fit: Fit) -> dict[str, Any]:
+    """A fit's block as plain values; of a law that reads no probe as it was before there were any."""
+    return fit.model_dump(mode="json", exclude=None if fit.probes else {"probes"})
 
 
 def read_graph(

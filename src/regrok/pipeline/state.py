@@ -119,8 +119,17 @@ def makings(graph: Graph) -> dict[str, dict[str, list[str]]]:
     fits, computed = graph.fits(), graph.computations()
     made: dict[str, dict[str, list[str]]] = {
         "runs": {name: [*rosters, *graph.sources(rule)] for name in frames},
+        "probes": {
+            file: [
+                *graph.probed_from(name),
+                *graph.sources("probe", f"probes/{config.probes[name].probe}.py"),
+            ]
+            for name, file in zip(
+                filter(config.probes_here, config.probes), graph.probes(), strict=True
+            )
+        },
         "fits": {
-            file: [*frames, *graph.sources("fit", *graph.laws(name))]
+            file: [*frames, *graph.read_by(name), *graph.sources("fit", *graph.laws(name))]
             for name, file in zip(config.fits, fits, strict=True)
         },
         "computations": {
@@ -165,7 +174,7 @@ def state(built: Config, now: Config) -> State:
     return State(graph, changes(built, now), missing)
 
 
-SECTIONS = ("experiments", "fits", "computations", "figures", "tables")
+SECTIONS = ("experiments", "probes", "fits", "computations", "figures", "tables")
 
 
 def changes(built: Config, now: Config) -> list[str]:

@@ -31,7 +31,7 @@ the runs that its authors released, ours), which are counted apart:
 | `<scale>/curves.parquet` | loss, accuracy and V of every run, thinned (below) |
 | `<scale>/experiments.parquet` | which run serves which experiment and arm |
 | `<scale>/spectra.parquet` | power over frequencies, where it was measured |
-| `<scale>/fits/*.json` | each law fitted to these runs, with intervals |
+{probes}| `<scale>/fits/*.json` | each law fitted to these runs, with intervals |
 | `<scale>/computations/*.json` | what was computed without a run, where a study has such |
 | `<scale>/ledger.json` | each published claim with its evidence and verdict |
 {retests}| `<scale>/numbers.json`, `tables/*.csv` | what the paper's text and tables say |
@@ -52,6 +52,7 @@ The fits here were made from the thinned curves.
 """
 
 
+PROBES = "| `<scale>/probes/*.parquet` | what was measured on states of the runs, by probes of the studies |\n"
 RETESTS = "| `<scale>/retest.json` | earlier trainings of the same runs: which verdicts differ (`regrok retest`) |\n"
 
 
@@ -76,6 +77,7 @@ def about(folder: Path | str) -> str:
         scales="\n".join(lines),
         states=states,
         verdicts=verdicts(folder),
+        probes=PROBES if any(Path(folder).glob("*/probes/*.parquet")) else "",
         retests=RETESTS if bundle.retest_files(folder) else "",
         thinning=thinning,
         first=held[0],

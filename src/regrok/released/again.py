@@ -13,7 +13,7 @@ from typing import Any
 
 from regrok.errors import RegrokError
 from regrok.files import write_atomically
-from regrok.released import bundle
+from regrok.released import bundle, probes
 from regrok.released.fill import analyse, put_in_place, refuse_unfinished
 from regrok.runs import frames as frame_files
 from regrok.study.blocks import Config
@@ -60,6 +60,7 @@ def release_again(
             shutil.copyfile(old / bundle.RETEST, made / bundle.RETEST)
         written = config.model_dump_json(indent=1, exclude_unset=True) + "\n"
         write_atomically(made / "config.json", written.encode())
+        probes.copy_again(old, made, config)
         analyse(made, config, Path(studies), folder, workers)
         put_in_place(made, folder)
     finally:

@@ -33,6 +33,7 @@ DESCRIPTIONS: dict[str, str] = {
     "*curves.parquet": "Loss, accuracy and V of every run over its steps",
     "*spectra.parquet": "Power spectra of logits and embeddings of the runs that measured them",
     "*experiments.parquet": "Which run belongs to which experiment and arm",
+    "*probes/*.parquet": "What was measured on states of the runs, one row per run, step and reading",
     "*fits/*.json": "One law fitted to the runs: estimates with intervals, and the points behind them",
     "*computations/*.json": "A result that rests on no run: estimates, the points behind them, the code that made them",
     "*fits.json": "Every law fitted to the runs: estimates with intervals",

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from regrok.probes.parts.table import NAMES
 from regrok.runs.columns import RUNS, Entry
+from regrok.study.options import PACKAGE, literal, modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +106,7 @@ FITS: dict[str, Entry] = {
     "law": ("", "module of regrok.laws"),
     "experiments": ("", "experiments whose runs it reads; empty: all"),
     "options": ("", "the law's options"),
+    "probes": ("", "probes whose tables it read; absent: none"),
     "runs": ("", "ids of the runs that it read"),
     "estimates": (
         "",
@@ -158,23 +161,39 @@ _FILES: dict[str, Mapping[str, Entry]] = {
 }
 
 
+PROBES = "probes/*.parquet"
+
+
+def probe_files() -> dict[str, Mapping[str, Entry]]:
+    """The table of each module of regrok.probes → its columns, by the module's own words."""
+    found: dict[str, Mapping[str, Entry]] = {}
+    for name in modules("probes"):
+        text = (PACKAGE / "probes" / f"{name}.py").read_text(encoding="utf-8")
+        found[f"{PROBES}, by {name}"] = {**NAMES, **literal(text, "COLUMNS")}
+    return found
+
+
 def rows() -> Iterator[dict[str, str]]:
     """One record per column or key: file, column, unit, meaning."""
-    for file, entries in _FILES.items():
+    for file, entries in (_FILES | probe_files()).items():
         for column, (unit, meaning) in entries.items():
             yield {"file": file, "column": column, "unit": unit, "meaning": meaning}
 
 
 def dictionary_csv(folder: Path | None = None) -> str:
-    """dictionary.csv; of a bundle's folder, only with the columns of runs.parquet that one of its scales has."""
+    """dictionary.csv; of a bundle's folder, only with what one of its scales has of runs.parquet and of probes."""
     import csv
 
     sink = io.StringIO()
     writer = csv.DictWriter(sink, ("file", "column", "unit", "meaning"), lineterminator="\n")
     writer.writeheader()
     held = _held(folder) if folder else RUNS.keys()
+    probed = folder is None or any(folder.glob(f"*/{PROBES}"))
     writer.writerows(
-        row for row in rows() if row["file"] != "runs.parquet" or row["column"] in held
+        row
+        for row in rows()
+        if (row["file"] != "runs.parquet" or row["column"] in held)
+        and (probed or not row["file"].startswith(PROBES))
     )
     return sink.getvalue()
 
@@ -207,6 +226,12 @@ def unexplained(
     held: dict[str, set[str]] = {
         f"{name}.parquet": set(_columns(getattr(frames, name))) for name in FRAMES
     }
+    told = {
+        column for file, columns in known.items() if file.startswith(PROBES) for column in columns
+    }
+    probed = {f"probes/{name}.parquet": _columns(table) for name, table in frames.probes.items()}
+    known = {**known, **dict.fromkeys(probed, told)}
+    held |= {file: set(columns) for file, columns in probed.items()}
     held["ledger.json"] = {key for entry in ledger["claims"] for key in entry}
     for kind, mark in (("fits/*.json", "law"), ("computations/*.json", "compute")):
         held[kind] = {key for made in fits.values() if mark in made for key in made}

@@ -26,7 +26,7 @@ from regrok.files import parquet_bytes, read_fits, write_atomically, write_json
 from regrok.judging.ledger import ledger
 from regrok.laws import run_fit
 from regrok.paper.numbers import write_numbers
-from regrok.released import bundle
+from regrok.released import bundle, probes
 from regrok.released.about import about
 from regrok.released.added import BUILD, earlier, sampled
 from regrok.released.commits import commit_of
@@ -90,6 +90,7 @@ def release(
         for name in frame_files.NAMES:
             write_atomically(made / f"{name}.parquet", parquet_bytes(getattr(thinned, name)))
         shutil.copyfile(results / "config.json", made / "config.json")
+        probes.copy(results, made, config)
         record |= {
             "thinning": {
                 "rule": rule(points),
@@ -215,7 +216,7 @@ def analyse(
     claims = load_claims(config, studies)
     published = load_published(config, studies, claims)
     refit(made, config, published, workers, [*computed, folder / config.scale])
-    loaded = frame_files.load(made)
+    loaded = probes.frames_of(made)
     fitted = read_fits(made / "fits" / f"{name}.json" for name in config.fits)
     here = filter(config.computes_here, config.computations)
     untrained = read_fits(made / "computations" / f"{name}.json" for name in here)
@@ -327,7 +328,7 @@ def compute_one(made: Path, config: Config, name: str, computed: Sequence[Path] 
 
 @lru_cache(maxsize=1)
 def _frames(made: Path) -> Frames:
-    return frame_files.load(made)
+    return probes.frames_of(made)
 
 
 # Into place -----------------------------------------------------------------------------------------------------

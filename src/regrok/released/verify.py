@@ -17,7 +17,7 @@ from regrok.computations import MADE_BY
 from regrok.errors import RegrokError
 from regrok.files import read_fits
 from regrok.judging.ledger import ledger
-from regrok.released import bundle, retest
+from regrok.released import bundle, probes, retest
 from regrok.released.dictionary import read_dictionary, unexplained
 from regrok.runs import frames as frame_files
 from regrok.runs.checks import check
@@ -50,7 +50,7 @@ def verify(folder: Path | str, claims: Claims) -> list[str]:
 def verify_scale(folder: Path, scale: str, claims: Claims) -> list[str]:
     """Check one scale's frames, fits and ledger."""
     part = folder / scale
-    frames = frame_files.load(part)
+    frames = probes.frames_of(part)
     fits = bundle.results(part)
     shipped = read_json(part / "ledger.json")
     record = read_json(part / "provenance.json")

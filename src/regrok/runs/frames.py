@@ -1,8 +1,9 @@
-"""The frames that every analysis reads: runs, curves, experiments, spectra."""
+"""The frames that every analysis reads: runs, curves, experiments, spectra; and what probes measured on the runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,8 @@ class Frames:
     """Which runs serve which experiment and arm: experiment, arm, run_id, cell."""
     spectra: pd.DataFrame
     """One row per run, step, kind and frequency index: power."""
+    probes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Name of a probe → its table (`regrok.probes.parts.table`); of those alone that somebody asked for."""
 
     def of(self, *experiments: str) -> Frames:
         """The part that the named experiments use; their runs gain the columns `experiment` and `arm`.
@@ -44,6 +47,10 @@ class Frames:
             curves=self.curves[self.curves["run_id"].isin(ids)].reset_index(drop=True),
             experiments=members.reset_index(drop=True),
             spectra=self.spectra[self.spectra["run_id"].isin(ids)].reset_index(drop=True),
+            probes={
+                name: table[table["run_id"].isin(ids)].reset_index(drop=True)
+                for name, table in self.probes.items()
+            },
         )
 
 
@@ -68,7 +75,11 @@ def asked(frames: Frames) -> Frames:
         **{
             name: part if part is None else part[~part["run_id"].isin(absent)]
             for name, part in parts.items()
-        }
+        },
+        probes={
+            name: table[~table["run_id"].isin(absent)]
+            for name, table in getattr(frames, "probes", {}).items()
+        },
     )
 
 
@@ -88,3 +99,19 @@ def load(folder: Path | str) -> Frames:
                 f"{path} cannot be read ({error}); delete it and build again: snakemake --cores all"
             ) from error
     return Frames(**frames)
+
+
+def with_probes(frames: Frames, paths: Iterable[Path | str]) -> Frames:
+    """The frames with the tables of these files, each under its file's name. Raises RegrokError naming one that is not
+    readable; one that does not exist is a probe that nobody made or released, and is left out."""
+    tables = {}
+    for path in map(Path, paths):
+        try:
+            tables[path.stem] = read_parquet(path)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise RegrokError(
+                f"{path} cannot be read ({error}); delete it and build again: snakemake --cores all"
+            ) from error
+    return replace(frames, probes=tables)

@@ -127,6 +127,55 @@ class Computation(Strict):
         return {**self.options, **self.scales[scale].options}
 
 
+class Moments(Strict):
+    """The steps of a run at which a probe measures; together, where several are given."""
+
+    every: Count | None = None
+    """At step 0 and every so many steps, to the run's last one; a multiple of log_every."""
+    steps: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    """At these logged steps, as far as the run goes."""
+    events: Annotated[list[Literal["T_mem", "T_grok", "end"]], Field(min_length=1)] | None = None
+    """Where the run memorised, grokked, ended; where it did not, nothing is measured."""
+
+    @model_validator(mode="after")
+    def _some(self) -> "Moments":
+        if self.every is None and self.steps is None and self.events is None:
+            raise ValueError("no moment: give every, steps or events")
+        return self
+
+
+class ProbedAt(Strict):
+    """What a probe does differently at one scale; `{}` measures as it stands."""
+
+    at: Moments | None = None
+    """Other moments."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options over the probe's own."""
+
+
+class Probe(Strict):
+    """A measurement on states of finished runs, which trains none."""
+
+    probe: Name
+    """Module of regrok.probes."""
+    of: Annotated[list[str], Field(min_length=1)]
+    """Experiments whose runs it measures."""
+    at: Moments
+    """When."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What the module's `measure` is told."""
+    scales: dict[Scale, ProbedAt]
+    """The scales at which it measures."""
+
+    def moments(self, scale: Scale) -> Moments:
+        """When, at a scale at which it measures."""
+        return self.scales[scale].at or self.at
+
+    def told(self, scale: Scale) -> dict[str, Any]:
+        """Its options at such a scale."""
+        return {**self.options, **self.scales[scale].options}
+
+
 class Fit(Strict):
     """A law fitted to some experiments' runs."""
 
@@ -134,6 +183,8 @@ class Fit(Strict):
     """Module of regrok.laws."""
     experiments: list[str]
     """Experiments whose runs it reads; an empty list reads all runs."""
+    probes: list[str] = Field(default_factory=list)
+    """Probes that it reads."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What the module's `fit` is told."""
 
@@ -243,6 +294,8 @@ class StudyFile(Strict):
     """What is run."""
     computations: dict[Name, Computation] = Field(default_factory=dict)
     """What is computed without a run."""
+    probes: dict[Name, Probe] = Field(default_factory=dict)
+    """What is measured on states of runs."""
     fits: dict[Name, Fit] = Field(default_factory=dict)
     """What is fitted."""
     figures: dict[Name, Figure] = Field(default_factory=dict)
@@ -262,6 +315,8 @@ class Study(Strict):
     """Its experiments, in the order of its file."""
     computations: list[str] = Field(default_factory=list)
     """Its computations."""
+    probes: list[str] = Field(default_factory=list)
+    """Its probes."""
     fits: list[str] = Field(default_factory=list)
     """Its fits."""
     figures: list[str] = Field(default_factory=list)
@@ -296,6 +351,8 @@ class Config(Strict):
     """What is run."""
     computations: dict[Name, Computation] = Field(default_factory=dict)
     """What is computed without a run."""
+    probes: dict[Name, Probe] = Field(default_factory=dict)
+    """What is measured on states of runs."""
     fits: dict[Name, Fit]
     """What is fitted."""
     figures: dict[Name, Figure]
@@ -313,6 +370,13 @@ class Config(Strict):
         """Whether this build computes it: its scale does. `only`, which chooses what is trained, leaves it in."""
         known = self.computations.get(computation)
         return known is not None and self.scale in known.scales
+
+    def probes_here(self, probe: str) -> bool:
+        """Whether this build makes the probe: its scale does, and runs an experiment whose runs it measures."""
+        known = self.probes.get(probe)
+        return (
+            known is not None and self.scale in known.scales and any(map(self.runs_here, known.of))
+        )
 
     def study_of(self, experiment: str) -> Study | None:
         """The study that the experiment belongs to."""

@@ -11,6 +11,7 @@ from regrok.study.estimands import unestimated_evidence
 from regrok.study.expand import Cell, cells, family, settings_block
 from regrok.study.messages import nearest
 from regrok.study.options import option_problems, unread
+from regrok.study.probed import probe_problems
 from regrok.study.sizes import least_bytes
 from regrok.study.words import SCALES
 
@@ -20,7 +21,12 @@ def problems(config: Config) -> list[str]:
 
     What modules are told is looked at where all names hold, and cells where that holds too.
     """
-    return list(_names(config)) or list(_made(config)) or list(_cells(config))
+    return (
+        list(_names(config))
+        or list(_made(config))
+        or list(_cells(config))
+        or list(probe_problems(config))
+    )
 
 
 def _made(config: Config) -> Iterator[str]:
@@ -46,10 +52,13 @@ def _names(config: Config) -> Iterator[str]:
             yield f"only = '{name}': does not run at scale {config.scale}, but at {listed}."
     for section in ("fits", "figures", "tables"):
         for name, block in getattr(config, section).items():
-            for key in ("experiments", "fits", "computations"):
+            for key in ("experiments", "fits", "computations", "probes"):
                 known = getattr(config, key)
                 for each in getattr(block, key, ()):
                     yield from _reference(known)(f"{section}.{name}.{key}", key[:-1], each)
+    for name, probe in config.probes.items():
+        for each in probe.of:
+            yield from _reference(config.experiments)(f"probes.{name}.of", "experiment", each)
     yield from computation_problems(config)
 
 

@@ -1,9 +1,10 @@
-"""What a computation, a fit, a figure or a table is told, checked before anything is trained.
+"""What a computation, a probe, a fit, a figure or a table is told, checked before anything is trained.
 
-A module of computations/, laws/, figures/ or tables/ says in literals what it may be told: `DEFAULTS`, option →
-default, whose type a value has too; `REFERS`, option → what its value names; and `NEEDS`, {"options": [those that must
-be given], "fits": [laws, of which one of the block's fits must be], "computations": [modules, likewise]}. They are read
-from the source text: importing the modules would load torch, pandas and matplotlib for a few words.
+A module of computations/, probes/, laws/, figures/ or tables/ says in literals what it may be told: `DEFAULTS`, option
+→ default, whose type a value has too; `REFERS`, option → what its value names; and `NEEDS`, {"options": [those that are
+to be given], "fits": [laws, of which one of the block's fits must be], "computations": [modules, likewise], "probes":
+[modules, likewise]}. They are read from the source text: importing the modules would load torch, pandas and matplotlib
+for a few words.
 
 `REFERS` knows these words (or lists what is allowed, as a list):
 
@@ -36,7 +37,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from regrok.study.blocks import Computation, Config, Figure, Fit, Scale, Table
+from regrok.study.blocks import Computation, Config, Figure, Fit, Probe, Scale, Table
 from regrok.study.columns import SETTINGS
 from regrok.study.messages import nearest
 
@@ -44,6 +45,7 @@ PACKAGE = Path(__file__).parents[1]
 
 SECTIONS = {
     "computations": ("compute", "computations"),
+    "probes": ("probe", "probes"),
     "fits": ("law", "laws"),
     "figures": ("draw", "figures"),
     "tables": ("build", "tables"),
@@ -55,7 +57,7 @@ FINDING = ("title", "claims", "evidence")
 EVIDENCE = ("key", "words")
 SEARCH = ("search", "report")
 
-Block = Computation | Fit | Figure | Table
+Block = Computation | Probe | Fit | Figure | Table
 Check = Callable[[str, Any, Block, Config], Iterator[str]]
 """(path of the option, its value, the block that it is in, the configuration) → problems."""
 
@@ -83,9 +85,9 @@ def problems(config: Config) -> Iterator[str]:
 
 
 def _told(path: str, block: Block) -> Iterator[tuple[str, Block]]:
-    """The block, and for each scale of a computation one with the options that are told there."""
+    """The block, and for each scale of a computation or a probe one with the options that are told there."""
     yield path, block
-    for scale, at in block.scales.items() if isinstance(block, Computation) else ():
+    for scale, at in block.scales.items() if isinstance(block, Computation | Probe) else ():
         yield f"{path}.scales.{scale}", block.model_copy(update={"options": at.options})
 
 
@@ -186,6 +188,9 @@ def _needs(path: str, block: Block, needs: Mapping[str, Any], config: Config) ->
     # A law that there is not is complained of where it stands.
     if laws and not any(law in laws or law not in modules("laws") for law in named):
         yield f"{path}.fits: none of them is of the law {' or '.join(laws)}, which it is made of."
+    probes, read = needs.get("probes", ()), getattr(block, "probes", [])
+    if probes and not any(config.probes[name].probe in probes for name in read):
+        yield f"{path}.probes: none of them is by {' or '.join(probes)}, which it is made of."
     wanted, shown = needs.get("computations", ()), getattr(block, "computations", [])
     if wanted and not any(config.computations[name].compute in wanted for name in shown):
         yield f"{path}.computations: none of them is computed by {' or '.join(wanted)}, which it is made of."

@@ -23,7 +23,7 @@ from regrok.study.overrides import (
 from regrok.study.words import STUDIES
 from regrok.study.yaml import places, read_yaml
 
-SECTIONS = ("settings", "experiments", "computations", "fits", "figures", "tables")
+SECTIONS = ("settings", "experiments", "computations", "probes", "fits", "figures", "tables")
 """What a study's file holds by name; a name is given once in the whole audit."""
 
 ESTIMATING = {"computations": "fits"}

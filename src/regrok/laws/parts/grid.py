@@ -75,4 +75,4 @@ def on_grid(frames: Frames, grids: Mapping[str, int]) -> Frames:
         runs[norm] = runs[norm].astype(float).where(~coarse, there)
         runs[event] = at
     runs["delay"] = runs["T_grok"] - runs["T_mem"]
-    return Frames(runs, frames.curves, frames.experiments, frames.spectra)
+    return Frames(runs, frames.curves, frames.experiments, frames.spectra, frames.probes)

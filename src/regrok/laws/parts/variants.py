@@ -103,5 +103,5 @@ def read_as(frames: Frames, variant: Variant, grids: Mapping[str, int] | None = 
         "never memorised",
     )
     runs["outcome"] = runs["outcome"].where(~calm, reached)
-    read = Frames(runs, frames.curves, frames.experiments, frames.spectra)
+    read = Frames(runs, frames.curves, frames.experiments, frames.spectra, frames.probes)
     return on_grid(read, grids or {}) if variant.grid == "published" else read

@@ -1,0 +1,1 @@
+"""What probes share: states of runs, networks that can be differentiated, tables."""
