@@ -20,6 +20,7 @@ from regrok.study.plan import make_plan
 from regrok.study.run import Run
 from regrok.tasks.operations import OPERATIONS
 from synthetic_circuits import circuit_curve, of_circuits
+from synthetic_probes import planted_probe
 
 PARAMETERS = 223_713
 MOST_POINTS = 160
@@ -233,4 +234,8 @@ def make_frames(config: Config) -> Frames:
         curves=pd.concat(curves, ignore_index=True).sort_values(["run_id", "step"]),
         experiments=plan.experiments,
         spectra=pd.concat([s for s in spectra if len(s)] or spectra[:1], ignore_index=True),
+        probes={
+            name: planted_probe(name, config, plan, rows)
+            for name in filter(config.probes_here, config.probes)
+        },
     )

@@ -64,6 +64,7 @@ ESTIMATES: dict[str, list[str]] = {
         "exponent",
         "r_squared",
         "null_exponent",
+        "null_onset",
         "exponent_excess",
         "waiting_spread",
         "single_same",
@@ -86,9 +87,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     T_grok; onset_over_T_mem. Over all: growth of the defect, geometric mean, and growth_within, the share that grows at
     most `most`-fold; single_same, the share that has its onset at the same state in single precision;
     single_over_double, largest defect over largest; vanishing. Over runs that do not grok: alarms, the share with an
-    onset. Over runs with a lead: exponent of it in T_grok, r_squared, null_exponent and exponent_excess, the
-    difference; waiting_spread, the logarithm of the ratio of standard deviations of log(T_grok/alarm), the onset's over
-    the waiting detector's. Ratios: growth, of geometric means.
+    onset. Over runs with a lead: exponent of it in T_grok, r_squared, null_exponent, null_onset and exponent_excess,
+    the difference; waiting_spread, the logarithm of the ratio of standard deviations of log(T_grok/alarm), the onset's
+    over the waiting detector's. Ratios: growth, of geometric means.
 
     Points: the defect along the first seed of each cell. Cells: a record per run.
     """
@@ -198,7 +199,8 @@ def exponents(
     warned: runs that grok and have an onset. Those without a lead are left out, since it has no logarithm.
     """
     led = warned[(warned["lead"] > 0) & (warned["onset"] > 0)].reset_index(drop=True)
-    keys = ("exponent", "r_squared", "null_exponent", "exponent_excess", "waiting_spread")
+    keys = ("exponent", "r_squared", "null_exponent", "null_onset", "exponent_excess")
+    keys += ("waiting_spread",)
     if len(led) < FEWEST or led["T_grok"].nunique() < FEWEST:
         few = f"{len(led)} runs with a lead"
         return {key: est.missing(few, len(led)) for key in keys}
@@ -216,6 +218,9 @@ def exponents(
     def null(rows: np.ndarray) -> np.ndarray:
         return regression.slope(np.log(grok[rows]), constant(grok[rows], warning[rows]))
 
+    def one_onset(rows: np.ndarray) -> np.ndarray:
+        return grok[rows][..., 0] - np.exp(constant(grok[rows], warning[rows])[..., 0])
+
     def excess(rows: np.ndarray) -> np.ndarray:
         return exponent(rows) - null(rows)
 
@@ -231,6 +236,7 @@ def exponents(
         "exponent": (exponent, "least squares of log lead on log T_grok"),
         "r_squared": (fitted, "R² of log lead on log T_grok"),
         "null_exponent": (null, "the same where all have one onset, that nearest to theirs"),
+        "null_onset": (one_onset, "that onset"),
         "exponent_excess": (excess, "difference of both exponents"),
         "waiting_spread": (spread, "log ratio of standard deviations of log(T_grok/alarm)"),
     }
@@ -242,6 +248,7 @@ def exponents(
             replicates,
             seed,
             how + words,
+            unit="steps" if key == "null_onset" else "",
             note=note,
             bounds=est.SHARE if key == "r_squared" else est.UNBOUNDED,
         )
