@@ -73,6 +73,8 @@ def planted_outcome(run: Run) -> str:
         return "memorised only" if transformer and lam <= 0.01 else "grokked"
     optimiser = run.optimiser
     eta, lam = optimiser.learning_rate, optimiser.weight_decay
+    if run.task.name == "modular" and run.task.operation == "a3_ab":
+        return "memorised only"  # paper L's control
     if optimiser.name == "sgd":
         if lam >= 0.1:
             return "collapsed"

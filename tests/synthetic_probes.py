@@ -33,10 +33,10 @@ def planted_probe(
 
 
 def planted_defect(run: dict[str, Any], step: int) -> dict[str, float]:
-    """A defect of about 5 that rises 600-fold between two thirds and all of the time to grokking."""
+    """A defect of about 5 that rises 600-fold between a third and two thirds of the time to grokking."""
     end = run["T_grok"] if np.isfinite(run["T_grok"]) else 10 * run["steps"]
     rng = np.random.default_rng(zlib.crc32(f"{run['run_id']}:{step}".encode()))
-    late = np.clip((step / end - 0.66) / 0.34, 0, 1)
+    late = np.clip((step / end - 0.33) / 0.33, 0, 1)
     value = 5 * 600**late * np.exp(rng.normal(0, 0.05))
     return {
         "defect": value,

@@ -84,7 +84,7 @@ def along(ax, points: pd.DataFrame, cells: pd.DataFrame) -> None:
     log_scale(ax, "y")
     decades(ax, "y")
     ax.set(xlabel="step", ylabel="commutator defect")
-    ax.legend(loc="upper left", bbox_to_anchor=(0, 1.16), ncols=5, columnspacing=0.8)
+    ax.legend(loc="upper left", bbox_to_anchor=(0.06, 1.17), ncols=5, columnspacing=0.8)
 
 
 def leads(ax, cells: pd.DataFrame, fits) -> None:
