@@ -27,7 +27,7 @@ LAPTOP_FIGURES = (
     *("forecast", "censoring"),
     *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
     *("ungrokking", "transition", "efficiency", "two_circuits", "ridge_regression"),
-    *("needed_share", "kernel_drift"),
+    *("needed_share", "kernel_drift", "defect_onset"),
     *("multiplication", "operations", "less_data", "data_conditions"),
 )
 

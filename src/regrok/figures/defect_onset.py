@@ -50,9 +50,9 @@ def draw(shown, fits, options, style):
         r"(a) The defect of the first seed of addition at the printed learning rate (blue) and of the control (grey), "
         r"medians over pairs of batches; thin and dashed where parameters and gradients are in single precision. "
         r"Vertical lines: the step at which the run of addition memorised, the onset by the printed rule, the step at "
-        r"which it grokked. (b) The lead, from onset to grokking, against the time to grokking, of all runs that grok "
-        r"after their onset. Solid: the lead is all of the time; dotted: the lead from one constant onset, nearest to "
-        r"these."
+        r"which it grokked. (b) The lead, from onset to grokking, against the time to grokking, of the whole sample of "
+        r"runs that grok after their onset. Solid: the lead is all of the time; dotted: the lead from one constant "
+        r"onset, nearest to these."
     )
     words = (
         "Two panels: the commutator defect over the steps of a run that groks and of one that does not, on a "
