@@ -205,8 +205,8 @@ def exponents(
     warned: runs that grok and have an onset. Those without a lead are left out, since it has no logarithm.
     """
     led = warned[(warned["lead"] > 0) & (warned["onset"] > 0)].reset_index(drop=True)
-    keys = ("exponent", "r_squared", "null_exponent", "null_onset", "exponent_excess")
-    keys += ("waiting_spread", "multiple_spread")
+    keys = ["exponent", "r_squared", "null_exponent", "null_onset", "exponent_excess"]
+    keys += ["waiting_spread", "multiple_spread"]
     if len(led) < FEWEST or led["T_grok"].nunique() < FEWEST:
         few = f"{len(led)} runs with a lead"
         return {key: est.missing(few, len(led)) for key in keys}
