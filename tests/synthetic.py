@@ -20,6 +20,7 @@ from regrok.study.plan import make_plan
 from regrok.study.run import Run
 from regrok.tasks.operations import OPERATIONS
 from synthetic_circuits import circuit_curve, of_circuits
+from synthetic_probes import planted_probe
 
 PARAMETERS = 223_713
 MOST_POINTS = 160
@@ -72,6 +73,8 @@ def planted_outcome(run: Run) -> str:
         return "memorised only" if transformer and lam <= 0.01 else "grokked"
     optimiser = run.optimiser
     eta, lam = optimiser.learning_rate, optimiser.weight_decay
+    if run.task.name == "modular" and run.task.operation == "a3_ab":
+        return "memorised only"  # paper L's control
     if optimiser.name == "sgd":
         if lam >= 0.1:
             return "collapsed"
@@ -233,4 +236,8 @@ def make_frames(config: Config) -> Frames:
         curves=pd.concat(curves, ignore_index=True).sort_values(["run_id", "step"]),
         experiments=plan.experiments,
         spectra=pd.concat([s for s in spectra if len(s)] or spectra[:1], ignore_index=True),
+        probes={
+            name: planted_probe(name, config, plan, rows)
+            for name in filter(config.probes_here, config.probes)
+        },
     )

@@ -126,6 +126,10 @@ def test_a_constant_onset_has_no_excess():
 def test_an_alarm_that_knows_when_is_told_from_one_that_waits():
     knowing = [(400, 500, 1000), (450, 1000, 2000), (420, 2000, 4000), (430, 1500, 3000)]
     assert fitted(*planted(knowing, jitter=50))["estimates"]["all.waiting_spread"].high < 0
+    early = fitted(*planted([(1500, 200, 2500), (300, 200, 900), (800, 300, 1700)]))["estimates"]
+    assert early["all.waiting_spread"].reason == law.BEFORE
+    multiples = [(200, 500, 1000), (400, 600, 2050), (500, 1800, 2500), (800, 1200, 4000)]
+    assert fitted(*planted(multiples, jitter=50))["estimates"]["all.multiple_spread"].value > 2
     waiting = [(400, 800, 1100), (500, 700, 1250), (800, 1300, 1900), (1500, 1800, 3000)]
     assert fitted(*planted(waiting, jitter=50))["estimates"]["all.waiting_spread"].low > 0
 
@@ -144,6 +148,7 @@ def test_rounding_that_moves_the_onset_is_seen():
     exact = fitted(*planted(ALPHA))["estimates"]
     assert exact["all.single_same"].value == 1
     assert exact["all.single_over_double"].value == pytest.approx(1)
+    assert exact["all.baseline_single"].value == pytest.approx(1)
     rows, curves, table = planted(ALPHA, rounding=5.0)
     early = table["step"].between(300, 350) & ~table["run_id"].str.startswith("control")
     table.loc[early, "defect_single"] = 100.0

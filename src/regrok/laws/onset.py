@@ -64,8 +64,11 @@ ESTIMATES: dict[str, list[str]] = {
         "exponent",
         "r_squared",
         "null_exponent",
+        "null_onset",
         "exponent_excess",
         "waiting_spread",
+        "multiple_spread",
+        "baseline_single",
         "single_same",
         "single_over_double",
         "vanishing",
@@ -74,6 +77,7 @@ ESTIMATES: dict[str, list[str]] = {
 }
 
 UNMEASURED = "no state of these runs was measured"
+BEFORE = "onsets come so long before T_mem that some alarm as long before it would precede the first step"
 FEWEST = 3
 """Runs with a lead that a slope or a spread is taken of."""
 
@@ -84,11 +88,12 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     Estimates of a group. Over runs that grok: precedes, the share with an onset before; lead, its mean in steps, and
     lead_share, of T_grok, where there is an onset; coincides, the share whose onset lies within `coincidence` steps of
     T_grok; onset_over_T_mem. Over all: growth of the defect, geometric mean, and growth_within, the share that grows at
-    most `most`-fold; single_same, the share that has its onset at the same state in single precision;
-    single_over_double, largest defect over largest; vanishing. Over runs that do not grok: alarms, the share with an
-    onset. Over runs with a lead: exponent of it in T_grok, r_squared, null_exponent and exponent_excess, the
-    difference; waiting_spread, the logarithm of the ratio of standard deviations of log(T_grok/alarm), the onset's over
-    the waiting detector's. Ratios: growth, of geometric means.
+    most `most`-fold; vanishing; of single precision single_same, the share that has its onset at the same state,
+    baseline_single, its baseline over the other's, and single_over_double, largest defect over largest. Over runs that
+    do not grok: alarms, the share with an onset. Over runs with a lead: exponent of it in T_grok, r_squared,
+    null_exponent, null_onset and exponent_excess, the difference; waiting_spread, the logarithm of the ratio of
+    standard deviations of log(T_grok/alarm), the onset's over the waiting detector's, and multiple_spread, over that of
+    an alarm at a fixed multiple of T_mem. Ratios: growth, of geometric means.
 
     Points: the defect along the first seed of each cell. Cells: a record per run.
     """
@@ -152,6 +157,7 @@ def described(
         "lead": grokked - double.step,
         "growth": double.growth,
         "baseline": double.baseline,
+        "baseline_single": single.baseline / double.baseline,
         "single_over_double": float(states["defect_single"].max() / states["defect"].max()),
         "vanishing": shrunk,
     }
@@ -180,6 +186,7 @@ def of_group(runs: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[st
         ),
         "onset_over_T_mem": est.mean(late["onset"] / late["T_mem"], "", note, log=True),
         "single_same": est.share(int(same.sum()), len(runs)),
+        "baseline_single": est.mean(runs["baseline_single"], "", log=True),
         "single_over_double": est.mean(runs["single_over_double"], "", log=True),
         "vanishing": est.mean(runs["vanishing"]),
     }
@@ -198,7 +205,8 @@ def exponents(
     warned: runs that grok and have an onset. Those without a lead are left out, since it has no logarithm.
     """
     led = warned[(warned["lead"] > 0) & (warned["onset"] > 0)].reset_index(drop=True)
-    keys = ("exponent", "r_squared", "null_exponent", "exponent_excess", "waiting_spread")
+    keys = ["exponent", "r_squared", "null_exponent", "null_onset", "exponent_excess"]
+    keys += ["waiting_spread", "multiple_spread"]
     if len(led) < FEWEST or led["T_grok"].nunique() < FEWEST:
         few = f"{len(led)} runs with a lead"
         return {key: est.missing(few, len(led)) for key in keys}
@@ -216,6 +224,9 @@ def exponents(
     def null(rows: np.ndarray) -> np.ndarray:
         return regression.slope(np.log(grok[rows]), constant(grok[rows], warning[rows]))
 
+    def one_onset(rows: np.ndarray) -> np.ndarray:
+        return grok[rows][..., 0] - np.exp(constant(grok[rows], warning[rows])[..., 0])
+
     def excess(rows: np.ndarray) -> np.ndarray:
         return exponent(rows) - null(rows)
 
@@ -227,26 +238,37 @@ def exponents(
             theirs = np.log(grok[rows] / waiting).std(-1, ddof=1)
             return np.log(ours / theirs)
 
+    def multiple(rows: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            ours = np.log(grok[rows] / warning[rows]).std(-1, ddof=1)
+            return np.log(ours / np.log(grok[rows] / memorised[rows]).std(-1, ddof=1))
+
     made = {
         "exponent": (exponent, "least squares of log lead on log T_grok"),
         "r_squared": (fitted, "R² of log lead on log T_grok"),
         "null_exponent": (null, "the same where all have one onset, that nearest to theirs"),
+        "null_onset": (one_onset, "that onset"),
         "exponent_excess": (excess, "difference of both exponents"),
         "waiting_spread": (spread, "log ratio of standard deviations of log(T_grok/alarm)"),
+        "multiple_spread": (multiple, "the same against a fixed multiple of T_mem"),
     }
     words = ", bootstrap over seeds within cells"
-    return {
+    found = {
         key: est.bootstrap(
             statistic,
             led["cell"].to_numpy(),
             replicates,
             seed,
             how + words,
+            unit="steps" if key == "null_onset" else "",
             note=note,
             bounds=est.SHARE if key == "r_squared" else est.UNBOUNDED,
         )
         for key, (statistic, how) in made.items()
     }
+    if ((memorised + (warning - memorised).mean()) <= 0).any():
+        found["waiting_spread"] = est.missing(BEFORE, len(led), made["waiting_spread"][1])
+    return found
 
 
 TRIED = 400

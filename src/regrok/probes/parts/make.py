@@ -73,15 +73,15 @@ def of_run(
     )
     steps = moments(at, int(curve["step"].iloc[-1]), crossings)
     path = table.kept_path(store.root, module, run.run_id, key(module, options))
-    print_of = table.fingerprint(curve)
-    kept = table.read_kept(path, print_of, made.COLUMNS)
+    whose = table.fingerprint(curve)
+    kept = table.read_kept(path, whose, made.COLUMNS)
     due = [step for step in steps if step not in kept]
     for state in states(run, stored, store, due, crossings["T_grok"]):
         where = f"{module} of run {run.run_id} at step {state.step}"
         found = made.measure(state, dict(options), seed(module, run.run_id, state.step))
         kept[state.step] = table.checked(found, made.COLUMNS, where)
     if due:
-        table.write_kept(path, print_of, made.COLUMNS, kept)
+        table.write_kept(path, whose, made.COLUMNS, kept)
     return {step: kept[step] for step in steps}
 
 
