@@ -1,5 +1,9 @@
 """Compute one result that rests on no run, or take the released one of the same code and options."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 from regrok.computations import result
 from regrok.files import read_fits, write_json
 from regrok.pipeline.script import job
