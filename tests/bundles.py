@@ -112,7 +112,7 @@ def write_results(folder: Path, config: Config, frames: Frames) -> Path:
 def release(results: Path, bundle: Path, studies: Path, **options) -> Path:
     """`fill.release` without asking git (tests/test_commits.py does) and without processes of its own."""
 
-    def here(made, config, published, workers=None):
+    def here(made, config, published, workers=None, computed=()):
         fill._frames.cache_clear()
         for name in config.fits:
             fill.fit_one(made, config, name, told(published, config, name))

@@ -57,6 +57,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "lasting": {"groups": GROUPS},
     "lateness": {"groups": GROUPS},
     "norm_at_grok": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
+    "onset": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
     "operations": {"groups": GROUPS},
     "optimisers": {"groups": GROUPS},
     "parity": {"groups": GROUPS},

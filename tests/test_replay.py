@@ -121,7 +121,7 @@ def test_a_released_computation_is_made_again_from_its_own_options(tmp_path, cap
     assert "identical to the last digit" in said
     assert "code " not in said
 
-    shipped = json.loads((part / "computations/toy.json").read_text())
+    shipped = json.loads((part / "computations/toy.json").read_text(encoding="utf-8"))
     key = next(k for k, v in shipped["estimates"].items() if v["value"])
     shipped["estimates"][key]["value"] *= 1.01
     shipped["code"] = "0" * 12

@@ -90,7 +90,7 @@ def test_every_item_has_one_place():
     assert {n for k, n in count if k == "figure"} == set(figures.drawable(config))
     assert {n for k, n in count if k == "table"} == set(tables.buildable(config))
     for item in found:
-        assert re.match(r"\d · ", item.category)
+        assert re.match(r"\d\d · ", item.category)
         question = item.subcategory.partition(" · ")[2]
         if item.kind == "question":
             assert question == config.experiments[item.name].question

@@ -33,16 +33,16 @@ def build():
 def start(environment, folder, body, given=None, head=HEAD):
     """The process that Snakemake would start for a script with this body."""
     script = folder / "script.py"
-    script.write_text(head + body)
+    script.write_text(head + body, encoding="utf-8")
     told = json.dumps(given or {})
     preamble = (
         "import json\nfrom types import SimpleNamespace\n"
         f"snakemake = SimpleNamespace(**json.loads({told!r}))\n__file__ = {str(script)!r}\n"
     )
     started = folder / "started.py"
-    started.write_text(preamble + script.read_text())
+    started.write_text(preamble + script.read_text(encoding="utf-8"), encoding="utf-8")
     return subprocess.Popen(
-        [sys.executable, started], cwd=folder, env=environment, text=True,
+        [sys.executable, started], cwd=folder, env=environment, encoding="utf-8",
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
@@ -55,7 +55,9 @@ def ended(*arguments, **named):
 
 def pids(place):
     """The process that forks, by the socket that its command line names."""
-    found = subprocess.run(["pgrep", "-f", f"warm_server {place}"], capture_output=True, text=True)
+    found = subprocess.run(
+        ["pgrep", "-f", f"warm_server {place}"], capture_output=True, encoding="utf-8"
+    )
     return found.stdout.split()
 
 
@@ -129,7 +131,7 @@ def test_edited_code_is_not_the_code_that_is_loaded(tmp_path):
     try:
         assert ended(environment, tmp_path, body).said.split() == ["True", "0"]
         (first,) = pids(environment[warm.PLACE])
-        with open(package / "regrok/files.py", "a") as file:
+        with open(package / "regrok/files.py", "a", encoding="utf-8") as file:
             file.write("\nEDITED = 1\n")
         assert ended(environment, tmp_path, body).said.split() == ["False", "1"]
         # The next one begins a process with the code as it is now.
@@ -158,7 +160,9 @@ def test_the_process_ends_with_its_build(tmp_path):
         "import os, sys, time\nfrom regrok.pipeline import warm\nwarm.offer(os.environ)\n"
         "print(os.environ[warm.PLACE], flush=True)\ntime.sleep(600)\n"
     )
-    owner = subprocess.Popen([sys.executable, "-c", begins], stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", begins], stdout=subprocess.PIPE, encoding="utf-8"
+    )
     place = Path(owner.stdout.readline().strip())
     environment = dict(os.environ) | {warm.PLACE: str(place), warm.BUILD: str(owner.pid)}
     assert ended(environment, tmp_path, "print(1)").said == "1\n"

@@ -9,8 +9,8 @@ from regrok.pipeline.script import job
 from regrok.runs.gather import write_frames
 
 with job(snakemake.log[0]):
-    experiments = pd.DataFrame([dict(row) for row in snakemake.params.experiments])
-    known = {row["run_id"] for row in snakemake.params.experiments}
+    rows = [dict(row) for row in snakemake.params.experiments]
+    known = {row["run_id"] for row in rows}
     folder = Path(snakemake.output.runs).parent
     jobs = (stored(roster, known) for roster in snakemake.input.rosters)
-    write_frames(jobs, folder, experiments)
+    write_frames(jobs, folder, pd.DataFrame(rows))

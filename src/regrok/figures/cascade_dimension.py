@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from regrok import latex
-from regrok.figures.parts.shown import computed
+from regrok.figures.parts.shown import computed, framed
 from regrok.figures.parts.style import BLACK, BLUE, DASHES, GREY, MARKERS, VERMILION, log_scale
 
 DEFAULTS: dict[str, object] = {}
@@ -24,11 +24,16 @@ KINDS = {
 }
 
 
+NOISE = ("topology", "nodes", "size", "first")
+CURVE = ("kind", "arm", "epoch", "value", "low", "high")
+"""Columns of the points, which there may be none of."""
+
+
 def draw(shown, fits, options, style):
     """(a) D over epochs, with its interval; (b) mean updates of noise over N, in all and in the first sweep."""
     told, points = (computed(fits, "xor_cascades")[1][key] for key in ("options", "points"))
-    noise = pd.DataFrame(computed(fits, "cascade_null")[1]["points"])
-    frame = pd.DataFrame(points)
+    noise = framed(computed(fits, "cascade_null")[1]["points"], NOISE)
+    frame = framed(points, CURVE)
     figure, axes = style.panels(1, 2, 2.2, width_ratios=[1.35, 1])
     curves = frame[frame.kind == "curve"]
     for arm, (words, colour, dash) in ARMS.items():
@@ -56,7 +61,7 @@ def draw(shown, fits, options, style):
         rows = noise[noise.topology == kind].sort_values("nodes")
         if len(rows):
             axes[1].plot(rows.nodes, rows["size"], color=colour, marker=marker, ms=2.8, label=words)
-    rows = noise[noise.topology == noise.topology.iloc[0]].sort_values("nodes")
+    rows = noise[noise.topology == next(iter(noise.topology), None)].sort_values("nodes")
     axes[1].plot(rows.nodes, rows["first"], color=GREY, ls=DASHES[2], label="first sweep")
     log_scale(axes[1], "xy")
     axes[1].set(xlabel="parameters $N$", ylabel="updates")

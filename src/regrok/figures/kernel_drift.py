@@ -5,10 +5,8 @@ experiments: none. computations: one by kernel_drift.
 
 from __future__ import annotations
 
-import pandas as pd
-
 from regrok import latex
-from regrok.figures.parts.shown import computed
+from regrok.figures.parts.shown import computed, framed
 from regrok.figures.parts.style import (
     BLACK,
     BLUE,
@@ -32,11 +30,14 @@ TIMES = {
     "T_grok": (r"$T_{\mathrm{grok}}$", BLUE, "o"),
 }
 
+COLUMNS = ("kind", "step", "scale", "centred", *CURVES, *TIMES)
+"""Of the points, which there may be none of."""
+
 
 def draw(shown, fits, options, style):
     """(a) one draw at the default scale; (b) its drift from every scale; (c) times of all draws over the scale."""
     made = computed(fits, "kernel_drift")[1]
-    told, points = made["options"], pd.DataFrame(made["points"])
+    told, points = made["options"], framed(made["points"], COLUMNS)
     curves = points[(points.kind == "curve") & (points.step > 0)]
     runs = points[points.kind == "run"]
     figure, axes = style.panels(1, 3, 2.05)

@@ -96,7 +96,7 @@ def categories(config: Any) -> dict[str, str]:
     papers = [
         paper for paper in map(paper_of, config.studies.values()) if paper in belongs.values()
     ]
-    numbered = {study: f"{i} · {study}" for i, study in enumerate([WHOLE, *papers, OWN])}
+    numbered = {study: f"{i:02d} · {study}" for i, study in enumerate([WHOLE, *papers, OWN])}
     return {name: numbered[study] for name, study in belongs.items()} | {"": numbered[WHOLE]}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,3 +127,9 @@ def constant(runs: pd.DataFrame, column: str) -> float | None:
     """The one value that `column` takes over the runs, or None when it varies or is absent."""
     values = runs[column].dropna().unique() if column in runs else []
     return values[0] if len(values) == 1 else None
+
+
+def framed(points: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
+    """Points as a frame that has these columns, empty ones where no point has them."""
+    frame = pd.DataFrame(points)
+    return frame.reindex(columns=[*frame, *(each for each in columns if each not in frame)])
