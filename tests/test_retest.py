@@ -32,7 +32,7 @@ def study(tmp_path_factory):
     return bundles.planted(tmp_path_factory.mktemp("retested"))
 
 
-def here(made, config, published, workers=None):
+def here(made, config, published, workers=None, computed=()):
     """`fill.refit` without processes of its own."""
     fill._frames.cache_clear()
     for name in config.fits:
