@@ -64,6 +64,8 @@ def small_studies(folder: Path, config: Config) -> Path:
         for section, name in (
             ("figures", "forecast"),
             ("figures", "less_data"),
+            ("figures", "defect_onset"),
+            ("fits", "defect"),
             ("tables", "findings"),
         ):
             held.get(section, {}).pop(name, None)
