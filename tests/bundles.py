@@ -64,11 +64,10 @@ def small_studies(folder: Path, config: Config) -> Path:
         for section, name in (
             ("figures", "forecast"),
             ("figures", "less_data"),
-            ("figures", "defect_onset"),
-            ("fits", "defect"),
             ("tables", "findings"),
         ):
             held.get(section, {}).pop(name, None)
+        held.get("fits", {}).get("defect", {}).get("options", {}).pop("most", None)
         write_yaml(path, held)
 
     for path in folder.glob("*/claims.yaml"):
