@@ -15,6 +15,7 @@ from regrok.figures.parts import panels
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import (
     BLACK,
+    BLUE,
     GREY,
     decades,
     from_zero,
@@ -60,6 +61,8 @@ def draw(shown, fits, options, style):
         x = runs.loc[steps.index, column]
         panels.run_points(ax, x[seen], steps[seen])
         panels.unfinished_points(ax, x[~seen], steps[~seen])
+        means = steps.groupby(x).mean()[seen.groupby(x).all()]
+        ax.plot(means.index, means, color=BLUE, lw=0.9, zorder=2)
         unfinished += int((~seen).sum())
         theirs = released(fits, experiment, time)
         if len(theirs):
@@ -86,16 +89,22 @@ def draw(shown, fits, options, style):
             plain_ticks(ax, "x", runs[column].unique(), 5)
     every = pd.concat(drawn) if drawn else shown.together()
     body = (
-        r"Dots are our runs, drawn a little to the left; crosses the means of the released runs with their standard "
-        rf"deviations, in the {latex.count(compared, 'cell')} in which every run of both sides got there. The thin "
-        r"line has the slope of an inverse law."
+        r"Dots are our runs, drawn a little to the left; a blue line joins the means of our cells in which every run "
+        r"got there. The thin grey line has the slope of an inverse law."
     )
+    if compared:
+        body += (
+            r" Crosses are the means of the released runs with their standard deviations, in the "
+            rf"{latex.count(compared, 'cell')} in which every run of both sides got there."
+        )
     if unfinished:
         body += (
             rf" A triangle is one of {latex.exact(unfinished)} runs that ended without grokking, at its last step: its "
             r"time lies above."
         )
-    words = f"{len(asked)} panels, one a sweep: times of our runs as dots, released means as crosses with bars."
+    words = (
+        f"{len(asked)} panels, one a sweep: our runs as dots and a line, released means as crosses."
+    )
     return figure, caption("Our runs over the released ones", body, every), words
 
 
