@@ -57,6 +57,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "lasting": {"groups": GROUPS},
     "lateness": {"groups": GROUPS},
     "norm_at_grok": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
+    "early_warning": {
+        "warned": ["S"],
+        "silent": ["S"],
+        "signals": ["norm", "validation_loss", "waiting", "delay_forecast"],
+        "every": 100,
+        "replicates": 50,
+    },
     "onset": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
     "operations": {"groups": GROUPS},
     "optimisers": {"groups": GROUPS},

@@ -209,7 +209,11 @@ def test_a_single_study_builds_to_a_pdf_that_does_not_speak_of_the_others(tmp_pa
     assert "audit of one paper" in text
     # The paper that named grokking is cited where the word is brought in, whichever study is built.
     named = (ROOT / "paper/sections/introduction.tex").read_text(encoding="utf-8")
-    spoken = {other for other, each in WHOLE.studies.items() if each.paper.arxiv in text}
+    spoken = {
+        other
+        for other, each in WHOLE.studies.items()
+        if each.paper.arxiv and each.paper.arxiv in text
+    }
     cited = {k for k, each in WHOLE.studies.items() if f"{{{each.paper.cite}}}" in named}
     assert name in spoken
     assert spoken <= {name, *cited}

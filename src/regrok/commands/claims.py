@@ -326,7 +326,7 @@ def show_claim(
         "statement": escape(entry["statement"]),
         "origin": entry["origin"],
         "corrected": escape(_correction(entry)),
-        "source": escape(f"arXiv {paper.arxiv} ({paper.short}), {entry['place']}"),
+        "source": escape(f"{paper.source} ({paper.short}), {entry['place']}"),
         "published": escape(entry["published_text"]),
         "verdict": _styled(first.verdict)
         + (

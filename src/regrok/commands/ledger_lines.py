@@ -161,7 +161,7 @@ def show(
             if not group:
                 continue
             console.print(
-                f"\n[bold]{letter}[/bold]  {paper.short}, arXiv {paper.arxiv}: [bold]{origin}[/bold]"
+                f"\n[bold]{letter}[/bold]  {paper.short}, {paper.source}: [bold]{origin}[/bold]"
             )
             for name, entry in group.items():
                 made = line(entry, said[name], claims.find(name), noisy, signs)

@@ -26,6 +26,7 @@ from regrok.laws.parts.selection import (
     within,
 )
 from regrok.laws.parts.warned import heard
+from regrok.laws.parts.window import contraction
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -69,26 +70,6 @@ BASELINES = {
     "escape_theory": "log(V_mem/V_final)/(2ηλ), which needs the end of the run",
 }
 """Other predictors, judged in the same way; the last is not a prediction, since it uses V_final."""
-
-
-def contraction(
-    curve: pd.DataFrame, T_mem: float, time_scale: float, window: float
-) -> tuple[float, float]:
-    """log(V_mem/V) over the window after T_mem per elapsed 1/(2ηλ): 1 if weight decay acts alone; and its end.
-
-    The window is `window`/(ηλ) steps, to the first logged step at or after its end. NaN if the run ends before, or V
-    vanishes, which has no logarithm.
-    """
-    curve = curve[curve["V"].notna()]
-    after = curve[curve["step"] >= T_mem + 2 * window * time_scale]
-    start = curve[curve["step"] == T_mem]
-    if after.empty or start.empty:
-        return np.nan, np.nan
-    end, V_end = float(after["step"].iloc[0]), float(after["V"].iloc[0])
-    V_mem, elapsed = float(start["V"].iloc[0]), (end - T_mem) / time_scale
-    if min(V_mem, V_end, elapsed) <= 0:
-        return np.nan, np.nan
-    return float(np.log(V_mem / V_end) / elapsed), end
 
 
 def inputs(runs: pd.DataFrame, curves: pd.DataFrame, window: float) -> pd.DataFrame:

@@ -180,7 +180,7 @@ def findings(
         paper = config.studies[name].paper
         text = texts.handed_over(section, "studyfindings") or texts.summary(section)
         text = texts.led(text, known).strip() or "No scale has judged a claim of it."
-        title = rf"{latex.escape(_begun(paper.short))}~\citep{{{paper.cite}}}"
+        title = _begun(texts.cited(paper))
         parts.append(rf"\paragraph{{{title} (Appendix~\ref{{sec:{name}}}).}} {text}" + "\n")
     return "\n".join(parts)
 
@@ -213,7 +213,7 @@ def overview(config: Any, ledger: Mapping[str, Any], said: Mapping[str, Ruling])
         rows.append(
             [
                 study.paper.letter,
-                rf"{latex.escape(study.paper.short)}~\citep{{{study.paper.cite}}}",
+                texts.cited(study.paper),
                 rf"\ref{{sec:{name}}}" if name in here else latex.NOTHING,
                 latex.exact(len(standing) - len(own)),
                 latex.exact(len(own)),

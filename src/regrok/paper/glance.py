@@ -14,6 +14,7 @@ from regrok import latex
 from regrok.judging.leading import Ruling
 from regrok.judging.ledger import stands
 from regrok.judging.looks import LOOKS
+from regrok.paper import texts
 from regrok.study.words import ORIGINS
 
 SOURCE = "src/regrok/paper/glance.py"
@@ -44,9 +45,7 @@ def glance(
         own = [c for c in standing if c["paper"] == study.paper.letter]
         if not own:
             continue
-        name = (
-            rf"{study.paper.letter}: {latex.escape(study.paper.short)}~\citep{{{study.paper.cite}}}"
-        )
+        name = f"{study.paper.letter}: {texts.cited(study.paper)}"
         lines.append(rf"\par\medskip\noindent\textbf{{{name}}}\par\nobreak\vspace{{1pt}}")
         for origin in ORIGINS:
             verdicts = [said[c["id"]].verdict for c in own if c["origin"] == origin]

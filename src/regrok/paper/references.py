@@ -61,7 +61,8 @@ def refuse_unknown(root: Path | str, config: Config, published: Published) -> No
 def _cited(root: Path, config: Config, published: Published) -> Iterator[tuple[str, str]]:
     """Where something is cited, and its key."""
     for name, study in config.studies.items():
-        yield f"{study_file(root / STUDIES, name)}: paper.cite", study.paper.cite
+        if study.paper.cite is not None:
+            yield f"{study_file(root / STUDIES, name)}: paper.cite", study.paper.cite
         for wording in {
             published.wordings[e] for e in study.experiments if e in published.wordings
         }:

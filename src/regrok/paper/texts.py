@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from regrok import latex
 from regrok.errors import RegrokError
 from regrok.figures import drawable
 from regrok.tables import buildable
@@ -27,6 +28,12 @@ PARTS = ("cells", "tables", "figures")
 
 PREAMBLE = "main.tex"
 REFERENCES = "references.bib"
+
+
+def cited(paper: Any) -> str:
+    """A study's name in TeX, with the reference to what it audits, if it is not our own."""
+    name = latex.escape(paper.short)
+    return name if paper.cite is None else rf"{name}~\citep{{{paper.cite}}}"
 
 
 def shown_studies(config: Any) -> list[str]:

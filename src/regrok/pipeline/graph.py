@@ -37,6 +37,7 @@ from regrok.pipeline.sources import closure
 from regrok.released import added, bundle
 from regrok.released.probes import path_of
 from regrok.runs.trained_by import TrainedBy, present
+from regrok.study.benched import LAW, listed, refuse_look_ahead
 from regrok.study.blocks import Config, Fit
 from regrok.study.claims import claims_file, load_claims
 from regrok.study.cost import flops_per_step, prior_steps
@@ -319,9 +320,11 @@ class Graph:
         return list(fit.options.get("fits", [])) if fit.law == "robustness" else []
 
     def laws(self, name: str) -> list[str]:
-        """The modules of a fit's law and of the laws that it repeats."""
-        laws = [self.config.fits[each].law for each in (name, *self.repeated(name))]
-        return [f"laws/{law}.py" for law in dict.fromkeys(laws)]
+        """The modules of a fit's law and of the laws that it repeats, and the signals that it sets side by side."""
+        fits = [self.config.fits[each] for each in (name, *self.repeated(name))]
+        benches = [fit for fit in fits if fit.law == LAW]
+        signals = [f"signals/{signal}.py" for fit in benches for signal in listed(fit)]
+        return [*dict.fromkeys([f"laws/{fit.law}.py" for fit in fits] + signals)]
 
     def fit_block(self, name: str) -> dict[str, Any]:
         """A fit's block as plain values, with the blocks that it repeats and what it reads of the published cells.
@@ -436,6 +439,7 @@ def read_graph(
     root = Path(path).parent
     claims = load_claims(config, root / STUDIES)
     refuse_powerless(claims.claims)
+    refuse_look_ahead(config)
     published = load_published(config, root / STUDIES, claims=claims)
     refuse_unknown(root, config, published)
     graph = Graph(config)

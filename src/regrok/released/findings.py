@@ -35,7 +35,7 @@ class Paper:
 
     letter: str
     short: str
-    arxiv: str
+    arxiv: str | None
 
 
 def leading_rulings(folder: Path | str) -> list[Ruling]:
@@ -176,7 +176,11 @@ def picture(said: Sequence[Ruling], papers: Sequence[Paper]) -> str:
             continue
         parts.append(
             _text(
-                MARGIN, top + 13, f"{paper.short} ({paper.letter}, {paper.arxiv})", 13, weight=600
+                MARGIN,
+                top + 13,
+                f"{paper.short} ({paper.letter}, {paper.arxiv or 'ours'})",
+                13,
+                weight=600,
             )
         )
         top += 20

@@ -57,7 +57,8 @@ def study_of(config: Any, name: str) -> str:
 def paper_of(study: Any) -> str:
     """A study's paper, as a heading says it."""
     paper = study.paper
-    return f"Paper {paper.letter}, {paper.short}, arXiv {paper.arxiv}"
+    what = "Study" if paper.arxiv is None else "Paper"
+    return f"{what} {paper.letter}, {paper.short}, {paper.source}"
 
 
 def computing(config: Any) -> dict[str, str]:
@@ -75,7 +76,7 @@ def origin(config: Any, name: str) -> str:
     experiment, study = config.experiments[name], config.study_of(name)
     if experiment.ours is not None:
         return f"ours; {experiment.ours}"
-    return f"arXiv {study.paper.arxiv}, {experiment.place}" if study else str(experiment.place)
+    return f"{study.paper.source}, {experiment.place}" if study else str(experiment.place)
 
 
 def file_of(config: Any, name: str) -> str:

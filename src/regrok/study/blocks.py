@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from regrok.study.base import Count, Seed, Strict
 from regrok.study.changes import Change
 from regrok.study.start import Origin
-from regrok.study.words import Scale, Source
+from regrok.study.words import Scale, Source, source
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
@@ -224,12 +224,23 @@ class Paper(Strict):
 
     letter: Annotated[str, Field(pattern=r"^[A-Z]$")]
     """What the ids of its claims begin with."""
-    arxiv: Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")]
-    """arXiv number."""
+    arxiv: Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")] | None
+    """arXiv number; null for a study of our own, which audits no paper."""
     short: str
     """A name of a few words."""
-    cite: str
-    """Key of an entry in the study's references.bib."""
+    cite: str | None
+    """Key of an entry in the study's references.bib; null likewise."""
+
+    @property
+    def source(self) -> str:
+        """Where its claims are from, in words."""
+        return source(self.arxiv)
+
+    @model_validator(mode="after")
+    def _whose(self) -> "Paper":
+        if (self.arxiv is None) != (self.cite is None):
+            raise ValueError("give both arxiv and cite, or null for both: a study of our own")
+        return self
 
 
 class Constant(Strict):

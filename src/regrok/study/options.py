@@ -24,6 +24,8 @@ for a few words.
     "searches"       name → {search: group, report: group}
     "of groups"      names of the block's groups or searches
     "ratios"         name → [one, other] of the block's groups or searches
+    "signals"        names of modules of regrok.signals (regrok.study.benched)
+    "costs"          module of a probe → training steps that a state takes (regrok.study.benched)
     "findings"       a list of {title, claims, evidence}; evidence: a list of {key: <fit>.<estimate>, words}
 """
 
@@ -408,6 +410,11 @@ def _findings(path: str, value: Any, block: Block, config: Config) -> Iterator[s
                 yield f"{where}.key = '{key}': its fit is none of this block's.{hint}"
 
 
+def _benched(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    """What a bench of signals is told is looked at where all names hold (`regrok.study.benched`)."""
+    yield from ()
+
+
 CHECKS: dict[str, Check] = {
     "experiments": _experiments,
     "fits": _fits,
@@ -426,6 +433,8 @@ CHECKS: dict[str, Check] = {
     "of groups": _of_groups,
     "ratios": _ratios,
     "findings": _findings,
+    "signals": _benched,
+    "costs": _benched,
 }
 """The words of `REFERS`."""
 

@@ -34,3 +34,12 @@ UNJUDGED = "not judged yet"
 Origin = Literal["printed", "released", "ours"]
 ORIGINS: tuple[Origin, ...] = ("printed", "released", "ours")
 """Where a claim comes from: the paper prints it, its authors' released runs show it, or we ask it of the law."""
+
+
+def source(arxiv: str | None) -> str:
+    """Where a study's claims are from.
+
+    >>> source("2603.13331"), source(None)
+    ('arXiv 2603.13331', 'ours')
+    """
+    return "ours" if arxiv is None else f"arXiv {arxiv}"

@@ -11,7 +11,7 @@ from regrok import latex
 from regrok.judging.leading import Ruling, rulings
 from regrok.judging.ledger import ledger_frame, stands
 from regrok.study.defaults import option
-from regrok.study.words import ORIGINS
+from regrok.study.words import ORIGINS, source
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
@@ -85,7 +85,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
         if (claim["paper"], _part(claim)) != heading:
             heading = (claim["paper"], _part(claim))
             words = PARTS[claim["origin"]] if stands(claim) else CORRECTED
-            rows.append(f"Paper {claim['paper']}, arXiv {latex.escape(claim['arxiv'])}: {words}")
+            what = "Study" if claim["arxiv"] is None else "Paper"
+            rows.append(f"{what} {claim['paper']}, {latex.escape(source(claim['arxiv']))}: {words}")
         first, *others = said[claim["id"]]
         found = first.entry
         rows.append(

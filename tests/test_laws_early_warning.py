@@ -1,0 +1,219 @@
+"""The bench of signals on planted runs: leads, false alarms, misses and costs that are known."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from planted import make_run
+from regrok import signals
+from regrok.errors import RegrokError
+from regrok.laws import run_fit
+from regrok.laws.parts import alarms
+from regrok.runs.frames import Frames
+from regrok.study import benched
+from regrok.study.options import literal
+
+T_MEM, DELAY = 500, 2000
+EVERY = 50
+NAMES = ["norm", "validation_loss", "waiting"]
+OPTIONS = {
+    "warned": ["groks"],
+    "silent": ["not"],
+    "signals": NAMES,
+    "every": EVERY,
+    "replicates": 200,
+}
+
+
+def planted(fall=0.5, false=(), cells=4, seeds=4, scatter=0):
+    """Warned cells whose V halves at `fall` of the delay, silent ones whose V stays, but for the cells in `false`.
+
+    The validation loss halves at nine tenths of the delay in every run that groks, and stays elsewhere.
+    """
+    rows, curves, members = [], [], []
+    steps = np.arange(0, 4001, EVERY)
+    for kind in ("groks", "not"):
+        for cell in range(cells):
+            for seed in range(seeds):
+                groks = kind == "groks"
+                late = scatter * (seed - (seeds - 1) / 2)
+                delay = DELAY + 100 * cell if groks else math.nan
+                name = f"{kind}-{cell}-{seed}"
+                run = make_run(T_MEM, delay, seed, name, cell=f"{kind}-{cell}", steps=4000)
+                rows.append(
+                    run | {"batch_size": 100, "validation_size": 600, "condition": f"{kind}-{cell}"}
+                )
+                at = T_MEM + fall * (DELAY + 100 * cell) + late
+                falls = groks or cell in false
+                end = T_MEM + delay if groks else math.inf
+                curves.append(
+                    pd.DataFrame(
+                        {
+                            "run_id": name,
+                            "step": steps,
+                            "V": np.where((steps >= at) & falls, 50.0, 100.0),
+                            "train_accuracy": np.where(steps >= T_MEM, 1.0, 0.1),
+                            "validation_loss": np.where(
+                                steps >= (T_MEM + 0.9 * delay if groks else math.inf), 2.0, 4.0
+                            ),
+                            "validation_accuracy": np.where(steps >= end, 1.0, 0.1),
+                        }
+                    )
+                )
+                members.append(
+                    {"run_id": name, "cell": f"{kind}-{cell}", "experiment": kind, "arm": "a"}
+                )
+    return Frames(
+        pd.DataFrame(rows), pd.concat(curves), pd.DataFrame(members), pd.DataFrame({"run_id": []})
+    )
+
+
+def made(frames, **options):
+    entry = SimpleNamespace(
+        law="early_warning", experiments=["groks", "not"], options=OPTIONS | options
+    )
+    found = run_fit("bench", entry, frames)
+    return {key.removeprefix("bench."): each for key, each in found["estimates"].items()}, found
+
+
+def test_a_perfect_signal_has_its_lead_and_no_false_alarm():
+    found, _ = made(planted(fall=0.5))
+    for split in ("seeds", "cells"):
+        # Alarms come at the step of the bench that follows the fall.
+        assert found[f"norm.{split}_lead"]["value"] == pytest.approx(0.5, abs=EVERY / DELAY)
+        assert found[f"norm.{split}_false"]["value"] == found[f"norm.{split}_missed"]["value"] == 0
+        steps = found[f"norm.{split}_steps"]["value"]
+        assert steps == pytest.approx(0.5 * (DELAY + 150), abs=EVERY)
+    assert found["warned"]["value"] == found["silent"]["value"] == 16
+    # The validation loss falls later, so that the signal beats it, and by as much as was planted.
+    assert found["norm.cells_under_ceiling"]["value"] == pytest.approx(-0.4, abs=2 * EVERY / DELAY)
+    # Patience cannot be silent where all memorise: its threshold is never reached.
+    assert found["waiting.cells_lead"]["value"] == 0 and found["waiting.cells_missed"]["value"] == 1
+    assert found["norm.cells_over_waiting"]["value"] == found["norm.cells_lead"]["value"]
+
+
+def test_a_signal_that_cries_in_one_silent_cell_is_caught_where_that_cell_is_held_out():
+    """Chosen without the cell, the threshold raises an alarm in all of its runs; with it, it must be silent at all."""
+    found, _ = made(planted(false=[2]))
+    assert found["norm.cells_false"]["value"] == pytest.approx(1 / 4)
+    # All four folds that hold out a warned cell know the false cell: a quarter of alarms are false there.
+    assert found["norm.cells_lead"]["value"] == 0
+    assert found["norm.seeds_lead"]["value"] == 0 and found["norm.seeds_false"]["value"] == 0
+    tolerant, _ = made(planted(false=[2]), false_alarms=0.3)
+    assert tolerant["norm.cells_lead"]["value"] > 0.4
+
+
+def test_an_early_alarm_leaves_the_whole_delay_and_a_late_one_nothing():
+    early, _ = made(planted(fall=-0.1))
+    assert early["norm.cells_lead"]["value"] == 1
+    late, _ = made(planted(fall=1.2))
+    assert late["norm.cells_lead"]["value"] == 0 and late["norm.cells_missed"]["value"] == 1
+
+
+def test_the_interval_of_held_out_seeds_holds_the_planted_lead():
+    """Alarms that scatter over seeds: 95 % intervals over many draws of four cells of four seeds."""
+    held = 0
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        frames = planted(fall=0.5)
+        shift = {r: float(rng.normal(0, 200)) for r in frames.runs["run_id"]}
+        moved = []
+        for name, curve in frames.curves.groupby("run_id"):
+            cell = int(name.split("-")[1])
+            at = T_MEM + 0.5 * (DELAY + 100 * cell) + shift[name]
+            falls = (curve["step"] >= at) & name.startswith("groks")
+            moved.append(curve.assign(V=np.where(falls, 50.0, 100.0)))
+        found, _ = made(
+            Frames(frames.runs, pd.concat(moved), frames.experiments, frames.spectra),
+            signals=["norm"],
+        )
+        lead = found["norm.seeds_lead"]
+        held += lead["low"] <= 0.5 - EVERY / 2 / DELAY <= lead["high"]
+    assert held >= 17
+
+
+def test_runs_that_decide_nothing_are_left_out_and_counted():
+    frames = planted()
+    late = frames.runs["run_id"].eq("groks-0-0")
+    runs = frames.runs.copy()
+    runs.loc[late, ["T_grok", "delay"]] = math.nan
+    found, _ = made(Frames(runs, frames.curves, frames.experiments, frames.spectra))
+    assert found["left_out"]["value"] == 1 and found["warned"]["value"] == 15
+
+
+def test_costs_are_passes_over_examples_and_what_probes_take():
+    found, _ = made(planted())
+    assert found["norm.cost"]["value"] == 0
+    assert found["validation_loss.cost"]["value"] == pytest.approx(600 / 100 / 3)
+
+
+def test_a_signal_whose_probe_nobody_made_says_so():
+    found, _ = made(
+        planted(), signals=[*NAMES, "commutator_defect"], costs={"commutator_defect": 74}
+    )
+    lead = found["commutator_defect.cells_lead"]
+    assert lead["value"] is None and "measured" in lead["reason"]
+    assert found["commutator_defect.cost"]["value"] == 74
+
+
+def test_a_signal_that_reads_on_stops_the_fit(monkeypatch):
+    real = signals.signal
+    oracle = SimpleNamespace(
+        READS={"curve": ["V"]}, COST={}, score=lambda h, s, _: s * 0 + h.curve["step"].max()
+    )
+    monkeypatch.setattr(signals, "signal", lambda n: oracle if n == "oracle" else real(n))
+    with pytest.raises(RegrokError, match=r"fits\.bench: signal 'oracle' reads the future"):
+        made(planted(), signals=[*NAMES, "oracle"])
+
+
+def test_too_few_cells_give_no_number():
+    found, _ = made(planted(cells=1))
+    assert found["norm.cells_lead"]["value"] is None
+    assert found["norm.cells_lead"]["reason"] == "too few runs or cells"
+
+
+def test_the_threshold_that_is_chosen_is_the_best_that_is_allowed():
+    leads = np.array([[0.9, 0.6, 0.6, 0.0], [0.9, 0.6, 0.5, 0.0]])
+    false = np.array([[0.5, 0.1, 0.05, 0.0], [0.5, 0.3, 0.2, 0.0]])
+    assert alarms.chosen(leads, false, 0.1).tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"costs": {"cascade": 22}}, "a state takes 74 training steps"),
+        ({"costs": {"commutator_defect": 75, "cascade": 22}}, "commutator_defect = 75"),
+        ({"signals": ["nrom"]}, "Did you mean 'norm'"),
+        ({"signals": ["learning_coefficient"]}, "and none is listed"),
+    ],
+)
+def test_what_a_bench_is_told_wrongly_is_said_before_any_job(change, words):
+    from regrok.study.read import load_config
+
+    config = load_config("config.yaml", {"scale": "laptop", "studies": ["early_warning"]})
+    fit = config.fits["bench"]
+    probes = ["bench_cascade", "bench_defect"]
+    names = ["cascade_dimension", "commutator_defect", "waiting", "validation_loss"]
+    costs = {"cascade": 22, "commutator_defect": 74}
+    options = fit.options | {"signals": names, "costs": costs}
+    right = config.model_copy(
+        update={"fits": {"bench": fit.model_copy(update={"probes": probes, "options": options})}}
+    )
+    assert list(benched.bench_problems(right)) == []
+    wrong = right.fits["bench"].model_copy(update={"options": options | change})
+    found = list(benched.bench_problems(right.model_copy(update={"fits": {"bench": wrong}})))
+    assert any(words in line for line in found), found
+    assert all(line.startswith("fits.bench") for line in found)
+
+
+def test_every_signal_names_what_it_costs():
+    from regrok.study.options import PACKAGE
+
+    for name in signals.signals():
+        text = (PACKAGE / "signals" / f"{name}.py").read_text(encoding="utf-8")
+        assert set(literal(text, "COST")) <= {"evaluation", "table"}
