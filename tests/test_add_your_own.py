@@ -91,6 +91,42 @@ def test_the_page_s_blocks_apply_and_its_experiments_are_planned(followed):
     assert blocks("bash")[-1] == "regrok plan --scale smoke --experiment small_modulus\n"
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_signal_of_the_page_that_reads_on_stops_the_plan(followed, tmp_path):
+    """As it stands on the page it is taken, which the plan above shows; with the whole curve's peak it is not."""
+    folder = shutil.copytree(followed, tmp_path / "checkout")
+    path = folder / "src/regrok/signals/training_loss.py"
+    text = path.read_text(encoding="utf-8")
+    assert 'history.so_far(steps, "train_loss")' in text
+    peak = text.replace('history.so_far(steps, "train_loss")', 'history.curve["train_loss"].max()')
+    path.write_text(peak, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "regrok.cli", "plan", "--scale", "smoke"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 1
+    assert "signal 'training_loss' reads the future" in done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.snakemake
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_signal_of_the_page_is_on_the_bench(followed):
+    """Its file alone: no list names it."""
+    fit = "results/smoke-early_warning/fits/bench.json"
+    status, said = build(followed, fit, "--config", "scale=smoke", "studies=[early_warning]")
+    assert status == 0, said
+    made = json.loads((followed / fit).read_text(encoding="utf-8"))
+    names = {point["signal"] for point in made["points"]}
+    assert {"training_loss", "waiting", "commutator_defect", "learning_coefficient"} <= names
+    lead = made["estimates"]["bench.training_loss.cells_lead"]
+    assert 0 <= lead["value"] <= 1
+    assert made["estimates"]["bench.training_loss.cost"]["value"] == 0
+
+
 @pytest.mark.long
 @pytest.mark.snakemake
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
