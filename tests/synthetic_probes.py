@@ -48,5 +48,21 @@ def planted_defect(run: dict[str, Any], step: int) -> dict[str, float]:
     }
 
 
-PLANTED = {"commutator_defect": planted_defect}
+def planted_cascade(run: dict[str, Any], step: int) -> dict[str, float]:
+    """Sizes that go as N^1.12 before grokking, as N^.92 after it; as N^1.12 without."""
+    rng = np.random.default_rng(zlib.crc32(f"{run['run_id']}:{step}".encode()))
+    nodes = 12.0 * run["d_model"] ** 2
+    D = 0.92 if step >= run["T_grok"] else 1.12
+    return {
+        "nodes": nodes,
+        "size": 0.1 * nodes**D * np.exp(rng.normal(0, 0.03)),
+        "first": 0.1 * nodes,
+        "sweeps": 20.0,
+        "sum_before": 0.5,
+        "sum_after": 0.5,
+        "gradient": 1.0,
+    }
+
+
+PLANTED = {"commutator_defect": planted_defect, "cascade": planted_cascade}
 """Module of regrok.probes → the values that a run has at a step."""

@@ -28,7 +28,7 @@ LAPTOP_FIGURES = (
     *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
     *("ungrokking", "transition", "efficiency", "two_circuits", "ridge_regression"),
     *("needed_share", "kernel_drift", "coefficient_history", "coefficient_growth"),
-    *("criticality", "criticality_choices"),
+    *("criticality", "criticality_choices", "avalanches"),
     *("defect_onset", "overlay"),
     *("multiplication", "operations", "less_data", "data_conditions"),
 )
