@@ -51,7 +51,8 @@ def planted_defect(run: dict[str, Any], step: int) -> dict[str, float]:
 def planted_cascade(run: dict[str, Any], step: int) -> dict[str, float]:
     """Sizes that go as N^1.12 before grokking, as N^.92 after it; as N^1.12 without."""
     rng = np.random.default_rng(zlib.crc32(f"{run['run_id']}:{step}".encode()))
-    nodes = 12.0 * run["d_model"] ** 2
+    width = run["d_model"] if pd.notna(run.get("d_model")) else 40
+    nodes = 12.0 * width**2
     D = 0.92 if step >= run["T_grok"] else 1.12
     return {
         "nodes": nodes,
@@ -64,5 +65,32 @@ def planted_cascade(run: dict[str, Any], step: int) -> dict[str, float]:
     }
 
 
-PLANTED = {"commutator_defect": planted_defect, "cascade": planted_cascade}
+def planted_coefficient(run: dict[str, Any], step: int) -> dict[str, float]:
+    """A coefficient of one chain that rises to 100 half-way to grokking and falls to 60; 100 without grokking."""
+    end = run["T_grok"] if np.isfinite(run["T_grok"]) else np.inf
+    rng = np.random.default_rng(zlib.crc32(f"{run['run_id']}:{step}".encode()))
+    value = 60.0 if step >= end else 100.0 * min(1.0, (step + 1) / 500)
+    return {
+        "chain": 0.0,
+        "coefficient": value * np.exp(rng.normal(0, 0.02)),
+        "diverged": 0.0,
+        "enough": np.nan,
+        "loss": 0.1,
+        "trace": 1.0,
+        "trace_error": np.nan,
+        "rank": np.nan,
+    }
+
+
+def planted_gini(run: dict[str, Any], step: int) -> dict[str, float]:
+    """A Gini coefficient of .33 that rises to .6 by the end of the run."""
+    return {"gini": 0.33 + 0.27 * min(1.0, step / max(run["steps"], 1))}
+
+
+PLANTED = {
+    "commutator_defect": planted_defect,
+    "cascade": planted_cascade,
+    "learning_coefficient": planted_coefficient,
+    "parameter_gini": planted_gini,
+}
 """Module of regrok.probes → the values that a run has at a step."""

@@ -107,7 +107,7 @@ def test_a_signal_of_the_page_that_reads_on_stops_the_plan(followed, tmp_path):
         capture_output=True,
         encoding="utf-8",
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "signal 'training_loss' reads the future" in done.stderr
 
 

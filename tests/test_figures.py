@@ -29,7 +29,7 @@ LAPTOP_FIGURES = (
     *("ungrokking", "transition", "efficiency", "two_circuits", "ridge_regression"),
     *("needed_share", "kernel_drift", "coefficient_history", "coefficient_growth"),
     *("criticality", "criticality_choices", "avalanches"),
-    *("defect_onset", "overlay"),
+    *("defect_onset", "early_warning", "overlay"),
     *("multiplication", "operations", "less_data", "data_conditions"),
 )
 

@@ -33,7 +33,7 @@ KINDS = {
 }
 MODULES = [
     f"{folder}/{path.name}"
-    for folder in KINDS.values()
+    for folder in (*KINDS.values(), "signals")
     for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
 ]
 SCRIPTS = [f"workflow/scripts/{path.name}" for path in sorted(ROOT.glob("workflow/scripts/*.py"))]
@@ -234,7 +234,11 @@ def modules_of(graph: Graph, job: Job) -> list[str]:
         fits = [name]
         if graph.config.fits[name].law == "robustness":
             fits += graph.config.fits[name].options["fits"]
-        return [f"laws/{graph.config.fits[each].law}.py" for each in fits]
+        laws = [graph.config.fits[each].law for each in fits]
+        signals = MODULES if "early_warning" in laws else []
+        return [f"laws/{law}.py" for law in laws] + [
+            each for each in signals if each.startswith("signals/")
+        ]
     if rule == "figure":
         return [f"figures/{graph.config.figures[name].draw}.py"]
     return [f"tables/{graph.config.tables[name].build}.py"] if rule == "table" else []

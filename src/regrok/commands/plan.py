@@ -39,11 +39,13 @@ def add_parser(sub: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from regrok.pipeline.graph import RELEASED, Graph
     from regrok.pipeline.speed import history, machine_speed
+    from regrok.study.benched import refuse_look_ahead
     from regrok.study.plan import plan_frame, refuse_empty
     from regrok.study.probe_cost import probe_cost
     from regrok.study.untrained import untrained
 
     config = chosen_config(arguments)
+    refuse_look_ahead(config)
     graph = Graph(config)
     refuse_empty(graph.plan, config)
     if config.source == "missing":
