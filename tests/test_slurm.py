@@ -112,6 +112,12 @@ def reduced(folder: Path, max_steps: int) -> None:
         for name, experiment in content.get("experiments", {}).items():
             if name != "S10":
                 experiment["scales"].pop("smoke", None)
+        # What is measured on runs that are left out is left out with them.
+        for probe in content.get("probes", {}).values():
+            probe["scales"].pop("smoke", None)
+        content["probes"] = {k: v for k, v in content.get("probes", {}).items() if v["scales"]}
+        for fit in content.get("fits", {}).values():
+            fit["probes"] = [each for each in fit.get("probes", []) if each in content["probes"]]
         if path == folder / STUDY:
             content["experiments"][LIMITED] = {
                 "title": "One run that outlasts a job",

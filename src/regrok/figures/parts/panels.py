@@ -131,9 +131,9 @@ def accuracy_curves(
         bbox_to_anchor=(1.02, 1.0),
         ncols=max(1, len(values)),
         fontsize=7,
-        handlelength=0.7,
-        handletextpad=0.25,
-        columnspacing=0.45,
+        handlelength=0.5,
+        handletextpad=0.2,
+        columnspacing=0.4,
         borderaxespad=0,
     )
     return shown_runs
