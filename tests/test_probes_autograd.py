@@ -24,7 +24,7 @@ from test_probes import states
 
 P, WIDTH, BATCH = 7, 6, 8
 PROTOCOL = {"batch": 8, "max_steps": 20, "log_every": 5, "curve_every": 10, "tail_steps": 0}
-ENCODER_SIZES = {"d_model": 8, "heads": 2, "ffn": 12, "layers": 2}
+ENCODER_SIZES = {"d_model": 4, "heads": 2, "ffn": 8, "layers": 2}
 NETWORKS = {
     "quadratic": (
         {**QUADRATIC, "width": WIDTH},
