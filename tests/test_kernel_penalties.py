@@ -87,6 +87,22 @@ def test_a_weight_acts_where_the_gradient_is_smaller_and_not_where_it_is_larger(
     np.testing.assert_array_equal(with_.W, without.W)
 
 
+def test_a_step_longer_than_twice_the_largest_weight_goes_to_and_fro():
+    """What leads by more than 46 is moved by the penalty alone: the largest weight past zero, and back."""
+    network, rng = fourier_network.full(13), np.random.default_rng(0)
+    for layer in (network.W, network.V):
+        layer *= 1.1 * (1 + 1e-3 * rng.standard_normal(layer.shape))
+    pairs = Pairs.first(rng.permutation(169), 150, 13)
+    before = np.concatenate([network.W.ravel(), network.V.ravel()])
+    step = Penalised(network, pairs, 2.1 * network.largest(), Penalty("linf", 1e-20)).step
+    step()
+    after = np.concatenate([network.W.ravel(), network.V.ravel()])
+    assert np.count_nonzero(np.abs(after - before) > 1e-6) == 1
+    step()
+    after = np.concatenate([network.W.ravel(), network.V.ravel()])
+    np.testing.assert_allclose(after, before, atol=1e-5)
+
+
 def test_the_margin_with_weights_of_at_most_one_is_that_of_the_fourier_network():
     pairs = Pairs.first(np.arange(49), 40, 7)
     network = fourier_network.full(7)
