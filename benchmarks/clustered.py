@@ -47,20 +47,27 @@ def exponent(lever: str) -> Callable[[int, float, np.random.Generator], Drawn]:
     """An exponent of the Weibull fit over cells; censored: share of runs whose budget ends before they grok."""
 
     def draw(n: int, censored: float, rng: np.random.Generator) -> Drawn:
-        cells = np.repeat(np.arange(len(CELLS)), n)
-        law = CELLS @ EXPONENTS
-        misfit = MISFIT * rng.standard_normal(len(CELLS))
-        log_t = law[cells] + misfit[cells] + SCATTER * rng.standard_normal(len(cells))
-        end = (law + MISFIT * rng.standard_normal(len(CELLS)))[cells] + _late(censored)
-        t, ends = np.exp(log_t), np.exp(end)
-        lower, upper = np.minimum(t * 0.99, ends), np.where(t <= ends, t, np.inf)
-        x = pd.DataFrame(CELLS[cells], columns=list(LEVERS))
-        found = lifetimes.accelerated_failure_time(lower, upper, x, "weibull")
-        bounds = np.column_stack([lower, upper])
-        made = over_cells(found, bounds, x.to_numpy(), cells.astype(str), "weibull")
+        made = _exponents(n, censored, int(rng.integers(2**63)))
         return made[lever], float(EXPONENTS[LEVERS.index(lever)])
 
     return draw
+
+
+@cache
+def _exponents(n: int, censored: float, seed: int) -> dict[str, est.Estimate]:
+    """All exponents of one study: rows of the same seeds are of the same studies, each fitted once."""
+    rng = np.random.default_rng(seed)
+    cells = np.repeat(np.arange(len(CELLS)), n)
+    law = CELLS @ EXPONENTS
+    misfit = MISFIT * rng.standard_normal(len(CELLS))
+    log_t = law[cells] + misfit[cells] + SCATTER * rng.standard_normal(len(cells))
+    end = (law + MISFIT * rng.standard_normal(len(CELLS)))[cells] + _late(censored)
+    t, ends = np.exp(log_t), np.exp(end)
+    lower, upper = np.minimum(t * 0.99, ends), np.where(t <= ends, t, np.inf)
+    x = pd.DataFrame(CELLS[cells], columns=list(LEVERS))
+    found = lifetimes.accelerated_failure_time(lower, upper, x, "weibull")
+    bounds = np.column_stack([lower, upper])
+    return over_cells(found, bounds, x.to_numpy(), cells.astype(str), "weibull")
 
 
 def _late(censored: float) -> float:

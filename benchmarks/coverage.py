@@ -73,10 +73,10 @@ KINDS = {
     "restricted ratio, log-odds": Kind(drawn.restricted_ratio(False), True, 4),
     "median, order statistics": Kind(drawn.median, True),
     "exponent S2, survival": Kind(drawn.survival, True, 4),
-    "exponent of η, jackknife over cells": Kind(clustered.exponent("log_learning_rate"), True, 8),
-    "exponent of λ, jackknife over cells": Kind(clustered.exponent("log_weight_decay"), True, 8),
+    "exponent of η, jackknife over cells": Kind(clustered.exponent("log_learning_rate"), True, 4),
+    "exponent of λ, jackknife over cells": Kind(clustered.exponent("log_weight_decay"), True, 4),
     "exponent of log ratio, jackknife over cells": Kind(
-        clustered.exponent("log_log_norm_ratio"), True, 8
+        clustered.exponent("log_log_norm_ratio"), True, 4
     ),
     "slope S4, jackknife over runs": Kind(clustered.line("slope")),
     "R² S4, jackknife over runs": Kind(clustered.line("r_squared")),

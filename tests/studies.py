@@ -71,6 +71,8 @@ SMALL = {
     "kernel_shares": {"draws": 3, "moduli": [11, 13], "shares": [0.3, 0.6, 0.9]},
     "network_shares": {"draws": 2, "moduli": [11, 13], "shares": [0.5, 0.8], "budget": 60},
     "kernel_drift": {"p": 11, "draws": 2, "budget": 60},
+    "penalties": {"p": 11, "draws": 2, "budget": 60},
+    "triple_regression": {"moduli": [5, 7], "draws": 2, "budget": 20},
     "cascade_null": {"widths": [20, 50], "groups": 2, "seeds": 2, "draws": 1},
     "xor_cascades": {"widths": [20, 30, 50], "groups": 2, "seeds": 2, "every": 10},
     "xor_choices": {"widths": [20, 50], "groups": 2, "seeds": 2, "starts": ["uniform"]},

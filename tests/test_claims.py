@@ -18,8 +18,9 @@ from regrok.commands import ledger_lines
 from regrok.errors import RegrokError
 from regrok.judging.verdicts import judge
 from regrok.laws.parts.estimate import estimate, exact
-from regrok.study.claims import Claims, asked_words, command_in, load_claims
+from regrok.study.claims import Claims, asked_words, command_in, load_claims, stated
 from regrok.study.read import load_config
+from regrok.study.words import UNJUDGED
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / "studies"
@@ -320,6 +321,15 @@ def test_json_has_every_scale_the_leading_one_first(capsys, ledger_path, bundle_
         ("paper", True, "not reproduced"),
         ("laptop", False, "reproduced"),
     ]
+
+
+def test_json_states_a_claim_that_is_not_judged_as_a_ledger_would(capsys, ledger_path, claims):
+    given = ("--ledger", str(ledger_path), "--bundle", str(ledger_path.parent))
+    _, printed = called(capsys, "A4", "--format", "json", *given)
+    (entry,) = json.loads(printed.out)
+    assert entry.items() >= stated(claims.find("A4"), claims).items()
+    assert entry["arxiv"] == claims.papers["A"].arxiv
+    assert (entry["verdict"], entry["value"], entry["run_ids"]) == (UNJUDGED, None, [])
 
 
 def test_before_a_build_the_released_verdict_of_its_scale_is_shown_as_released(

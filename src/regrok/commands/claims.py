@@ -193,7 +193,7 @@ def read_entries(
     Raises RegrokError for a ledger that cannot be read.
     """
     from regrok.errors import RegrokError
-    from regrok.study.claims import command_in
+    from regrok.study.claims import command_in, unjudged
 
     judged: dict[str, dict[str, Any]] = {}
     readings: list[str] = []
@@ -205,33 +205,8 @@ def read_entries(
         pass
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RegrokError(f"{path}: not a ledger ({error}); delete it and build again") from None
-    blank: dict[str, Any] = {
-        "verdict": UNJUDGED,
-        "reason": "",
-        "criterion": "",
-        "value": None,
-        "low": None,
-    }
-    blank |= {"high": None, "n": 0, "unit": "", "estimator": "", "note": "", "robustness": {}}
     return {
-        claim.id: judged.get(
-            claim.id,
-            {
-                "id": claim.id,
-                "paper": claim.letter,
-                "place": claim.place,
-                "statement": claim.statement,
-                "published_value": claim.published.value,
-                "published_text": claim.published.text,
-                "estimand": claim.estimand,
-                "fit": claim.fit,
-                **blank,
-                "experiments": claim.experiments,
-                "run_ids": [],
-                "runs": 0,
-                "minutes": 0.0,
-            },
-        )
+        claim.id: (judged.get(claim.id) or unjudged(claim, claims))
         # The ledger's own command is that of the whole audit, trained.
         | {"command": command_in(config, claim.fit, claim.experiments)}
         # What a ledger of before the entry was corrected does not know.

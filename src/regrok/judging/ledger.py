@@ -11,25 +11,8 @@ import pandas as pd
 from regrok.judging.simultaneous import together
 from regrok.judging.verdicts import judge
 from regrok.runs.frames import Frames
-from regrok.study.claims import Claim, Claims
+from regrok.study.claims import Claims, stated
 from regrok.study.words import ORIGINS, OUT_OF_SCOPE, VERDICTS, Scale
-
-
-def stated(claim: Claim, claims: Claims) -> dict[str, Any]:
-    """What an entry says of a claim before anything is judged."""
-    return {
-        "id": claim.id,
-        "paper": claim.letter,
-        "arxiv": claims.papers[claim.letter].arxiv,
-        "origin": claim.origin,
-        "place": claim.place,
-        "statement": claim.statement,
-        "published_value": claim.published.value,
-        "published_text": claim.published.text,
-        "estimand": claim.estimand,
-        "fit": claim.fit,
-        "corrected": claim.correction,
-    }
 
 
 def ledger(

@@ -5,41 +5,23 @@ The scales that the build is not of come from the bundle, as everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrok.errors import RegrokError
 from regrok.released import bundle
-from regrok.study.words import OUT_OF_SCOPE, UNJUDGED
+from regrok.study.claims import unjudged
+from regrok.study.words import OUT_OF_SCOPE
 from regrok.study.written import folder_of, results_folder
 
 if TYPE_CHECKING:
     from regrok.runs.frames import Frames
     from regrok.study.blocks import Config
-    from regrok.study.claims import Claim, Claims
+    from regrok.study.claims import Claims
 
 NEEDED = ("ledger.json", "runs.parquet", "curves.parquet", "experiments.parquet")
 """Files without which a folder of results is no finished build."""
-
-BLANK: dict[str, Any] = {
-    "verdict": UNJUDGED,
-    "reason": "",
-    "criterion": "",
-    **dict.fromkeys(("value", "low", "high", "level")),
-    "n": 0,
-    "unit": "",
-    "estimator": "",
-    "note": "",
-    "robustness": {},
-    "survives": None,
-    "run_ids": [],
-    "runs": 0,
-    "minutes": 0.0,
-    "command": "",
-}
-"""What is known of a claim that no ledger holds."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +68,7 @@ class Source:
             for made in self.released().values():
                 left = [e for e in made["claims"] if e["verdict"] == OUT_OF_SCOPE]
                 known |= {entry["id"]: entry for entry in left}
-        entries = [known.get(claim.id) or _unjudged(claim, claims) for claim in claims.claims]
+        entries = [known.get(claim.id) or unjudged(claim, claims) for claim in claims.claims]
         return {"scale": self.config.scale, "claims": entries}
 
     def released(self) -> dict[str, dict[str, Any]]:
@@ -117,13 +99,3 @@ def find(config: Config, folder: Path | str = bundle.RELEASED) -> Source:
             "to show; build with make paper, or get the bundle with: git checkout -- results/released"
         )
     return Source(config, None, folder)
-
-
-def _unjudged(claim: Claim, claims: Claims) -> Mapping[str, Any]:
-    from regrok.judging.ledger import stated
-
-    return {
-        **stated(claim, claims),
-        **BLANK,
-        "experiments": claim.experiments,
-    }

@@ -21,7 +21,7 @@ from regrok.study.blocks import Config, Paper
 from regrok.study.estimands import unestimated
 from regrok.study.messages import SHOWN, explain, nearest, refusal
 from regrok.study.predicates import NUMBERED, Predicate
-from regrok.study.words import STUDIES, Origin, Scale
+from regrok.study.words import STUDIES, UNJUDGED, Origin, Scale
 from regrok.study.written import results_folder
 from regrok.study.yaml import places, read_yaml
 
@@ -151,6 +151,47 @@ class Claim(Strict):
         only = list(experiments) or self.experiments
         asked = f"scale={scale} {only_words(only)}" if only else f"scale={scale}"
         return COMMAND.format(folder=f"results/{scale}", file=self.file, asked=asked)
+
+
+BLANK: dict[str, Any] = {
+    "verdict": UNJUDGED,
+    "reason": "",
+    "criterion": "",
+    **dict.fromkeys(("value", "low", "high", "level")),
+    "n": 0,
+    "unit": "",
+    "estimator": "",
+    "note": "",
+    "robustness": {},
+    "survives": None,
+    "run_ids": [],
+    "runs": 0,
+    "minutes": 0.0,
+    "command": "",
+}
+"""What is known of a claim that no ledger holds."""
+
+
+def stated(claim: Claim, claims: Claims) -> dict[str, Any]:
+    """What an entry of the ledger says of a claim before anything is judged."""
+    return {
+        "id": claim.id,
+        "paper": claim.letter,
+        "arxiv": claims.papers[claim.letter].arxiv,
+        "origin": claim.origin,
+        "place": claim.place,
+        "statement": claim.statement,
+        "published_value": claim.published.value,
+        "published_text": claim.published.text,
+        "estimand": claim.estimand,
+        "fit": claim.fit,
+        "corrected": claim.correction,
+    }
+
+
+def unjudged(claim: Claim, claims: Claims) -> dict[str, Any]:
+    """The entry of a claim that no ledger holds: what is stated, and no verdict."""
+    return {**stated(claim, claims), **BLANK, "experiments": claim.experiments}
 
 
 def asked_words(config: Config, only: Sequence[str] | None = None) -> str:
