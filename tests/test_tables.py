@@ -145,15 +145,19 @@ def test_the_ledger_table_shows_the_largest_scale_and_the_others_beside():
     entry = made.config.tables["claims"]
     table = tables.module("claims").build("claims", entry, given)
     rows = {line.partition(" & ")[0]: line for line in table.tex.splitlines() if " & " in line}
-    shown = [rows[c["id"]].split(" & ")[3:] for c in (judged, same, outside)]
+    shown = [rows[c["id"]].split(" & ")[1:] for c in (judged, same, outside)]
     asked = [latex.escape(c["criterion"]) or latex.NOTHING for c in (judged, same, outside)]
-    assert [row[:3] for row in shown] == [[each, "7.25 [7.00, 7.50]", "77"] for each in asked]
+    assert [row[1] for row in shown] == [
+        rf"{rule}\newline 7.25 [7.00, 7.50], $n=77$" for rule in asked
+    ]
+    published = rf"\textcolor{{regrokgrey}}{{({latex.escape(judged['published_text'])})}}"
+    assert shown[0][0] == f"{latex.escape(judged['statement'])} {published}"
     beside = rf"\textcolor{{regrokgrey}}{{(paper; laptop: {judged['verdict']})}}"
-    assert shown[0][3] == (
+    assert shown[0][2] == (
         rf"{another} \emph{{(at once: reproduced in direction only)}} {beside} \\"
     )
-    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(paper; laptop~too)} \\")
-    assert shown[2][3] == r"reproduced \textcolor{regrokgrey}{(paper)} \\"
+    assert shown[1][2].endswith(r"\textcolor{regrokgrey}{(paper; laptop~too)} \\")
+    assert shown[2][2] == r"reproduced \textcolor{regrokgrey}{(paper)} \\"
     frame = table.frame.set_index("id")
     assert frame.verdict[outside["id"]] == OUT_OF_SCOPE  # the build's own
     assert frame.leading_verdict[outside["id"]] == "reproduced"

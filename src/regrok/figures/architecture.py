@@ -75,8 +75,8 @@ def draw(shown, fits, options, style):
         cut = known[known.T_grok.isna()]
         c.scatter(cut.T_mem, cut.steps, s=14, marker="^", fc="white", ec=colour, lw=0.8)
     log_scale(c, "xy")
-    decades(c, "xy")
     identity_line(c)
+    decades(c, "xy")
     label(c, "T_mem", "T_grok")
     legend(c, loc="best")
 

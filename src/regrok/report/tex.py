@@ -28,6 +28,7 @@ MARKS = {
     r"\,": "\u202f",
     r"\ ": " ",
     r"\\": "<br>",
+    r"\newline": "<br>",
     r"\quad": "\u2003",
     r"\ldots": "…",
     r"\textbackslash": "\\",

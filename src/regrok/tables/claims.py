@@ -19,11 +19,14 @@ READS = ("ledger", "elsewhere")
 DEFAULTS: dict[str, Any] = {"all": False}
 
 HEADER = (
-    *("claim", "statement", "published", "reproduced if", r"value, with 95\,\% interval", "$n$"),
+    "claim",
+    r"statement \textcolor{regrokgrey}{(published)}",
+    r"reproduced if; value with 95\,\% interval, $n$",
     "verdict, by scale",
 )
 WIDE = r">{{\raggedright\arraybackslash}}p{{{}in}}"
-COLUMNS = "@{{}}{}{}{}{}{}r{}@{{}}".format(*map(WIDE.format, (0.64, 1.29, 0.95, 0.72, 0.86, 0.79)))
+COLUMNS = "@{{}}{}{}{}{}@{{}}".format(*map(WIDE.format, (0.86, 2.67, 1.25, 1.03)))
+"""Two things to a column, so that a claim takes two or three lines: a column each took seven."""
 
 
 PARTS = {
@@ -47,6 +50,18 @@ def _instead(claim: Mapping[str, Any]) -> str:
     why = claim["corrected"]
     by = ", ".join(map(latex.escape, why["by"]))
     return rf" \emph{{Corrected on {why['date']}: {latex.escape(why['why'])} See {by}.}}"
+
+
+def _published(claim: Mapping[str, Any]) -> str:
+    """What is laid beside ours, in grey brackets."""
+    return rf" \textcolor{{regrokgrey}}{{({latex.escape(claim['published_text'])})}}"
+
+
+def _evidence(found: Mapping[str, Any]) -> str:
+    """The rule, and beneath it the estimate with its interval and n."""
+    rule = latex.escape(found["criterion"]) or latex.NOTHING
+    count = latex.exact(found["n"]) if found["n"] else latex.NOTHING
+    return rf"{rule}\newline {latex.estimate(found)}, $n={count}$"
 
 
 def _together(claim: Mapping[str, Any]) -> str:
@@ -91,11 +106,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
         rows.append(
             [
                 latex.escape(claim["id"]),
-                latex.escape(claim["statement"]) + _instead(claim),
-                latex.escape(claim["published_text"]),
-                latex.escape(found["criterion"]) or latex.NOTHING,
-                latex.estimate(found),
-                latex.exact(found["n"]) if found["n"] else latex.NOTHING,
+                latex.escape(claim["statement"]) + _published(claim) + _instead(claim),
+                _evidence(found),
                 latex.escape(first.verdict) + _together(found) + _beside(first, others),
             ]
         )
