@@ -17,6 +17,7 @@ from regrok.tables.cells import match
 from regrok.tables.compute import stages
 from regrok.tables.deviations import filled
 from regrok.tables.parts.booktabs import table
+from regrok.tables.robustness import LETTERS
 from studies import material, published, study
 
 
@@ -230,7 +231,14 @@ def test_a_claim_judged_at_another_released_scale_stands_beside_the_verdict_here
     other = {"scale": "paper", "claims": [claim | {"verdict": "inconclusive", "n": 77}]}
     given = replace(material(made), elsewhere={"paper": other})
     entry = made.config.tables["scales"]
-    frame = tables.module(entry.build).build("scales", entry, given).frame
+    beside = tables.module(entry.build).build("scales", entry, given)
+    (row,) = [line for line in beside.tex.splitlines() if line.startswith(f"{claim['id']} & ")]
+    letters = [LETTERS["inconclusive"], LETTERS[claim["verdict"]]]
+    apart = letters[0] != letters[1]
+    assert row.removesuffix(r" \\").split(" & ")[3::3] == [
+        rf"\textbf{{{letter}}}" if apart else letter for letter in letters
+    ]
+    frame = beside.frame
     assert frame.id.tolist() == [claim["id"]] * 2
     # The largest scale leads.
     assert frame.scale.tolist() == ["paper", "laptop"]
