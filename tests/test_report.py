@@ -39,7 +39,6 @@ from test_workflow import SMOKE, SOURCES, pretend_finished, snakemake
         (r"{\itshape S1: a_b} & c", "<em>S1: a_b</em> &amp; c".replace("a_b", "a_b")),
         (r"data~\citep{truong2026norm}).", "data)."),
         (r"a < b", "a &lt; b"),
-        (r"at least 1\newline 2", "at least 1<br>2"),
         (r"\nosuchmacro{x}", r"\nosuchmacrox"),
     ],
 )

@@ -32,7 +32,7 @@ def draw(shown, fits, options, style):
         raise RegrokError(
             "computations: one by coefficient_growth over p and one over width are needed; list both"
         )
-    figure, axes = style.panels(1, 3, 2.15)
+    figure, axes = style.panels(1, 3, 1.9)
     for ax, (over, words) in zip(axes, AXES.items(), strict=False):
         line(ax, grown[over], style)
         ax.set(xlabel=words, ylabel=r"final $\hat\lambda$")

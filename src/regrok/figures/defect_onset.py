@@ -44,7 +44,7 @@ def draw(shown, fits, options, style):
     cells = pd.DataFrame(
         [cell for fit in fits.values() if fit["law"] == "onset" for cell in fit["cells"]]
     )
-    figure, (a, b) = style.panels(1, 2, 2.2, width_ratios=[1.5, 1])
+    figure, (a, b) = style.panels(1, 2, 2.0, width_ratios=[1.5, 1])
     along(a, points, cells)
     leads(b, cells, fits)
     body = (

@@ -38,7 +38,7 @@ WORDS = {
 def draw(shown, fits, options, style):
     """(a) accuracies of the baseline; (b) delay per published depth; (c) T_grok over depth; (d) time ratios."""
     baseline, published, crossed = (shown.of(i) for i in range(3))
-    figure, (a, b, c, d) = style.panels(2, 2, 1.8)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.55)
 
     chosen = median_run(baseline)
     chosen = baseline.sort_values("run_id").iloc[0] if chosen is None else chosen

@@ -42,7 +42,7 @@ def draw(shown, fits, options, style):
     points = points[points.late.notna() & ~points.began_below.astype(bool)]
     groups = list(made["options"]["groups"])
     level = made["options"].get("level", 0.7)
-    figure, (a, b) = style.panels(1, 2, 2.3, width_ratios=[1.45, 1])
+    figure, (a, b) = style.panels(1, 2, 2.0, width_ratios=[1.45, 1])
     looks = {
         group: {
             "color": COLOURS[i % len(COLOURS)],

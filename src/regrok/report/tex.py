@@ -28,7 +28,6 @@ MARKS = {
     r"\,": "\u202f",
     r"\ ": " ",
     r"\\": "<br>",
-    r"\newline": "<br>",
     r"\quad": "\u2003",
     r"\ldots": "…",
     r"\textbackslash": "\\",
