@@ -123,7 +123,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
     longest = max(map(latex.printed, names), default=0)
     wraps = longest > LONG_NAME
     first = r">{\raggedright\arraybackslash}p{0.95in}" if wraps else "l"
-    gap = "2.2pt" if wraps else "3.6pt"
+    gap = "4.6pt" if wraps else "3.6pt"
     columns = rf"@{{}}{first}@{{\hspace{{3pt}}}}r" + rf"@{{\hspace{{{gap}}}}}l" * 6 + "@{}"
     size = r"\fontsize{7}{8.6}\selectfont"
     kept = frozenset(together)
