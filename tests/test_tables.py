@@ -17,6 +17,7 @@ from regrok.tables.cells import match
 from regrok.tables.compute import stages
 from regrok.tables.deviations import filled
 from regrok.tables.parts.booktabs import table
+from regrok.tables.robustness import LETTERS
 from studies import material, published, study
 
 
@@ -125,7 +126,7 @@ def test_the_ledger_table_shows_every_judged_claim_once():
     tex = built(made, "claims").tex
     for claim in made.ledger["claims"]:
         judged = claim["verdict"] != "out of scope at this scale"
-        assert (f"\n{claim['id']} & " in tex) == judged
+        assert (rf"{{\textbf{{{claim['id']}}}\quad " in tex) == judged
     assert len(built(made, "claims").frame) == len(made.ledger["claims"])
 
 
@@ -144,15 +145,18 @@ def test_the_ledger_table_shows_the_largest_scale_and_the_others_beside():
     given = replace(material(made), elsewhere={"paper": {"scale": "paper", "claims": entries}})
     entry = made.config.tables["claims"]
     table = tables.module("claims").build("claims", entry, given)
-    rows = {line.partition(" & ")[0]: line for line in table.tex.splitlines() if " & " in line}
-    shown = [rows[c["id"]].split(" & ")[3:] for c in (judged, same, outside)]
+    lines = table.tex.splitlines()
+    heads = {c["id"]: rf"\textbf{{{c['id']}}}\quad {latex.escape(c['statement'])}" for c in stand}
+    at = [next(i for i, line in enumerate(lines) if heads[c["id"]] in line) for c in entries]
+    assert f"({latex.escape(judged['published_text'])})" in lines[at[0]]
+    shown = [lines[i + 1].split(" & ") for i in at]
     asked = [latex.escape(c["criterion"]) or latex.NOTHING for c in (judged, same, outside)]
     assert [row[:3] for row in shown] == [[each, "7.25 [7.00, 7.50]", "77"] for each in asked]
     beside = rf"\textcolor{{regrokgrey}}{{(paper; laptop: {judged['verdict']})}}"
     assert shown[0][3] == (
         rf"{another} \emph{{(at once: reproduced in direction only)}} {beside} \\"
     )
-    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(paper; laptop~too)} \\")
+    assert shown[1][3].endswith(r"\textcolor{regrokgrey}{(paper, laptop)} \\")
     assert shown[2][3] == r"reproduced \textcolor{regrokgrey}{(paper)} \\"
     frame = table.frame.set_index("id")
     assert frame.verdict[outside["id"]] == OUT_OF_SCOPE  # the build's own
@@ -226,7 +230,14 @@ def test_a_claim_judged_at_another_released_scale_stands_beside_the_verdict_here
     other = {"scale": "paper", "claims": [claim | {"verdict": "inconclusive", "n": 77}]}
     given = replace(material(made), elsewhere={"paper": other})
     entry = made.config.tables["scales"]
-    frame = tables.module(entry.build).build("scales", entry, given).frame
+    beside = tables.module(entry.build).build("scales", entry, given)
+    (row,) = [line for line in beside.tex.splitlines() if line.startswith(f"{claim['id']} & ")]
+    letters = [LETTERS["inconclusive"], LETTERS[claim["verdict"]]]
+    apart = letters[0] != letters[1]
+    assert row.removesuffix(r" \\").split(" & ")[3::3] == [
+        rf"\textbf{{{letter}}}" if apart else letter for letter in letters
+    ]
+    frame = beside.frame
     assert frame.id.tolist() == [claim["id"]] * 2
     # The largest scale leads.
     assert frame.scale.tolist() == ["paper", "laptop"]

@@ -48,7 +48,7 @@ def rows_of(fits) -> list:
 
 def draw(shown, fits, options, style):
     """(a) sweep A and (b) sweep B by seed; (c) delay against λ; (d) ratios over GELU."""
-    figure, (a, b, c, d) = style.panels(2, 2, 1.8)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.5)
     for ax, part, name in ((a, shown.of(0), "sweep A"), (b, shown.of(1), "sweep B")):
         present = [x for x in COLOURS if len(part) and part.activation.eq(x).any()]
         groups = {NAMES[x]: part[part.activation == x].drop_duplicates("run_id") for x in present}

@@ -30,7 +30,7 @@ def draw(shown, fits, options, style):
     if chosen is None:
         chosen = runs.sort_values("run_id").iloc[0]
     curve = shown.curve(chosen.run_id)
-    figure, (left, right) = style.panels(1, 2, 2.15)
+    figure, (left, right) = style.panels(1, 2, 1.8)
 
     for column, colour, dash, name in (
         ("train_accuracy", GREY, DASHES[1], "train"),

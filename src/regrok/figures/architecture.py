@@ -34,7 +34,7 @@ def reported(shown, fits) -> pd.DataFrame:
 def draw(shown, fits, options, style):
     """(a) validation accuracy; (b) delay by seed in three contrasts; (c) T_grok against T_mem; (d) ratios of delays."""
     runs = shown.of(0).drop_duplicates("run_id")
-    figure, (a, b, c, d) = style.panels(2, 2, 1.8)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.55)
     for model, (colour, name, dash) in LOOKS.items():
         for k, run_id in enumerate(runs[runs.model == model].run_id):
             curve = shown.curve(run_id).dropna(subset=["validation_accuracy"])
@@ -75,8 +75,8 @@ def draw(shown, fits, options, style):
         cut = known[known.T_grok.isna()]
         c.scatter(cut.T_mem, cut.steps, s=14, marker="^", fc="white", ec=colour, lw=0.8)
     log_scale(c, "xy")
-    decades(c, "xy")
     identity_line(c)
+    decades(c, "xy")
     label(c, "T_mem", "T_grok")
     legend(c, loc="best")
 

@@ -34,7 +34,7 @@ def draw(shown, fits, options, style):
     told, points = (computed(fits, "xor_cascades")[1][key] for key in ("options", "points"))
     noise = framed(computed(fits, "cascade_null")[1]["points"], NOISE)
     frame = framed(points, CURVE)
-    figure, axes = style.panels(1, 2, 2.2, width_ratios=[1.35, 1])
+    figure, axes = style.panels(1, 2, 1.95, width_ratios=[1.35, 1])
     curves = frame[frame.kind == "curve"]
     for arm, (words, colour, dash) in ARMS.items():
         line = curves[curves.arm == arm].astype({"value": float, "low": float, "high": float})

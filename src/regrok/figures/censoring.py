@@ -31,7 +31,7 @@ def draw(shown, fits, options, style):
         )
     planted, n = points.planted.iloc[0], int(points.n.max())
     points = points.dropna(subset=["exponent"]).astype(NUMBERS)
-    figure, (ax,) = style.panels(1, 1, 2.2)
+    figure, (ax,) = style.panels(1, 1, 1.9)
     for i, (name, (words, colour)) in enumerate(ESTIMATORS.items()):
         one = points[points.estimator == name].sort_values("censored")
         x = 100 * one.censored + 0.6 * (i - 1)

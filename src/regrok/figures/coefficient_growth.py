@@ -32,7 +32,7 @@ def draw(shown, fits, options, style):
         raise RegrokError(
             "computations: one by coefficient_growth over p and one over width are needed; list both"
         )
-    figure, axes = style.panels(1, 3, 2.15)
+    figure, axes = style.panels(1, 3, 1.9)
     for ax, (over, words) in zip(axes, AXES.items(), strict=False):
         line(ax, grown[over], style)
         ax.set(xlabel=words, ylabel=r"final $\hat\lambda$")
@@ -48,7 +48,7 @@ def draw(shown, fits, options, style):
         axes[2].plot(rows.localisation, rows.share, label=rf"{n_beta:g}", **look)
     log_scale(axes[2], "x")
     axes[2].set(xlabel=r"localisation $\gamma$", ylabel="of half the rank", ylim=(0, 1.6))
-    axes[2].legend(loc="upper right", ncols=2, title=r"$n\beta$", title_fontsize=6.8)
+    axes[2].legend(loc="upper right", ncols=2, title=r"$n\beta$", title_fontsize=7)
     return figure, caption(grown, known["options"]), description()
 
 

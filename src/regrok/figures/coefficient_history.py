@@ -32,7 +32,7 @@ def draw(shown, fits, options, style):
     own = {
         kind: points[(points.arm == WHOLE) & (points.kind == kind)] for kind in ("curve", "times")
     }
-    figure, axes = style.panels(1, 3, 2.15)
+    figure, axes = style.panels(1, 3, 1.9)
     for column, (words, colour, dash) in ACCURACIES.items():
         for i, (_, rows) in enumerate(own["curve"].groupby("draw")):
             label = words if i == 0 else None

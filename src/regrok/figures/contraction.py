@@ -17,7 +17,6 @@ from regrok.figures.parts.style import (
     BLACK,
     BLUE,
     DASHES,
-    GREY,
     VERMILION,
     decades,
     label,
@@ -38,25 +37,23 @@ def fitted_points(fits) -> dict[str, dict]:
 
 
 def draw(shown, fits, options, style):
-    """(a) V of every seed; (b) one run with fit and theory; (c) fitted rate per seed; (d) T_grok per seed."""
+    """(a) V of every seed; (b) one run with fit and theory; (c) fitted rate per seed."""
     runs = shown.of(0)
     points = fitted_points(fits)
-    figure, (a, b, c, d) = style.panels(2, 2, 1.7)
+    figure, (a, b, c) = style.panels(1, 3, 1.85)
     norms(a, shown, runs, style)
     fitted = runs[runs.run_id.isin(points)].sort_values("seed")
     fitted_run(b, shown, fitted, points)
     rate_words = rates(c, fitted, points)
-    time_words = times(d, runs)
     body = (
         r"(a) Squared norm $V$ of every seed; dotted verticals are their $T_{\mathrm{grok}}$. "
         r"(b) One run (the median delay) from $T_{\mathrm{mem}}$ on, the fitted $A r^t + C$, and the theory's "
-        rf"contraction to zero. (c) Fitted rate of each seed ({rate_words}) against the theory's. "
-        rf"(d) $T_{{\mathrm{{grok}}}}$ of each seed ({time_words}); open triangles are runs that had not grokked by "
-        rf"their last step. Lines and bands are {MEDIANS}."
+        rf"contraction to zero. (c) Fitted rate of each seed ({rate_words}) against the theory's. Line and band "
+        rf"there are {MEDIANS}."
     )
     words = (
-        "Four panels: squared norm against step for every seed, one run with its exponential fit, fitted "
-        "contraction rate by seed beside the theoretical rate, and grokking time by seed."
+        "Three panels: squared norm against step for every seed, one run with its exponential fit, and the fitted "
+        "contraction rate by seed beside the theoretical rate."
     )
     return figure, caption("Escape and contraction of the norm", body, runs), words
 
@@ -127,25 +124,6 @@ def told(middle: float, low: float, high: float, fine: bool = False) -> str:
         return f"median {latex.number(middle)}, without an interval"
     half = (high - low) / 2 if fine else None
     return f"median {latex.number(middle, half_width=half)}, interval {latex.interval(low, high)}"
-
-
-def times(ax, runs) -> str:
-    """T_grok by seed, censored runs at their last step; returns the median in TeX."""
-    grokked, censored = runs[runs.T_grok.notna()], runs[runs.T_grok.isna()]
-    ax.plot(grokked.seed, grokked.T_grok, color=BLUE, marker="o", lw=0)
-    ax.plot(censored.seed, censored.steps, color=GREY, marker="^", mfc="white", lw=0)
-    middle, low, high = median(runs, "T_grok")
-    if np.isfinite(middle):
-        ax.axhline(middle, color=BLUE, lw=0.9)
-        if np.isfinite(low):
-            ax.axhspan(low, high if np.isfinite(high) else middle, color=BLUE, alpha=0.15, lw=0)
-    ax.set_ylim(0, max(1.15 * runs.T_grok.fillna(runs.steps).max(), 1))
-    label(ax, "seed", "T_grok")
-    thousands(ax, "y")
-    seed_ticks(ax, runs)
-    if not np.isfinite(middle):
-        return "the median lies beyond the budget"
-    return told(middle, low, high)
 
 
 def seed_ticks(ax, runs) -> None:

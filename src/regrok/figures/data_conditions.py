@@ -32,7 +32,7 @@ def fit_over(fits, factor: str) -> tuple[str, dict[str, Any]]:
 
 def draw(shown, fits, options, style):
     """(a) accuracy with and without decay; (b) data needed per arm; shares that generalise over (c) η, (d) outliers."""
-    figure, (a, b, c, d) = style.panels(2, 2, 2.1)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.6)
     runs = shown.of(0).drop_duplicates("run_id")
     present = sorted(runs.weight_decay.unique(), reverse=True)
     panels.accuracy_curves(

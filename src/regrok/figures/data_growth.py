@@ -30,7 +30,7 @@ def draw(shown, fits, options, style):
     """(a) T_mem and T_grok against the share; (b) the factor on T_grok per percentage point less."""
     runs = shown.of(0).drop_duplicates("run_id")
     runs = runs.assign(percent=percent(runs))
-    figure, (a, b) = style.panels(1, 2, 2.3)
+    figure, (a, b) = style.panels(1, 2, 1.85)
     for column, colour, marker, name in (
         ("T_mem", GREY, "s", "$T_{\\mathrm{mem}}$"),
         ("T_grok", BLUE, "o", "$T_{\\mathrm{grok}}$"),

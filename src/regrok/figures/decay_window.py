@@ -37,7 +37,7 @@ def of_law(fits, law: str, place: int):
 
 def draw(shown, fits, options, style):
     """(a, b) shares and (c, d) delays against λ, MLP and transformer, with the window shaded."""
-    figure, axes = style.panels(2, 2, 1.7)
+    figure, axes = style.panels(2, 2, 1.5)
     for k, name in enumerate(NAMES):
         runs = shown.of(k).drop_duplicates("run_id")
         top, bottom = axes[k], axes[k + 2]

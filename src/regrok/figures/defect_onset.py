@@ -23,6 +23,7 @@ from regrok.figures.parts.style import (
     decades,
     log_scale,
     short_number,
+    thousands,
 )
 
 DEFAULTS: dict[str, object] = {}
@@ -43,7 +44,7 @@ def draw(shown, fits, options, style):
     cells = pd.DataFrame(
         [cell for fit in fits.values() if fit["law"] == "onset" for cell in fit["cells"]]
     )
-    figure, (a, b) = style.panels(1, 2, 2.4)
+    figure, (a, b) = style.panels(1, 2, 2.0, width_ratios=[1.5, 1])
     along(a, points, cells)
     leads(b, cells, fits)
     body = (
@@ -83,8 +84,17 @@ def along(ax, points: pd.DataFrame, cells: pd.DataFrame) -> None:
                     ax.axvline(step, color=shade, lw=0.8, ls=dash, zorder=1, label=words)
     log_scale(ax, "y")
     decades(ax, "y")
+    thousands(ax, "x")
     ax.set(xlabel="step", ylabel="commutator defect")
-    ax.legend(loc="upper left", bbox_to_anchor=(0.06, 1.17), ncols=5, columnspacing=0.8)
+    # Above the axes: curves and verticals leave no corner free.
+    ax.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=5,
+        columnspacing=0.7,
+        handlelength=1.3,
+        borderaxespad=0,
+    )
 
 
 def leads(ax, cells: pd.DataFrame, fits) -> None:
@@ -115,5 +125,6 @@ def leads(ax, cells: pd.DataFrame, fits) -> None:
     log_scale(ax, "x")
     log_scale(ax, "y")
     ax.set_ylim(float(known["lead"].min()) / 2, float(t[-1]) * 1.3)
+    decades(ax, "xy")
     ax.set(xlabel=r"$T_{\mathrm{grok}}$ (steps)", ylabel="lead (steps)")
     ax.legend(loc="upper left")

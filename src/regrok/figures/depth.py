@@ -17,6 +17,7 @@ from regrok.figures.parts.style import (
     GREY,
     PURPLE,
     VERMILION,
+    decades,
     label,
     log_scale,
     plain_ticks,
@@ -37,7 +38,7 @@ WORDS = {
 def draw(shown, fits, options, style):
     """(a) accuracies of the baseline; (b) delay per published depth; (c) T_grok over depth; (d) time ratios."""
     baseline, published, crossed = (shown.of(i) for i in range(3))
-    figure, (a, b, c, d) = style.panels(2, 2, 1.8)
+    figure, (a, b, c, d) = style.panels(2, 2, 1.55)
 
     chosen = median_run(baseline)
     chosen = baseline.sort_values("run_id").iloc[0] if chosen is None else chosen
@@ -56,7 +57,7 @@ def draw(shown, fits, options, style):
     log_scale(a, "x")
     a.set_ylim(-0.02, 1.04)
     label(a, "step", "accuracy")
-    a.legend(loc="center left")
+    a.legend(loc="center", bbox_to_anchor=(0.55, 0.72))
 
     arms = {arm: published[published.arm == arm] for arm in shown.arms(1)}
     by_group(b, {arm.replace(", ", ",\n"): runs for arm, runs in arms.items()}, [BLUE])
@@ -75,6 +76,7 @@ def draw(shown, fits, options, style):
         if len(chosen_runs):
             against(c, chosen_runs, "depth", "T_grok", look, 1 + 0.04 * (k - 1.5))
     log_scale(c, "xy")
+    decades(c, "y")
     if len(crossed):
         plain_ticks(c, "x", crossed.depth.unique())
         legend(c, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=7)

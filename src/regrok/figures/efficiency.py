@@ -40,7 +40,7 @@ def draw(shown, fits, options, style):
     points = points[points.used.astype(bool)].astype(
         {"norm": float, "loss": float, "train_size": float}
     )
-    figure, (a, b) = style.panels(1, 2, 2.2)
+    figure, (a, b) = style.panels(1, 2, 1.9)
     middle = math.exp(float(np.log(points.loss).mean())) if len(points) else math.nan
     for i, group in enumerate(made["options"]["groups"]):
         own = points[points.group == group]

@@ -31,7 +31,7 @@ def draw(shown, fits, options, style):
         points = pd.DataFrame(columns=["group", "run_id", "outcome", "delay"])
     points = points[points.run_id.isin(shown.together().run_id)]
     groups = list(dict.fromkeys(points.group))
-    figure, axes = style.panels(1, len(groups) + 1, 2.1, width_ratios=[1] * len(groups) + [1.25])
+    figure, axes = style.panels(1, len(groups) + 1, 1.9, width_ratios=[1] * len(groups) + [1.25])
     seeds = []
     for k, (ax, group) in enumerate(zip(axes, groups, strict=False)):
         own = shown.together().merge(points.loc[points.group == group, ["run_id"]], on="run_id")

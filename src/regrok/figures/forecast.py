@@ -38,7 +38,7 @@ def draw(shown, fits, options, style):
     """(a) predicted against observed delay, one dot a run; (b) mean absolute error of each predictor."""
     points = points_of(fits, "forecast")
     known = points.dropna(subset=["forecast", "delay"]) if "forecast" in points else points
-    figure, (a, b) = style.panels(1, 2, 2.3, width_ratios=[1, 1.15])
+    figure, (a, b) = style.panels(1, 2, 1.85, width_ratios=[1, 1.15])
 
     if not known.empty:
         products = (known.learning_rate * known.weight_decay).round(12)

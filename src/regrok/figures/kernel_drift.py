@@ -40,7 +40,7 @@ def draw(shown, fits, options, style):
     told, points = made["options"], framed(made["points"], COLUMNS)
     curves = points[(points.kind == "curve") & (points.step > 0)]
     runs = points[points.kind == "run"]
-    figure, axes = style.panels(1, 3, 2.05)
+    figure, axes = style.panels(1, 3, 1.85)
     own = curves[curves.scale == told["scale"]]
     for column, (words, colour, dash) in CURVES.items():
         axes[0].plot(own.step, own[column], color=colour, ls=dash, label=words)

@@ -13,11 +13,9 @@ import pandas as pd
 import seaborn as sns
 
 from regrok.figures.parts import panels, slingshots
-from regrok.figures.parts.blank import legend
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import (
     BLUE,
-    DASHES,
     GREY,
     LIGHT,
     VERMILION,
@@ -25,7 +23,6 @@ from regrok.figures.parts.style import (
     from_zero,
     label,
     log_scale,
-    plain_ticks,
     short_number,
     thousands,
 )
@@ -86,50 +83,18 @@ def heat_map(ax, joint: pd.DataFrame) -> None:
     for i, eta in enumerate(median.index):
         for j, lam in enumerate(median.columns):
             if pd.isna(median.loc[eta, lam]):
-                ax.text(j + 0.5, i + 0.5, words.loc[eta, lam], ha="center", va="center", size=6.3)
+                ax.text(j + 0.5, i + 0.5, words.loc[eta, lam], ha="center", va="center", size=7)
     ax.set_xticklabels([short_number(v) for v in median.columns], rotation=0)
     ax.set_yticklabels([short_number(v) for v in median.index], rotation=0)
     label(ax, "weight_decay", "learning_rate")
     ax.tick_params(length=0)
 
 
-def doubling(ax, runs: pd.DataFrame) -> None:
-    """Ratio of median T_grok between neighbouring η, scaled to a halving of η; the inverse law says 2."""
-    table = medians(runs, "learning_rate", "T_grok")
-    table = table[np.isfinite(table["median"]) & (table["median"] > 0)]
-    table = table.sort_values("learning_rate", ascending=False)
-    names, ratios, low, high = [], [], [], []
-    for first, second in zip(
-        table.itertuples(index=False), table.iloc[1:].itertuples(index=False), strict=False
-    ):
-        # A step of η by a factor f has log2 f halvings; the ratio per halving is ratio^(1/log2 f).
-        power = 1 / np.log2(first.learning_rate / second.learning_rate)
-        ratios.append((second.median / first.median) ** power)
-        low.append((second.low / first.high) ** power)
-        high.append((second.high / first.low) ** power if first.low > 0 else np.inf)
-        names.append(short_number(second.learning_rate))
-    places = np.arange(len(names))
-    heights = np.array(ratios)
-    shown_high = np.where(np.isfinite(high), high, heights)
-    ax.bar(places, heights, 0.6, color=BLUE, alpha=0.75)
-    ax.errorbar(
-        places,
-        heights,
-        yerr=[heights - low, shown_high - heights],
-        fmt="none",
-        ecolor="black",
-        capsize=2,
-    )
-    ax.axhline(2, color=VERMILION, ls=DASHES[1], lw=0.9)
-    ax.set_xticks(places, names)
-    label(ax, "$\\eta$ after the step", "$T_{\\mathrm{grok}}$ ratio per halving")
-
-
 def draw(shown, fits, options, style):
-    """T_grok against 1/η, η·T_grok, T·ηλ heat map, ratio per halving, T_escape against theory, accuracy curves."""
+    """(a) T_grok against 1/η; (b) T·ηλ over the grid; (c) T_escape against theory; (d) accuracy curves."""
     runs = shown.of(0).copy()
     joint = pd.concat([runs, shown.of(1)], ignore_index=True).drop_duplicates("run_id")
-    figure, (a, b, c, d, e, f) = style.panels(2, 3, 2.0)
+    figure, (a, b, c, d) = style.panels(1, 4, 1.9, width_ratios=[1.05, 0.95, 0.95, 1.85])
     grokked, unfinished = runs[runs.T_grok.notna()], runs[runs.T_grok.isna()]
 
     fell = slingshots.falls(fits)
@@ -140,21 +105,12 @@ def draw(shown, fits, options, style):
     panels.scaling_line(a, fits, "T_grok", [0, 1.05 / runs.learning_rate.min()])
     a.set_xlim(left=0)
     from_zero(a)
+    a.set_ylim(top=1.15 * a.get_ylim()[1])  # the fit's words stand above the points
     label(a, "$1/\\eta$", "T_grok")
-    thousands(a, "x")
+    thousands(a, "x", 2)
     thousands(a, "y")
 
-    product = grokked.T_grok * grokked.learning_rate
-    panels.run_points(b, grokked.learning_rate, product)
-    slingshots.mark(b, grokked, grokked.learning_rate, product, fell)
-    panels.median_points(b, runs, "learning_rate", "T_grok", lambda v: (v, v))
-    log_scale(b, "x")
-    plain_ticks(b, "x", runs.learning_rate, 3)
-    from_zero(b)
-    label(b, "learning_rate", "$\\eta\\, T_{\\mathrm{grok}}$ (steps)")
-
-    heat_map(c, joint)
-    doubling(d, runs)
+    heat_map(b, joint)
 
     runs["T_escape"] = escape_time(shown, runs)
     runs["T_esc_th"] = escape_theory(runs)
@@ -162,50 +118,44 @@ def draw(shown, fits, options, style):
     rates = sorted(runs.learning_rate.unique(), reverse=True)
     for i, (colour, eta) in enumerate(zip(style.ramp(len(rates)), rates, strict=True)):
         cell = known[known.learning_rate == eta]
-        e.scatter(
+        c.scatter(
             cell.T_esc_th,
             cell.T_escape,
             s=10,
             color=colour,
             marker=("o", "s", "^", "D", "v", "P")[i % 6],
             linewidths=0,
-            label=f"$\\eta=${short_number(eta)}",
         )
     if (known[["T_escape", "T_esc_th"]] > 0).all(axis=None) and not known.empty:
-        log_scale(e, "xy")
-        decades(e, "xy")
-    label(e, "T_esc_th", "T_escape")
-    panels.identity_line(e)
-    legend(e, loc="lower right", fontsize=7)
+        log_scale(c, "xy")
+        decades(c, "xy")
+    label(c, "T_esc_th", "T_escape")
+    panels.identity_line(c)
 
     values = panels.nearest(rates, options["curves"] or panels.spread(rates))[::-1]
     colours = [GREY, BLUE, VERMILION]
-    lines = panels.accuracy_curves(f, shown, runs, "learning_rate", values, colours, "$\\eta$")
+    lines = panels.accuracy_curves(d, shown, runs, "learning_rate", values, colours, "$\\eta$")
     for run_id, colour in lines.items():
-        slingshots.tick(f, fell.get(run_id), colour)
+        slingshots.tick(d, fell.get(run_id), colour)
 
     body = (
         r"(a) $T_{\mathrm{grok}}$ against $1/\eta$: dots are runs, open circles "
         rf"{MEDIANS} (arrow: the end lies beyond the budget), dashed the least-squares line. (b) "
-        r"$\eta\,T_{\mathrm{grok}}$, "
-        r"level under an inverse law. (c) Median $T_{\mathrm{grok}}\,\eta\lambda$ of each cell over how many of "
-        r"its runs grokked; grey: the median lies beyond the budget. (d) Ratio of median $T_{\mathrm{grok}}$ per "
-        r"halving of $\eta$, with the interval that the two medians' intervals span; the dashed line is the inverse "
-        r"law's. (e) Measured escape time after $T_{\mathrm{mem}}$ "
-        r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, with $y=x$ (dotted). (f) Validation "
-        r"(lines) and train accuracy (thin "
-        r"dotted) of the first seed."
+        r"Median $T_{\mathrm{grok}}\,\eta\lambda$ of each cell over how many of "
+        r"its runs grokked; grey: the median lies beyond the budget. (c) Measured escape time after $T_{\mathrm{mem}}$ "
+        r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, darker for smaller $\eta$, with $y=x$ "
+        r"(dotted). (d) Validation (lines) and train accuracy (thin dotted) of the first seed."
         + (
             r" A triangle in (a) is a run that ended without grokking, at its last step; the line is without it."
             if len(unfinished)
             else ""
         )
         + slingshots.sentence(
-            fits, runs, "in (a) and (b) the runs, at the top of (f) the step at which it first did"
+            fits, runs, "in (a) the runs, at the top of (d) the step at which it first did"
         )
     )
     words = (
-        "Six panels: grokking time against inverse learning rate, their product, a heat map over learning rate and "
-        "weight decay, ratios per halving, escape time against theory, and accuracy curves."
+        "Four panels: grokking time against inverse learning rate, a heat map over learning rate and weight decay, "
+        "escape time against theory, and accuracy curves."
     )
     return figure, caption("Grokking time against learning rate", body, joint), words

@@ -51,7 +51,7 @@ def draw(shown, fits, options, style):
     runs = shown.of(0).copy()
     runs["T_esc_th"] = escape_theory(runs)
     sizes = support(shown, runs, options["support_energy"])
-    figure, axes = style.panels(2, 3, 1.9)
+    figure, axes = style.panels(2, 3, 1.55)
     a, b, c, d, e, f = axes
     moduli = sorted(runs.p.unique())
 

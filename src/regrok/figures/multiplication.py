@@ -23,7 +23,7 @@ RATIOS = {
 
 def draw(shown, fits, options, style):
     """(a) delays by architecture and (b) by activation; (c) ratios, beside those of addition."""
-    figure, (a, b, c) = style.panels(1, 3, 2.2, width_ratios=[0.75, 1, 1.15])
+    figure, (a, b, c) = style.panels(1, 3, 1.95, width_ratios=[0.75, 1, 1.15])
     runs = shown.of(0).drop_duplicates("run_id")
     groups = {name: runs[runs.model == model] for model, (_, name, _) in LOOKS.items()}
     by_group(a, groups, [colour for colour, _, _ in LOOKS.values()])

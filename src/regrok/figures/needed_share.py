@@ -35,7 +35,7 @@ def draw(shown, fits, options, style):
     kernel, network = (computed(fits, f"{kind}_shares")[1] for kind in ("kernel", "network"))
     losses, runs = (pd.DataFrame(made["points"]) for made in (kernel, network))
     losses = losses[(losses.arm == WHOLE) & (losses.kind == "loss")]
-    figure, axes = style.panels(1, 3, 2.15)
+    figure, axes = style.panels(1, 3, 1.9)
     over(axes[0], losses, "loss", style)
     axes[0].set_ylabel("loss / null predictor's")
     errors = runs[runs.kind == "run"]

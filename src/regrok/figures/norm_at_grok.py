@@ -46,7 +46,7 @@ def draw(shown, fits, options, style):
         points = pd.DataFrame(columns=["group", "run_id", "rms_grok", "delay", "configuration"])
     points = points[points.run_id.isin(runs.index)]
     groups = list(dict.fromkeys(points.group))
-    figure, (a, b, c) = style.panels(1, 3, 2.5, width_ratios=[1.25, 1, 1])
+    figure, (a, b, c) = style.panels(1, 3, 2.2, width_ratios=[1.25, 1, 1])
     for k, group in enumerate(groups):
         colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
         own = points[points.group == group]

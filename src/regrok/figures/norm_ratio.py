@@ -30,7 +30,7 @@ def draw(shown, fits, options, style):
     runs = shown.of(0).copy()
     runs["log_ratio"] = log_norm_ratio(runs)
     runs["T_esc_th"] = escape_theory(runs)
-    figure, (a, b) = style.panels(1, 2, 2.2)
+    figure, (a, b) = style.panels(1, 2, 1.85)
 
     for column, colour, marker in (("V_mem", VERMILION, "o"), ("V_final", GREY, "s")):
         known = runs.dropna(subset=[column])
@@ -68,7 +68,7 @@ def draw(shown, fits, options, style):
         # η and λ are the sweep's own constants, so T_esc_th is the log ratio in other units.
         panels.scaling_line(b, fits, "delay", x, theory)
         b.plot(x, theory * x, color=GREY, ls=DASHES[2], label="theory")
-        b.legend(title="init scale", title_fontsize=7, loc="lower right")
+        b.legend(title="init scale", title_fontsize=7, loc="upper left", bbox_to_anchor=(0, 0.93))
     from_zero(b)
     label(b, "$\\log(V_{\\mathrm{mem}}/V_{\\mathrm{final}})$", "delay")
     thousands(b, "y")

@@ -28,7 +28,7 @@ def draw(shown, fits, options, style):
     cells = [cell for fit in fits.values() if fit["law"] == "operations" for cell in fit["cells"]]
     grid = rows(cells)
     columns = shares(grid)
-    figure, (ax,) = style.panels(1, 1, 0.62 + 0.27 * max(len(grid), 4))
+    figure, (ax,) = style.panels(1, 1, 0.55 + 0.25 * max(len(grid), 4))
     runs = shown.together()
     body = (
         r"Each cell is an operation at a share of its equations: the median of the first step at 99\,\% of the "

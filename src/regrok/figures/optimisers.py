@@ -26,14 +26,15 @@ from regrok.laws.parts.estimate import share as share_of
 DEFAULTS: dict[str, object] = {}
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, BLACK)
-MOST_OUTCOMES_LEGEND = 3
+LINE = 0.42
+"""Of a bar's place: what a line of the legend above the bars takes."""
 
 
 def draw(shown, fits, options, style):
     """(a) V, (b) train accuracy and (c) validation accuracy of every run by arm; (d) outcomes per arm."""
     runs = shown.of(0)
     arms = shown.arms(0)
-    figure, (a, b, c, d) = style.panels(2, 2, 1.95)
+    figure, (a, b, c, d) = style.panels(1, 4, 2.0, width_ratios=[1, 1, 1, 0.9])
     for i, arm in enumerate(arms):
         look = {k: v for k, v in arm_look(i, COLOURS).items() if k != "marker"}
         for j, run in enumerate(runs[runs.arm == arm].sort_values("seed").itertuples()):
@@ -44,7 +45,9 @@ def draw(shown, fits, options, style):
                 known = curve.dropna(subset=[column])
                 ax.plot(known.step, known[column], lw=0.8, **look)
     log_scale(a, "y")
-    a.legend(loc="best")
+    figure.legend(
+        *a.get_legend_handles_labels(), loc="outside lower center", ncols=max(len(arms), 1)
+    )
     label(a, "step", "V")
     for ax, column in ((b, "train_accuracy"), (c, "validation_accuracy")):
         ax.set_ylim(-0.03, 1.04)
@@ -87,15 +90,10 @@ def draw(shown, fits, options, style):
         )
     d.set_yticks(places, arms)
     d.set_xlim(0, 1)
-    d.set_ylim(-0.7, len(arms) - 0.1)
+    told = len(d.get_legend_handles_labels()[1])
+    d.set_ylim(-0.7, len(arms) - 0.4 + LINE * told)
     d.set_xlabel("share of runs")
-    d.legend(
-        loc="lower center",
-        bbox_to_anchor=(0.4, 1.0),
-        ncols=MOST_OUTCOMES_LEGEND,
-        columnspacing=0.8,
-        handlelength=1.2,
-    )
+    d.legend(loc="upper right", handlelength=1.2)
     d.spines["left"].set_color(GREY)
 
     body = (

@@ -37,7 +37,7 @@ def draw(shown, fits, options, style):
     """(a) delay and (b) V_final/V_mem against training samples; (c) accuracy of one abundant and one scarce run."""
     parts = {"abundant": shown.of(0), "scarce": shown.of(1)}
     looks = {"abundant": (BLUE, MARKERS[0]), "scarce": (ORANGE, MARKERS[1])}
-    figure, (a, b, c) = style.panels(1, 3, 2.1)
+    figure, (a, b, c) = style.panels(1, 3, 1.85)
     for name, runs in parts.items():
         if runs.empty:
             continue

@@ -35,7 +35,7 @@ def draw(shown, fits, options, style):
     arms = list(dict.fromkeys(arm for i in range(len(parts)) for arm in shown.arms(i)))
     columns = min(len(arms), MOST_COLUMNS)
     rows = -(-len(arms) // columns)
-    figure, axes = style.panels(rows, columns, 2.0)
+    figure, axes = style.panels(rows, columns, 1.8)
     for spare in axes[len(arms) :]:
         spare.remove()
     for ax, arm in zip(axes, arms, strict=False):

@@ -20,7 +20,7 @@ def draw(shown, fits, options, style):
     """(a) shares memorised and grokked per λ; (b) share not yet grokked against step, one staircase per λ."""
     runs = shown.of(0)
     values = np.sort(runs.weight_decay.unique())
-    figure, (a, b) = style.panels(1, 2, 2.2, width_ratios=[1, 1.25])
+    figure, (a, b) = style.panels(1, 2, 1.85, width_ratios=[1, 1.25])
 
     shares_against(a, runs, "weight_decay")
 

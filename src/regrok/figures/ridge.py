@@ -29,7 +29,7 @@ def draw(shown, fits, options, style):
     told = made["options"]
     points = pd.DataFrame(made["points"])
     points = points[points.arm == WHOLE]
-    figure, axes = style.panels(1, 3, 2.1, width_ratios=[1.15, 1, 1])
+    figure, axes = style.panels(1, 3, 1.85, width_ratios=[1.15, 1, 1])
     losses(axes[0], points[points.kind == "curve"], told["level"])
     times = points[points.kind == "time"]
     for ax, lever in zip(axes[1:], LEVERS, strict=True):

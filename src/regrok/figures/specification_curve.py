@@ -48,7 +48,7 @@ def draw(shown, fits, options, style):
         for value in sorted(rows[factor].unique(), key=str)
         if rows[factor].nunique() > 1
     ]
-    figure, axes = style.panels(2, 1, 2.6, sharex=True, height_ratios=[1, 1.9])
+    figure, axes = style.panels(2, 1, 2.5, sharex=True, height_ratios=[1, 2.9])
     at = np.arange(len(rows))
     told = made["options"]
     printed = told["printed_after"] - told["printed_before"]
@@ -65,7 +65,7 @@ def draw(shown, fits, options, style):
             where, np.full(len(where), -place), s=9, marker="|", c=colours[where], linewidths=0.4
         )
         names.append(f"{FACTORS[factor]}: {word(value)}")
-    axes[1].set_yticks([-place for place in range(len(levels))], names, fontsize=5.6)
+    axes[1].set_yticks([-place for place in range(len(levels))], names, fontsize=7)
     axes[1].set(xlabel="choices, in the order of the difference")
     axes[1].tick_params(axis="y", length=0)
     axes[1].margins(y=0.03)

@@ -62,7 +62,7 @@ def draw(shown, fits, options, style):
     if column not in shown.curves:
         column = "fourier_residual_low"
     kind = column.replace("fourier_residual", "fourier")
-    figure, (a, b, c, d, e, f) = style.panels(2, 3, 2.0)
+    figure, (a, b, c, d, e, f) = style.panels(2, 3, 1.6)
 
     ordered = runs.sort_values("seed")
     for colour, run in zip(style.ramp(len(ordered)), ordered.itertuples(), strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from regrok import latex
-from regrok.figures.parts.blank import legend, nothing
+from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import SERIES
 from regrok.figures.parts.style import (
@@ -42,7 +42,7 @@ def draw(shown, fits, options, style):
     points = points[points.late.notna() & ~points.began_below.astype(bool)]
     groups = list(made["options"]["groups"])
     level = made["options"].get("level", 0.7)
-    figure, (a, b) = style.panels(1, 2, 2.3, width_ratios=[1.45, 1])
+    figure, (a, b) = style.panels(1, 2, 2.0, width_ratios=[1.45, 1])
     looks = {
         group: {
             "color": COLOURS[i % len(COLOURS)],
@@ -67,7 +67,8 @@ def draw(shown, fits, options, style):
     a.set_ylim(-0.04, 1.08)
     a.set_xlabel("training pairs")
     a.set_ylabel("late validation accuracy")
-    legend(a, loc="lower right", bbox_to_anchor=(1.0, 0.08), fontsize=7)
+    # Beneath both panels: curves that rise at different sizes leave no corner free.
+    figure.legend(*a.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     places(b, made["estimates"], name, groups, looks, options["names"])
     return (
         figure,

@@ -30,7 +30,7 @@ def draw(shown, fits, options, style):
     dashes = {decay: DASHES[i % len(DASHES)] for i, decay in enumerate(decays)}
     columns = min(COLUMNS, len(sizes))
     rows = -(-len(sizes) // columns)
-    figure, axes = style.panels(rows, columns, 1.45, sharex=True, sharey=True)
+    figure, axes = style.panels(rows, columns, 1.25, sharex=True, sharey=True)
     curves = curve_of(shown.curves[shown.curves.run_id.isin(runs.run_id)])
     told = points_of(fits, "recovery")
     told = told.drop_duplicates("run_id").set_index("run_id") if len(told) else told

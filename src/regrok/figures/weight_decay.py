@@ -47,7 +47,7 @@ def draw(shown, fits, options, style):
     low, high = fit_range(fits)
     fitted = runs[runs.weight_decay.between(low, high)]
     grokked = fitted[fitted.T_grok.notna()]
-    figure, (a, b, c) = style.panels(1, 3, 2.2)
+    figure, (a, b, c) = style.panels(1, 3, 1.85)
 
     if fitted.empty:
         between = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from regrok.report import tex
 
-HEADING = re.compile(r"\s*(?:\\addlinespace\s*)?\\multicolumn\{\d+\}")
-RULE = re.compile(r"\\(?:toprule|midrule|bottomrule|addlinespace)\b")
+HEADING = re.compile(r"\s*(?:\\addlinespace(?:\[[^]]*\])?\s*)?\\multicolumn\{\d+\}")
+RULE = re.compile(r"\\(?:toprule|midrule|bottomrule|addlinespace)\b(?:\[[^]]*\])?")
 
 
 @dataclass(frozen=True)

@@ -91,13 +91,20 @@ def argument(tex: str, start: int) -> tuple[str, int]:
     return tex[start + 1 :], len(tex)
 
 
+LETTER = re.compile(r"([A-Za-z])_(?:([A-Za-z0-9])|\{\\mathrm\{([A-Za-z]+)\}\}|\{([A-Za-z0-9]+)\})")
+"""A letter with a subscript and nothing else: T_{\\mathrm{grok}}, V_0."""
+
+
 def mathematics(tex: str) -> str:
-    """MathML of what stands between dollars; a mere number, sign or Greek letter stays text."""
+    """MathML of what stands between dollars; a number, a sign, a Greek letter, a letter with a subscript stay text."""
     number = tex.replace("{,}", ",").strip()
     if number in SIGNS:
         return html.escape(SIGNS[number])
     if number in GREEK:
         return f"<i>{GREEK[number]}</i>"
+    if letter := LETTER.fullmatch(number):
+        below = next(filter(None, letter.groups()[1:]))
+        return f"<i>{letter[1]}</i><sub>{below}</sub>"
     if re.fullmatch(r"-?[\d.,]+", number):
         return number.replace("-", "−")
     # As words rather than letter by letter, so that a reader can search for them and copy them.

@@ -123,9 +123,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
     longest = max(map(latex.printed, names), default=0)
     wraps = longest > LONG_NAME
     first = r">{\raggedright\arraybackslash}p{0.95in}" if wraps else "l"
-    gap = "3.2pt" if wraps else "4.8pt"
+    gap = "4.6pt" if wraps else "3.6pt"
     columns = rf"@{{}}{first}@{{\hspace{{3pt}}}}r" + rf"@{{\hspace{{{gap}}}}}l" * 6 + "@{}"
-    size = r"\fontsize{6.3}{7.9}\selectfont"
+    size = r"\fontsize{7}{8.6}\selectfont"
     kept = frozenset(together)
     tex = table(name, columns, HEADER, lines, caption, long=True, together=kept, size=size)
     return Built(tex, pd.DataFrame(rows, columns=list(PLAIN)))

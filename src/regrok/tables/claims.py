@@ -13,18 +13,15 @@ from regrok.judging.ledger import ledger_frame, stands
 from regrok.study.defaults import option
 from regrok.study.words import ORIGINS, source
 from regrok.tables import Built, Material
-from regrok.tables.parts.booktabs import table
+from regrok.tables.parts.booktabs import Wide, table
 
 READS = ("ledger", "elsewhere")
 DEFAULTS: dict[str, Any] = {"all": False}
 
-HEADER = (
-    *("claim", "statement", "published", "reproduced if", r"value, with 95\,\% interval", "$n$"),
-    "verdict, by scale",
-)
+HEADER = ("reproduced if", r"value, with 95\,\% interval", "$n$", "verdict, by scale")
 WIDE = r">{{\raggedright\arraybackslash}}p{{{}in}}"
-COLUMNS = "@{{}}{}{}{}{}{}r{}@{{}}".format(*map(WIDE.format, (0.64, 1.29, 0.95, 0.72, 0.86, 0.79)))
-
+COLUMNS = rf"@{{\hspace{{1.2em}}}}{WIDE.format(1.85)}{WIDE.format(1.35)}r{WIDE.format(2.25)}@{{}}"
+"""Over each row a line of the page's width has the claim and its statement: a column each took seven lines."""
 
 PARTS = {
     "printed": "what it prints",
@@ -49,6 +46,13 @@ def _instead(claim: Mapping[str, Any]) -> str:
     return rf" \emph{{Corrected on {why['date']}: {latex.escape(why['why'])} See {by}.}}"
 
 
+def _head(claim: Mapping[str, Any]) -> str:
+    """The claim, its statement, in grey brackets what is published, and why it was corrected."""
+    published = rf"\textcolor{{regrokgrey}}{{({latex.escape(claim['published_text'])})}}"
+    name = rf"\textbf{{{latex.escape(claim['id'])}}}"
+    return rf"{name}\quad {latex.escape(claim['statement'])} {published}{_instead(claim)}"
+
+
 def _together(claim: Mapping[str, Any]) -> str:
     """The verdict by intervals that hold at once, where it is another one."""
     word = claim.get("simultaneous")
@@ -58,14 +62,14 @@ def _together(claim: Mapping[str, Any]) -> str:
 def _beside(first: Ruling, others: Sequence[Ruling]) -> str:
     """The scale of the verdict that leads, and the verdicts of the others, in brackets."""
     said = [
-        f"{each.scale}~too"
-        if each.verdict == first.verdict
-        else f"{each.scale}: {latex.escape(each.verdict)}"
+        f"{each.scale}: {latex.escape(each.verdict)}"
         for each in others
+        if each.verdict != first.verdict
     ]
     if not first.speaks:
         return ""
-    return rf" \textcolor{{regrokgrey}}{{({'; '.join([first.scale, *said])})}}"
+    same = [each.scale for each in (first, *others) if each.verdict == first.verdict]
+    return rf" \textcolor{{regrokgrey}}{{({'; '.join([', '.join(same), *said])})}}"
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
@@ -89,11 +93,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
             rows.append(f"{what} {claim['paper']}, {latex.escape(source(claim['arxiv']))}: {words}")
         first, *others = said[claim["id"]]
         found = first.entry
+        rows.append(Wide(_head(claim)))
         rows.append(
             [
-                latex.escape(claim["id"]),
-                latex.escape(claim["statement"]) + _instead(claim),
-                latex.escape(claim["published_text"]),
                 latex.escape(found["criterion"]) or latex.NOTHING,
                 latex.estimate(found),
                 latex.exact(found["n"]) if found["n"] else latex.NOTHING,
@@ -101,10 +103,11 @@ def build(name: str, entry: Any, material: Material) -> Built:
             ]
         )
     caption = (
-        r"\textbf{The ledger.} Each claim with the published value, ours, and the verdict that its predicate "
+        r"\textbf{The ledger.} Each claim with the published value in grey, ours, and the verdict that its predicate "
         r"gives; the predicates were written before the runs. An entry's origin heads its group. Rule, value and "
-        r"verdict are those of the largest scale that judged the claim, named in brackets with the verdicts of other "
-        r"scales. An interval inside what is asked reproduces the claim, one outside does not, and one across its "
+        r"verdict are those of the largest scale that judged the claim, named first in brackets; after it stand other "
+        r"scales of the same verdict, and those of another with theirs. An interval inside what is asked reproduces "
+        r"the claim, one outside does not, and one across its "
         rf"edge is inconclusive. The {material.scope.scale} scale is this build; "
     )
     if material.elsewhere:

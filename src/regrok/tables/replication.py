@@ -74,7 +74,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
         caption,
         long=True,
         together=frozenset(together),
-        size=r"\fontsize{7}{8.4}\selectfont",
+        size=r"\fontsize{7}{8.1}\selectfont",
     )
     return Built(tex, pd.DataFrame([plain(t) for fit in fits for t in fit["cells"]], columns=PLAIN))
 

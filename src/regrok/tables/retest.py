@@ -49,9 +49,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
                 told = {f"{key}_{side}": claim[side][key] for side in SIDES for key in claim[side]}
                 plain.append(where | by | told)
             if not differ:
-                rows.append([latex.NOTHING, NO_CLAIM, *[latex.NOTHING] * 3])
+                rows.append(NO_CLAIM)
     if not rows:
-        rows.append([latex.NOTHING, NONE, *[latex.NOTHING] * 3])
+        rows.append(NONE)
         plain.append({"id": NONE})
     frame = pd.DataFrame(plain, columns=list(FIELDS))
     text = caption(material.retests)

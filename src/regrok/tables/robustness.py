@@ -31,6 +31,11 @@ LETTERS = {
     NO_SUCH_RUN: "0",
     OUT_OF_SCOPE: latex.NOTHING,
 }
+LEGEND = (
+    "R: reproduced, D: reproduced in direction only, N: not reproduced, I: inconclusive, U: underspecified, "
+    "0: no such run here"
+)
+"""What the letters mean, for a caption."""
 
 
 def upright(tex: str) -> str:
@@ -39,11 +44,15 @@ def upright(tex: str) -> str:
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
-    """One row per claim that is judged here, one column per reading; a changed verdict is bold."""
+    """One row per claim that is judged here and touched by a reading, one column per reading; bold: it changes."""
     readings = material.ledger["readings"]
     rows = []
+    untouched = 0
     for claim in material.ledger["claims"]:
         if claim["verdict"] == OUT_OF_SCOPE or not stands(claim):
+            continue
+        if claim["survives"] is None:
+            untouched += 1
             continue
         cells = [latex.escape(claim["id"]), LETTERS[claim["verdict"]]]
         for reading in readings:
@@ -51,17 +60,20 @@ def build(name: str, entry: Any, material: Material) -> Built:
             letter = LETTERS[other["verdict"]] if other else latex.NOTHING
             changed = other is not None and other["verdict"] != claim["verdict"]
             cells.append(rf"\textbf{{{letter}}}" if changed else letter)
-        survives = claim["survives"]
-        rows.append([*cells, latex.NOTHING if survives is None else "yes" if survives else "no"])
+        rows.append([*cells, "yes" if claim["survives"] else "no"])
     header = [
         "claim",
         *(upright(words) for words in ("as stated", *map(latex.symbols, readings), "survives")),
     ]
     caption = (
-        r"\textbf{Robustness of the verdicts.} R: reproduced, D: reproduced in direction only, N: not reproduced, I: "
-        r"inconclusive, U: underspecified, 0: no such run here, a dash: the reading does not touch the claim. Bold: "
+        rf"\textbf{{Robustness of the verdicts.}} {LEGEND}, a dash: the reading does not touch the claim. Bold: "
         r"the verdict changes. A claim survives when every reading gives its verdict. As stated: first crossing "
         r"of .99 by the published estimator, $V_{\mathrm{final}}$ at the end of the run."
     )
+    if untouched:
+        caption += (
+            f" {latex.count(untouched, 'claim').capitalize()} that no reading touches"
+            f" {'is' if untouched == 1 else 'are'} left out."
+        )
     columns = "@{}l" + "c" * (len(header) - 1) + "@{}"
     return Built(table(name, columns, header, rows, caption, long=True), plain(material.ledger))

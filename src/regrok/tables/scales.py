@@ -1,4 +1,4 @@
-"""Claims on which several scales have a verdict, scale by scale: that of the largest leads, the others follow."""
+"""Claims on which several scales have a verdict, the scales side by side: that of the largest leads."""
 
 from __future__ import annotations
 
@@ -7,48 +7,65 @@ from typing import Any
 import pandas as pd
 
 from regrok import latex
-from regrok.judging.leading import rulings
+from regrok.judging.leading import Ruling, rulings
+from regrok.study.words import SCALES
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
+from regrok.tables.robustness import LEGEND, LETTERS
 
 READS = ("ledger", "elsewhere")
 DEFAULTS: dict[str, Any] = {}
 
-HEADER = ("claim", "published", "scale", r"value, with 95\,\% interval", "$n$", "verdict")
-WIDE = r">{{\raggedright\arraybackslash}}p{{{}in}}"
-COLUMNS = rf"@{{}}l{WIDE.format(1.1)}l{WIDE.format(1.1)}r{WIDE.format(1.0)}@{{}}"
+PARTS = (r"value, with 95\,\% interval", "$n$", "verdict")
+"""What a scale says of a claim."""
 NONE = "On no claim has more than one scale a verdict."
 FIELDS = ("id", "scale", "released", "verdict", "value", "low", "high", "n", "published_text")
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
-    """A line per claim and scale, the leading one first, for every claim on which several scales have a verdict."""
+    """A row per claim on which several scales have a verdict, the largest first; the CSV has one per scale."""
+    several = {
+        claim: said
+        for claim, said in rulings(material.ledger, material.elsewhere).items()
+        if len(said) > 1
+    }
+    scales = [s for s in reversed(SCALES) if any(s == e.scale for v in several.values() for e in v)]
     rows: list = []
     plain = []
-    for claim, said in rulings(material.ledger, material.elsewhere).items():
-        if len(said) < 2:
-            continue
-        for i, each in enumerate(said):
-            found = each.entry
-            rows.append(
-                [
-                    latex.escape(claim) if i == 0 else "",
-                    latex.escape(found["published_text"]) if i == 0 else "",
-                    each.scale,
-                    latex.estimate(found),
-                    latex.exact(found["n"]) if found["n"] else latex.NOTHING,
-                    latex.escape(each.verdict),
-                ]
-            )
+    for claim, said in several.items():
+        by_scale = {each.scale: each for each in said}
+        agree = len({each.verdict for each in said}) == 1
+        cells = [_cells(by_scale.get(scale), bold=not agree) for scale in scales]
+        rows.append([latex.escape(claim), *(cell for three in cells for cell in three)])
+        for each in said:
             known = {"scale": each.scale, "released": each.released}
-            plain.append(known | {key: found[key] for key in FIELDS if key not in known})
+            plain.append(known | {key: each.entry[key] for key in FIELDS if key not in known})
     if not rows:
-        rows.append([latex.NOTHING, NONE, *[latex.NOTHING] * 4])
+        rows.append(NONE)
         plain.append({"id": NONE})
     caption = (
-        r"\textbf{Claims at several scales.} Those on which more than one scale has a verdict, a line a scale; the "
-        rf"first leads. The {material.scope.scale} scale is this build, another comes from its released ledger. The "
-        r"paper scale has the published seeds, budgets and precision."
+        r"\textbf{Claims at several scales.} Those on which more than one scale has a verdict, of which that of the "
+        rf"largest leads; bold where they differ. The {material.scope.scale} scale is this build, another comes from "
+        rf"its released ledger. The paper scale has the published seeds, budgets and precision. {LEGEND}."
     )
+    header = [
+        "claim",
+        *(
+            f"{scale}: {PARTS[0]}" if part is PARTS[0] else part
+            for scale in scales
+            for part in PARTS
+        ),
+    ]
+    columns = "@{}l" + "lrc" * len(scales) + "@{}"
     frame = pd.DataFrame(plain, columns=list(FIELDS))
-    return Built(table(name, COLUMNS, HEADER, rows, caption, long=True), frame)
+    return Built(table(name, columns, header, rows, caption, long=True), frame)
+
+
+def _cells(said: Ruling | None, bold: bool) -> list[str]:
+    """Value, n and the verdict's letter of one scale; nothing where it has no verdict."""
+    if said is None:
+        return [latex.NOTHING] * len(PARTS)
+    found = said.entry
+    letter = LETTERS[said.verdict]
+    count = latex.exact(found["n"]) if found["n"] else latex.NOTHING
+    return [latex.estimate(found), count, rf"\textbf{{{letter}}}" if bold else letter]

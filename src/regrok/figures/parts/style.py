@@ -203,8 +203,8 @@ def log_scale(ax: Axes, which: str) -> None:
             getattr(ax, f"set_{name}scale")("log")
 
 
-WIDE = 200
-"""Ends of a log axis further apart than this leave no room for labels at 2 and 5."""
+WIDE = {"x": 40, "y": 200}
+"""Ends of a log axis further apart than this leave no room for labels at 2 and 5; side by side they need more."""
 
 
 def decades(ax: Axes, which: str) -> None:
@@ -214,7 +214,7 @@ def decades(ax: Axes, which: str) -> None:
         if axis.get_scale() != "log":
             continue
         low, high = axis.get_view_interval()
-        if high > WIDE * low:
+        if high > WIDE[name] * low:
             axis.set_major_locator(mpl.ticker.LogLocator(10, numticks=6))
             axis.set_major_formatter(mpl.ticker.LogFormatterMathtext())
         else:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 EMPTY = "No entry in this build."
 """The one row of a table that has nothing to list."""
+
+
+@dataclass(frozen=True)
+class Wide:
+    """A row that spans all columns and wraps, on one page with the row after it."""
+
+    text: str
 
 
 def table(
     name: str,
     columns: str,
     header: Sequence[str],
-    rows: Sequence[Sequence[str] | str],
+    rows: Sequence[Sequence[str] | str | Wide],
     caption: str,
     long: bool = False,
     together: frozenset[int] = frozenset(),
@@ -52,7 +60,10 @@ def table(
     return "\n".join(parts) + "\n"
 
 
-def _row(row: Sequence[str] | str, width: int, first: bool, kept: bool) -> str:
+def _row(row: Sequence[str] | str | Wide, width: int, first: bool, kept: bool) -> str:
+    if isinstance(row, Wide):
+        column = r"@{}>{\raggedright\arraybackslash}p{\textwidth}@{}"
+        return rf"\addlinespace[1.5pt] \multicolumn{{{width}}}{{{column}}}{{{row.text}}} \\*"
     if isinstance(row, str):
         space = "" if first else r"\addlinespace "
         return rf"{space}\multicolumn{{{width}}}{{@{{}}l@{{}}}}{{\itshape {row}}} \\*"
