@@ -43,10 +43,10 @@ def draw(shown, fits, options, style):
     b.set(xlabel=r"steps before $T_{\mathrm{grok}}$", ylabel="$D$")
     body = (
         r"(a) The exponent $D$ of avalanches in the number of parameters, at equal step: mean over families, with one "
-        r"run of every width and one seed, and its interval. Blue: runs that grok; vertical line: the step at which they "
-        r"do, the geometric mean over families of the median over widths. Vermilion: runs of the same seeds without "
-        r"weight decay. (b) The same, counted back from each family's own transition, or from that of the family of its "
-        r"seed; vertical line: from there on the two differ. Dotted: $D=1$."
+        r"run of every width and one seed, and its interval. Blue: runs that grok; vertical line: the step at which "
+        r"they do, the geometric mean over families of the median over widths. Vermilion: runs of the same seeds "
+        r"without weight decay. (b) The same, counted back from each family's own transition, or from that of the "
+        r"family of its seed; vertical line: from there on the two differ. Dotted: $D=1$."
     )
     words = (
         "Two panels: curves of the exponent D with bands, of families that grok and of families that do not, over "
