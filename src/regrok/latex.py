@@ -39,6 +39,7 @@ _SPECIAL = {
     "→": r"\ensuremath{\to}",
     "√": r"\ensuremath{\surd}",
     "∞": r"\ensuremath{\infty}",
+    "ℓ": r"\ensuremath{\ell}",
     "∪": r"\ensuremath{\cup}",
     "∘": r"\ensuremath{\circ}",
     "‖": r"\ensuremath{\Vert}",

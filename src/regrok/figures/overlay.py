@@ -89,8 +89,9 @@ def draw(shown, fits, options, style):
             plain_ticks(ax, "x", runs[column].unique(), 5)
     every = pd.concat(drawn) if drawn else shown.together()
     body = (
-        r"Dots are our runs, the whole sample but for what is swept at zero, drawn a little to the left; a blue line "
-        r"joins the means of our cells in which every run got there. The thin grey line has the slope of an inverse law."
+        r"Dots are our runs, the whole sample but for what is swept at zero, drawn a little to the left; a blue "
+        r"line joins the means of our cells in which every run got there. The thin grey line has the slope of an "
+        r"inverse law."
     )
     if compared:
         body += (
