@@ -46,7 +46,7 @@ def draw(shown, fits, options, style):
         r"run of every width and one seed, and its interval. Blue: runs that grok; vertical line: the step at which "
         r"they do, the geometric mean over families of the median over widths. Vermilion: runs of the same seeds "
         r"without weight decay. (b) The same, counted back from each family's own transition, or from that of the "
-        r"family of its seed; vertical line: from there on the two differ. Dotted: $D=1$."
+        r"family of its seed, as far as all are; vertical line: from there on the two differ. Dotted: $D=1$."
     )
     words = (
         "Two panels: curves of the exponent D with bands, of families that grok and of families that do not, over "
@@ -66,6 +66,8 @@ def curves(ax, points: pd.DataFrame, kind: str) -> None:
         line = mine[mine["group"] == group].sort_values("at")
         if line.empty:
             continue
+        # Where all families are: the mean of some of them is another line.
+        line = line[line["families"] == line["families"].max()]
         line = line.astype({"D": float, "low": float, "high": float})
         ax.plot(line["at"], line["D"], color=colour, ls=dash, label=words, zorder=3)
         ax.fill_between(line["at"], line["low"], line["high"], color=colour, alpha=0.15, lw=0)

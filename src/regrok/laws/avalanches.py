@@ -13,6 +13,7 @@ from the transition as published, which is known afterwards alone; and what an a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,8 @@ def of_group(
     for name, span in windows.items():
         found[f"largest_{name}"] = of_largest(made, event, span, settings["replicates"], seed)
     pooled, r_squared = fitted(over(made.size, "max", axis=2), made.nodes)
-    found["D_pooled"], found["r_squared"] = over_families(pooled), over_families(r_squared)
+    found["D_pooled"], fits = over_families(pooled), over_families(r_squared)
+    found["r_squared"] = fits if fits.high is None else replace(fits, high=min(fits.high, 1.0))
     found["gamma_pooled"] = over_families(exponent(over(made.size, "mean", axis=2), made.nodes))
     found["first_D"] = over_families(exponent(over(made.first, "mean", axis=2), made.nodes))
     found["T_grok"] = over_families(made.transition, "steps", log=True)
