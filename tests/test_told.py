@@ -173,7 +173,8 @@ def changed(config: Config, attribute: Attribute) -> Iterator[Config]:
     else:
         section = f"{kind.lower()}s"
         for name, block in getattr(config, section).items():
-            here = section != "experiments" or config.runs_here(name)
+            lives = {"experiments": config.runs_here, "computations": config.computes_here}
+            here = lives.get(section, lambda name: True)(name)
             value = getattr(block, field)
             if here and value != []:
                 left = (
