@@ -62,8 +62,9 @@ class Reader:
         self.wait("#rulegraph canvas, #rulegraph svg")
         for row in self.driver.find_elements(By.CSS_SELECTOR, ".front table.ledger tbody tr"):
             cells = row.find_elements(By.TAG_NAME, "td")
-            if len(cells) == 8:
-                self.found.claims[cells[0].text] = cells[5].text
+            if len(cells) == 7:
+                chip = cells[5].find_element(By.CLASS_NAME, "chip")
+                self.found.claims[cells[0].text] = chip.text
         self.picture("first page")
 
     def home(self) -> None:

@@ -192,7 +192,7 @@ def test_pages_show_the_largest_scale_that_judged_a_claim_and_say_that_it_is_rel
         cells = re.findall(r"<td.*?>(.*?)</td>", rows[claim["id"]], re.S)
         assert cells[2:4] == ["7.25 [7.00, 7.50]", "77"]
         assert f">{NOT_REPRODUCED}<" in cells[4]
-        assert cells[5].startswith("paper")
+        assert '<span class="beside">paper' in cells[4]
     assert f"smoke: {REPRODUCED}" in rows[mine["id"]]
     assert "Judged at another scale alone" in front
     page = " ".join(found["S2"].split())

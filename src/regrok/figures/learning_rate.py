@@ -94,7 +94,7 @@ def draw(shown, fits, options, style):
     """(a) T_grok against 1/η; (b) T·ηλ over the grid; (c) T_escape against theory; (d) accuracy curves."""
     runs = shown.of(0).copy()
     joint = pd.concat([runs, shown.of(1)], ignore_index=True).drop_duplicates("run_id")
-    figure, (a, b, c, d) = style.panels(1, 4, 1.9, width_ratios=[1.05, 0.95, 0.95, 1.85])
+    figure, (a, b, c, d) = style.panels(1, 4, 1.9, width_ratios=[1, 0.9, 0.9, 2])
     grokked, unfinished = runs[runs.T_grok.notna()], runs[runs.T_grok.isna()]
 
     fell = slingshots.falls(fits)

@@ -89,9 +89,8 @@ def draw(shown, fits, options, style):
             plain_ticks(ax, "x", runs[column].unique(), 5)
     every = pd.concat(drawn) if drawn else shown.together()
     body = (
-        r"Dots are our runs, the whole sample but for what is swept at zero, drawn a little to the left; a blue "
-        r"line joins the means of our cells in which every run got there. The thin grey line has the slope of an "
-        r"inverse law."
+        r"Dots are our runs, the whole sample, drawn a little to the left; a blue line joins the means of our cells in "
+        r"which every run got there. The thin grey line has the slope of an inverse law."
     )
     if compared:
         body += (
