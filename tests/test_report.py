@@ -39,6 +39,7 @@ from test_workflow import SMOKE, SOURCES, pretend_finished, snakemake
         (r"{\itshape S1: a_b} & c", "<em>S1: a_b</em> &amp; c".replace("a_b", "a_b")),
         (r"data~\citep{truong2026norm}).", "data)."),
         (r"a < b", "a &lt; b"),
+        (r"$n$ runs", "<i>n</i> runs"),
         (
             r"\ensuremath{T_{\mathrm{grok}}} of $V_0$",
             "<i>T</i><sub>grok</sub> of <i>V</i><sub>0</sub>",

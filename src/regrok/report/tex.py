@@ -96,12 +96,14 @@ LETTER = re.compile(r"([A-Za-z])_(?:([A-Za-z0-9])|\{\\mathrm\{([A-Za-z]+)\}\}|\{
 
 
 def mathematics(tex: str) -> str:
-    """MathML of what stands between dollars; a number, a sign, a Greek letter, a letter with a subscript stay text."""
+    """MathML of what stands between dollars; a number, a sign, a letter with a subscript or without stay text."""
     number = tex.replace("{,}", ",").strip()
     if number in SIGNS:
         return html.escape(SIGNS[number])
     if number in GREEK:
         return f"<i>{GREEK[number]}</i>"
+    if re.fullmatch("[A-Za-z]", number):
+        return f"<i>{number}</i>"
     if letter := LETTER.fullmatch(number):
         below = next(filter(None, letter.groups()[1:]))
         return f"<i>{letter[1]}</i><sub>{below}</sub>"
