@@ -39,6 +39,10 @@ def test_the_smaller_scale_names_the_new_verdict_and_keeps_all_else(two_scales):
     key = f"leading.{entry['origin']}.{verdict.replace(' ', '_')}"
     assert int(after["counted"][key]) == int(before["counted"][key]) + 1
     assert after["verdict"] == before["verdict"]
+    # What a computation told the text, too, which has no runs and no fit.
+    assert set(after["result"]) == set(before["result"])
+    told = bundle.results(part)
+    assert any("compute" in one for one in told.values())
     assert {path: path.read_bytes() for path in kept} == kept
     assert bundle.damage(made.bundle) == []
     assert "| laptop | " in (made.bundle / "README.md").read_text(encoding="utf-8")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from regrok.errors import RegrokError
-from regrok.files import read_fits
 from regrok.released import bundle
 from regrok.released.fill import describe_bundle, tell
 from regrok.released.verify import read_json
@@ -46,6 +45,6 @@ def _follow(folder: Path, part: Path, studies: Path) -> None:
     config = written_config(part)
     published = load_published(config, studies, load_claims(config, studies))
     shown = [n for n in buildable(config) if "elsewhere" in reads(config.tables[n].build)]
-    fits = read_fits(part / "fits" / f"{name}.json" for name in config.fits)
+    fits = bundle.results(part)
     judged = read_json(part / "ledger.json")
     tell(part, config, published, folder, frame_files.load(part), fits, judged, shown)
