@@ -39,10 +39,7 @@ def test_the_smaller_scale_names_the_new_verdict_and_keeps_all_else(two_scales):
     key = f"leading.{entry['origin']}.{verdict.replace(' ', '_')}"
     assert int(after["counted"][key]) == int(before["counted"][key]) + 1
     assert after["verdict"] == before["verdict"]
-    # What a computation told the text, too, which has no runs and no fit.
     assert set(after["result"]) == set(before["result"])
-    told = bundle.results(part)
-    assert any("compute" in one for one in told.values())
     assert {path: path.read_bytes() for path in kept} == kept
     assert bundle.damage(made.bundle) == []
     assert "| laptop | " in (made.bundle / "README.md").read_text(encoding="utf-8")
@@ -55,3 +52,28 @@ def test_a_scale_of_other_studies_is_left_as_it_is_and_named(two_scales):
     assert set(follow(made.bundle, "laptop", made.studies)) == {"smoke"}
     assert (made.bundle / "smoke/numbers.json").read_bytes() == before
     assert bundle.damage(made.bundle) == []
+
+
+def test_what_a_computation_tells_the_text_stays(two_scales):
+    """It has no runs and no fit, and the section of its study quotes it all the same."""
+    made, _, _ = two_scales
+    part = made.bundle / "smoke"
+    name = "planted"
+    value = {
+        "value": 2.5,
+        "low": 2.0,
+        "high": 3.0,
+        "level": 0.95,
+        "n": 4,
+        "unit": "",
+        "estimator": "planted",
+    }
+    content = {
+        "computation": name,
+        "compute": "x",
+        "estimates": {f"{name}.twice": value | {"note": ""}},
+    }
+    (part / "computations").mkdir(exist_ok=True)
+    (part / "computations" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    assert follow(made.bundle, "laptop", made.studies) == {}
+    assert bundles.read(part / "numbers.json")["result"][f"{name}.twice"] == "2.50"
