@@ -161,6 +161,8 @@ def changed(config: Config, attribute: Attribute) -> Iterator[Config]:
         for name in texts.shown_studies(config):
             each = config.studies[name]
             if kind == "Paper":
+                if each.paper.arxiv is None:
+                    continue  # a study of our own, of which nothing is said to be a paper's
                 value = other(getattr(each.paper, field))
                 new = {"paper": each.paper.model_copy(update={field: value})}
             else:
@@ -176,7 +178,9 @@ def changed(config: Config, attribute: Attribute) -> Iterator[Config]:
             lives = {"experiments": config.runs_here, "computations": config.computes_here}
             here = lives.get(section, lambda name: True)(name)
             value = getattr(block, field)
-            if here and value != []:
+            # An experiment of our own is printed nowhere.
+            nowhere = kind == "Experiment" and field == "place" and block.ours is not None
+            if here and value != [] and not nowhere:
                 left = (
                     {k: v for k, v in value.items() if k != config.scale}
                     if field == "scales"
