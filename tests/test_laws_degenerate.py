@@ -57,6 +57,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "lasting": {"groups": GROUPS},
     "lateness": {"groups": GROUPS},
     "norm_at_grok": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
+    "avalanches": {"groups": GROUPS, "ratios": RATIO, **DRAWS},
     "early_warning": {
         "warned": ["S"],
         "silent": ["S"],

@@ -237,7 +237,7 @@ def overview(config: Any, ledger: Mapping[str, Any], said: Mapping[str, Ruling])
     )
     if len(here) < len(config.studies):
         caption += " A dash: no experiment of the paper is part of this build."
-    columns = "@{}ll" + "r" * (len(header) - 2) + "@{}"
+    columns = "@{}ll" + r"@{\hspace{10pt}}r" * (len(header) - 2) + "@{}"
     return table("studies", columns, header, rows, caption)
 
 
