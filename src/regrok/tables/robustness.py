@@ -75,5 +75,5 @@ def build(name: str, entry: Any, material: Material) -> Built:
             f" {latex.count(untouched, 'claim').capitalize()} that no reading touches"
             f" {'is' if untouched == 1 else 'are'} left out."
         )
-    columns = "@{}l" + r"@{\hspace{5.6pt}}c" * (len(header) - 1) + "@{}"
+    columns = "@{}l" + r"@{\hspace{4.8pt}}c" * (len(header) - 1) + "@{}"
     return Built(table(name, columns, header, rows, caption, long=True), plain(material.ledger))
