@@ -30,12 +30,15 @@ def build(name: str, entry: Any, material: Material) -> Built:
         if len(said) > 1
     }
     scales = [s for s in reversed(SCALES) if any(s == e.scale for v in several.values() for e in v)]
+    # Three of them beside one another leave no room for intervals; the ledger has that of the leading one.
+    bounds = len(scales) < 3
+    parts = PARTS if bounds else ("value", *PARTS[1:])
     rows: list = []
     plain = []
     for claim, said in several.items():
         by_scale = {each.scale: each for each in said}
         agree = len({each.verdict for each in said}) == 1
-        cells = [_cells(by_scale.get(scale), bold=not agree) for scale in scales]
+        cells = [_cells(by_scale.get(scale), not agree, bounds) for scale in scales]
         rows.append([latex.escape(claim), *(cell for three in cells for cell in three)])
         for each in said:
             known = {"scale": each.scale, "released": each.released}
@@ -51,9 +54,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
     header = [
         "claim",
         *(
-            f"{scale}: {PARTS[0]}" if part is PARTS[0] else part
+            f"{scale}: {parts[0]}" if part is parts[0] else part
             for scale in scales
-            for part in PARTS
+            for part in parts
         ),
     ]
     columns = "@{}l" + "lrc" * len(scales) + "@{}"
@@ -61,11 +64,11 @@ def build(name: str, entry: Any, material: Material) -> Built:
     return Built(table(name, columns, header, rows, caption, long=True), frame)
 
 
-def _cells(said: Ruling | None, bold: bool) -> list[str]:
-    """Value, n and the verdict's letter of one scale; nothing where it has no verdict."""
+def _cells(said: Ruling | None, bold: bool, bounds: bool) -> list[str]:
+    """Value, n and the verdict's letter of one scale; nothing where it has no verdict. bounds: with the interval."""
     if said is None:
         return [latex.NOTHING] * len(PARTS)
     found = said.entry
     letter = LETTERS[said.verdict]
     count = latex.exact(found["n"]) if found["n"] else latex.NOTHING
-    return [latex.estimate(found), count, rf"\textbf{{{letter}}}" if bold else letter]
+    return [latex.estimate(found, bounds), count, rf"\textbf{{{letter}}}" if bold else letter]
