@@ -109,7 +109,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     splits = {"seeds": by_seeds(bench), "cells": by_cells(bench)}
     enough = groks.sum() >= 4 and (~groks).sum() >= 2 and len(splits["cells"]) >= 4
     tried = {
-        (name, split): [in_fold(name, bench, fold) for fold in folds]
+        (name, split): in_folds(name, bench, folds)
         for name in (readable if enough else [])
         for split, folds in splits.items()
     }
@@ -135,20 +135,31 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
 # One signal -------------------------------------------------------------------------------------------------------
 
 
-def scores(name: str, bench: list[Watched], train: np.ndarray) -> list[np.ndarray]:
-    """What a signal says of each run, with what it learned from the training runs; no run may show it the future."""
-    chosen = [each for each, mine in zip(bench, train, strict=True) if mine]
-    learned = signals.learned_from(
+def in_folds(name: str, bench: list[Watched], folds: list[Fold]) -> list[Tried]:
+    """What a signal does in each fold. One that learns nothing says the same in all of them, and is asked once."""
+    if not signals.learns(name):
+        said = scores(name, bench, None)
+        return [in_fold(said, bench, fold) for fold in folds]
+    return [in_fold(scores(name, bench, learned_in(name, bench, f)), bench, f) for f in folds]
+
+
+def learned_in(name: str, bench: list[Watched], fold: Fold) -> Any:
+    """What a signal learns from the training runs of a fold."""
+    chosen = [each for each, mine in zip(bench, fold.train, strict=True) if mine]
+    return signals.learned_from(
         name, [each.history for each in chosen], [each.T_grok for each in chosen]
     )
+
+
+def scores(name: str, bench: list[Watched], learned: Any) -> list[np.ndarray]:
+    """What a signal says of each run, with what it learned; no run may show it the future."""
     for each in bench:
         signals.refuse_look_ahead(name, each.history, each.steps, learned, cuts=3)
     return [signals.scored(name, each.history, each.steps, learned) for each in bench]
 
 
-def in_fold(name: str, bench: list[Watched], fold: Fold) -> Tried:
-    """What a signal does on every run at each of the fold's thresholds."""
-    said = scores(name, bench, fold.train)
+def in_fold(said: list[np.ndarray], bench: list[Watched], fold: Fold) -> Tried:
+    """What a signal that says this does on every run at each of the fold's thresholds."""
     cut = alarms.candidates([s for s, mine in zip(said, fold.train, strict=True) if mine])
     alarm = np.array(
         [alarms.alarms(s, each.steps, cut) for s, each in zip(said, bench, strict=True)]
@@ -296,7 +307,7 @@ def cost(name: str, bench: list[Watched], probes: Mapping[str, float]) -> est.Es
 def trade_off(name: str, bench: list[Watched]) -> Iterator[dict[str, Any]]:
     """Mean lead and share of false alarms at each threshold, on all runs: what no threshold could better here."""
     everything = np.ones(len(bench), dtype=bool)
-    made = in_fold(name, bench, Fold(everything, everything))
+    (made,) = in_folds(name, bench, [Fold(everything, everything)])
     groks = np.array([each.groks for each in bench])
     leads = made.lead[groks].mean(0)
     false = np.isfinite(made.alarm[~groks]).mean(0)

@@ -26,9 +26,7 @@ A new signal is a new module here. The law `early_warning` takes all that there 
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import pkgutil
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -37,30 +35,33 @@ import numpy as np
 
 from regrok.errors import RegrokError
 from regrok.signals.parts.history import History, planted
+from regrok.study.messages import nearest
+from regrok.study.options import modules
 
 
 def signals() -> list[str]:
     """Names of the modules."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
+    return modules("signals")
 
 
 def signal(name: str) -> ModuleType:
     """The module of a signal. Raises RegrokError with the nearest name for one that is not there."""
     if name not in signals():
-        near = difflib.get_close_matches(name, signals(), 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise RegrokError(
-            f"signal '{name}': there is no such signal; there are {', '.join(signals())}.{hint}"
-        )
+        hint = nearest(name, signals())
+        raise RegrokError(f"signal '{name}': there is no such signal.{hint}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def learns(name: str) -> bool:
+    """Whether what a signal says rests on other runs."""
+    return hasattr(signal(name), "learn")
 
 
 def learned_from(name: str, histories: Iterable[History], grokked: Iterable[float]) -> Any:
     """What a signal learns from these runs; None of one that learns nothing."""
-    made = signal(name)
-    if not hasattr(made, "learn"):
+    if not learns(name):
         return None
-    return made.learn(list(histories), np.array(list(grokked), dtype=float))
+    return signal(name).learn(list(histories), np.array(list(grokked), dtype=float))
 
 
 def scored(name: str, history: History, steps: np.ndarray, learned: Any = None) -> np.ndarray:
