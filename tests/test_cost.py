@@ -81,6 +81,21 @@ def test_finished_runs_correct_the_prediction() -> None:
     assert after["seconds_per_step"].to_list() == pytest.approx([0.01] * len(after))
 
 
+def test_runs_that_other_work_slowed_do_not_slow_the_prediction() -> None:
+    plan = planned(one_experiment({λ: [1.0]}))
+    one = plan_frame(plan).iloc[0]
+    slowed = pd.DataFrame(
+        {
+            "cell": one["cell"],
+            "cohort": one["cohort"],
+            "steps": 100,
+            "wall_seconds": [1.0, 1.0, 4.0, 5.0, 9.0],  # two trained alone, three beside others
+        }
+    )
+    after = plan_frame(plan, slowed)["seconds_per_step"]
+    assert after.to_list() == pytest.approx([0.01] * len(after))
+
+
 def test_seconds_go_with_the_machine_and_the_batch() -> None:
     plan = planned(one_experiment({"protocol.batch": [256, 512]}))
     slow, fast = (

@@ -170,6 +170,10 @@ def disk_bytes(run: Run, steps: int) -> int:
     return 30_000 + 60 * logged + 5_000 * snapshots
 
 
+UNDISTURBED = 0.25
+"""The quantile of seconds per step, over runs of the same shapes, that stands for a machine without other work."""
+
+
 class History:
     """What finished runs tell about new ones: steps by cell, seconds per step by signature."""
 
@@ -184,7 +188,8 @@ class History:
             return
         same_shapes = timed["cohort"].str.rpartition("-")[0]
         speed = timed["wall_seconds"] / timed["steps"]
-        self._seconds = speed.groupby(same_shapes).median().to_dict()
+        # Company on the machine makes a run slower and never faster: a whole build without any is foretold.
+        self._seconds = speed.groupby(same_shapes).quantile(UNDISTURBED).to_dict()
 
     def steps(self, run: Run) -> int:
         """Median over the finished runs of the cell, within the budget; else `prior_steps`."""
@@ -192,7 +197,7 @@ class History:
         return prior_steps(run) if known is None else min(run.protocol.max_steps, round(known))
 
     def seconds_per_step(self, cohort: str, run: Run, rate: float) -> float:
-        """Median over the finished runs of the same shapes; else from the step's operations."""
+        """The fastest quarter's of the finished runs of the same shapes; else from the step's operations."""
         known = self._seconds.get(cohort.rpartition("-")[0])
         return flops_per_step(run) / rate + CALLS if known is None else known
 
