@@ -20,7 +20,7 @@ from regrok.released import again, bundle, commits, fill, retest, verify
 from regrok.released.added import chosen
 from regrok.runs.frames import load
 from regrok.study.claims import load_claims
-from regrok.study.published import told
+from regrok.study.published import load_published, told
 from regrok.tables import Material, module, scope
 
 COMMIT = "e" * 40
@@ -143,6 +143,27 @@ def test_a_law_that_held_in_one_training_alone_changes_its_claims(study, made):
     assert then["value"] == pytest.approx(0, abs=0.3)
     assert then["verdict"] != now["verdict"]
     assert (each["commit"], each["trained_by"]) == (COMMIT, [BY])
+
+
+def test_a_claim_that_rests_on_no_run_takes_no_part(study):
+    held = load_claims(study.config, study.studies)
+    one = next(claim for claim in held.claims if claim.id == "A3-exponent")
+    computed = one.model_copy(update={"id": "A3-computed", "estimand": "two_circuits.ratio"})
+    more = held.model_copy(update={"claims": [*held.claims, computed]})
+    frames = load(study.bundle / "smoke")
+    with (
+        mock.patch.object(fill, "refit", here),
+        mock.patch.object(retest, "load_claims", return_value=more),
+        mock.patch.object(
+            retest, "load_published", return_value=load_published(study.config, study.studies, held)
+        ),
+    ):
+        found = retest.compared_claims(
+            {"now": frames, "then": frames}, study.config, study.studies, None
+        )
+    judged = {*found["compared"], *found["corrected"]}
+    assert "A3-exponent" in judged
+    assert "A3-computed" not in judged
 
 
 def test_only_runs_of_both_trainings_take_part(study, made):

@@ -124,7 +124,7 @@ def compared_claims(
     """The claims that both trainings judge, and those whose verdicts differ."""
     claims = load_claims(config, studies)
     published = load_published(config, studies, claims)
-    fits = {key.partition(".")[0] for claim in claims.claims for key in estimands(claim)}
+    fits = {name for claim in claims.claims for name in fits_of(claim)}
     used = {name: fit for name, fit in config.fits.items() if name in fits}
     # What rests on no run is the same in both.
     part = config.model_copy(update={"fits": used, "computations": {}})
@@ -139,9 +139,10 @@ def compared_claims(
             read = read_fits(made / "fits" / f"{name}.json" for name in part.fits)
             estimates[side] = {k: v for fit in read.values() for k, v in fit["estimates"].items()}
     ran = set(both["now"].experiments["experiment"])
+    of_runs = [claim for claim in claims.claims if all(map(part.fits.get, fits_of(claim)))]
     judged = {
         claim.id: {side: judge(claim, estimates[side], config.scale, ran) for side in both}
-        for claim in claims.claims
+        for claim in of_runs
     }
     judged = {
         k: v
@@ -160,9 +161,10 @@ def compared_claims(
     }
 
 
-def estimands(claim: Claim) -> list[str]:
-    """The estimates that decide a claim."""
-    return [claim.estimand, *([claim.direction.estimand] if claim.direction else [])]
+def fits_of(claim: Claim) -> list[str]:
+    """The fits, or the computations, whose estimates decide a claim."""
+    keys = [claim.estimand, *([claim.direction.estimand] if claim.direction else [])]
+    return [key.partition(".")[0] for key in keys]
 
 
 # Into the bundle --------------------------------------------------------------------------------------------------
