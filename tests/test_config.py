@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from configurations import CONFIG, ROOT, checked, default_run, whole
 from regrok.errors import RegrokError
 from regrok.figures import drawable
+from regrok.paper.texts import shown_studies
 from regrok.study.expand import cells
 from regrok.study.plan import make_plan
 from regrok.study.read import load_config
@@ -229,6 +230,22 @@ def test_only_builds_what_it_names_with_what_needs_no_more() -> None:
     assert set(drawable(config)) < set(drawable(whole_study))
     # The other scales stay as they are.
     assert len(list(cells(config, "paper"))) == len(list(cells(whole_study, "paper")))
+
+
+def test_only_chooses_computations_without_leaving_out_runs_and_the_reverse() -> None:
+    def built(only: str) -> tuple[set[str], set[str]]:
+        config = load_config(CONFIG, {"scale": "paper", "only": only})
+        ran = {row["experiment"] for row in make_plan(config).membership}
+        return ran, {name for name in config.computations if config.computes_here(name)}
+
+    every_run, every_computation = built("[]")
+    assert {"S1", "F2"} < every_run and {"ridge_relu", "fourier"} < every_computation
+    assert built("[S1]") == ({"S1"}, every_computation)
+    assert built("[ridge_relu]") == (every_run, {"ridge_relu"})
+    assert built("[S1, ridge_relu]") == ({"S1"}, {"ridge_relu"})
+    config = load_config(CONFIG, {"only": "[S1, ridge_relu]"})
+    assert shown_studies(config) == ["norm_delay", "ridge_regression"]
+    assert shown_studies(load_config(CONFIG, {"only": "[S1]"})) == ["norm_delay"]
 
 
 def test_only_refuses_what_does_not_exist_or_does_not_run() -> None:

@@ -39,13 +39,14 @@ def cited(paper: Any) -> str:
 def shown_studies(config: Any) -> list[str]:
     """The chosen studies of which this build runs or computes something, in their order: those with a section.
 
-    A build of chosen experiments shows the studies of those alone.
+    A build of chosen experiments and computations shows the studies of those alone.
     """
+    asked = config.only or config.computations
     return [
         name
         for name, study in config.studies.items()
         if any(map(config.runs_here, study.experiments))
-        or (not config.only and any(map(config.computes_here, study.computations)))
+        or any(each in asked and config.computes_here(each) for each in study.computations)
     ]
 
 

@@ -1,5 +1,6 @@
 """What the files of the audit hold: the control panel, a study, what is made of the whole, and all of it merged."""
 
+from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -274,7 +275,7 @@ class Panel(Strict):
     anonymous: bool
     """Whether the paper hides its authors."""
     only: list[Name] = Field(default_factory=list)
-    """Experiments to build; all that run at the scale where it is empty."""
+    """Experiments and computations to build; all of either that the scale has where none of its kind is named."""
     studies: Annotated[list[Name], Field(min_length=1)]
     """Folders of studies/, in the order in which the paper takes them."""
     trainer: Trainer
@@ -349,7 +350,7 @@ class Config(Strict):
     anonymous: bool
     """Whether the paper hides its authors."""
     only: list[Name] = Field(default_factory=list)
-    """Experiments to build; all that run at the scale where it is empty."""
+    """Experiments and computations to build; all of either that the scale has where none of its kind is named."""
     whole: bool = True
     """Whether every study of config.yaml is built; a build of some has results and a PDF of its own."""
     studies: dict[Name, Study] = Field(default_factory=dict)
@@ -374,13 +375,25 @@ class Config(Strict):
     def runs_here(self, experiment: str) -> bool:
         """Whether this build runs the experiment: its scale has it, and `only` does not leave it out."""
         known = self.experiments.get(experiment)
-        chosen = not self.only or experiment in self.only
-        return known is not None and chosen and self.scale in known.scales
+        return (
+            known is not None
+            and self.scale in known.scales
+            and self._chosen(experiment, self.experiments)
+        )
 
     def computes_here(self, computation: str) -> bool:
-        """Whether this build computes it: its scale does. `only`, which chooses what is trained, leaves it in."""
+        """Whether this build computes it: its scale does, and `only` does not leave it out."""
         known = self.computations.get(computation)
-        return known is not None and self.scale in known.scales
+        return (
+            known is not None
+            and self.scale in known.scales
+            and self._chosen(computation, self.computations)
+        )
+
+    def _chosen(self, name: str, kind: Container[str]) -> bool:
+        """Whether `only` names it, or nothing of its kind: experiments leave computations in, and the reverse."""
+        named = [each for each in self.only if each in kind]
+        return not named or name in named
 
     def probes_here(self, probe: str) -> bool:
         """Whether this build makes the probe: its scale does, and runs an experiment whose runs it measures."""

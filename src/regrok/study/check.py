@@ -48,9 +48,10 @@ def _names(config: Config) -> Iterator[str]:
         yield from _experiment(f"experiments.{name}", experiment, refers)
         yield from _starts(config, name)
     for name in config.only:
-        yield from _reference(config.experiments)("only", "experiment", name)
-        if name in config.experiments and not config.runs_here(name):
-            listed = ", ".join(config.experiments[name].scales)
+        kinds = {**config.experiments, **config.computations}
+        yield from _reference(kinds)("only", "experiment or computation", name)
+        if name in kinds and not (config.runs_here(name) or config.computes_here(name)):
+            listed = ", ".join(kinds[name].scales)
             yield f"only = '{name}': does not run at scale {config.scale}, but at {listed}."
     for section in ("fits", "figures", "tables"):
         for name, block in getattr(config, section).items():
