@@ -27,7 +27,7 @@ LAPTOP_FIGURES = (
     *("forecast", "censoring"),
     *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
     *("ungrokking", "transition", "efficiency", "two_circuits", "ridge_regression"),
-    *("needed_share", "kernel_drift", "coefficient_history", "coefficient_growth"),
+    *("needed_share", "kernel_drift", "penalties", "coefficient_history", "coefficient_growth"),
     *("criticality", "criticality_choices", "avalanches"),
     *("defect_onset", "early_warning", "overlay"),
     *("multiplication", "operations", "less_data", "data_conditions"),
