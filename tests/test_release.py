@@ -264,3 +264,14 @@ def test_released_runs_of_another_plan_are_not_judged(study, tmp_path):
     assert contents(folder) == before
     with pytest.raises(RegrokError, match="nothing was released of the laptop scale"):
         again.config_again("laptop", study.studies.parent / "config.yaml", folder)
+
+
+def test_what_a_scale_is_asked_anew_are_the_computations_that_it_has(study, tmp_path):
+    folder = shutil.copytree(study.bundle, tmp_path / "released")
+    made = folder / "smoke/computations"
+    made.mkdir(exist_ok=True)
+    (made / "ridge_relu.json").write_text("{}", encoding="utf-8")
+    asked = again.config_again("smoke", bundles.ROOT / "config.yaml", folder)
+    assert [*filter(asked.computes_here, asked.computations)] == ["ridge_relu"]
+    held = set(study.frames.experiments["experiment"])
+    assert {*filter(asked.runs_here, asked.experiments)} <= held

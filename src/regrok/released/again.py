@@ -22,10 +22,11 @@ from regrok.study.words import Scale
 
 
 def config_again(scale: Scale, panel: Path | str, folder: Path | str = bundle.RELEASED) -> Config:
-    """What a released scale is asked now: all its experiments, or those alone whose runs were released.
+    """What a released scale is asked now: all its experiments and computations, or those alone that were released.
 
-    An experiment that was added since has no runs, so what rests on it is out of scope until some are released.
-    panel: the control panel, beside which the studies lie. Raises RegrokError for a scale without runs.
+    An experiment that was added since has no runs, so what rests on it is out of scope until some are released. So is
+    a computation of which the bundle has no result, where it has some: at a large scale one may take hours. panel: the
+    control panel, beside which the studies lie. Raises RegrokError for a scale without runs.
     """
     old = Path(folder) / scale
     if not old.is_dir():
@@ -33,9 +34,15 @@ def config_again(scale: Scale, panel: Path | str, folder: Path | str = bundle.RE
     asked: dict[str, Any] = {"scale": scale, "source": "trained", "only": []}
     whole = load_config(panel, asked)
     held = set(frame_files.load(old).experiments["experiment"])
-    here = [name for name in whole.experiments if whole.runs_here(name)]
-    only = [name for name in here if name in held]
-    return whole if only == here else load_config(panel, {**asked, "only": only})
+    only: list[str] = []
+    ran = [name for name in whole.experiments if whole.runs_here(name)]
+    if any(name not in held for name in ran):
+        only += [name for name in ran if name in held]
+    computed = [name for name in whole.computations if whole.computes_here(name)]
+    known = [name for name in computed if bundle.computed(folder, scale, name)]
+    if known != computed:
+        only += known
+    return load_config(panel, {**asked, "only": only}) if only else whole
 
 
 def release_again(
