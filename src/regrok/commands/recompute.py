@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from regrok.computations import MADE_BY, code, run_computation
+from regrok.computations import MADE_BY, run_computation
+from regrok.computations.parts.fingerprint import fingerprint
 from regrok.files import read_fits
 from regrok.processor import processor
 from regrok.released import bundle
@@ -43,7 +44,7 @@ def recomputed(shipped: Mapping[str, Any]) -> Iterator[str]:
     kept = [{k: v for k, v in made.items() if k not in MADE_BY} for made in (shipped, fresh)]
     if kept[0] == kept[1]:
         yield "result     identical to the last digit, its points with it"
-    if shipped["code"] != code(shipped["compute"]):
+    if shipped["code"] != fingerprint(shipped["compute"]):
         yield "code       not what computed the released one"
     if shipped["processor"] != processor():
         yield f"processor  released: {shipped['processor']}; fresh: {processor()}"
