@@ -12,7 +12,6 @@ regrok.study.estimands). A new computation is a new module here and a block unde
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import pkgutil
@@ -22,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from regrok.errors import RegrokError
+from regrok.study.messages import nearest
 
 
 def computations() -> list[str]:
@@ -32,12 +32,8 @@ def computations() -> list[str]:
 def computation(name: str) -> ModuleType:
     """The module of a computation. Raises RegrokError with the nearest name for one that is not there."""
     if name not in computations():
-        near = difflib.get_close_matches(name, computations(), 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        known = ", ".join(computations())
-        raise RegrokError(
-            f"compute = '{name}': there is no such computation; there are {known}.{hint}"
-        )
+        hint = nearest(name, computations())
+        raise RegrokError(f"compute = '{name}': there is no such computation.{hint}")
     return importlib.import_module(f"{__name__}.{name}")
 
 
