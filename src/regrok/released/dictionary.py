@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrok.probes.parts.table import NAMES
 from regrok.runs.columns import RUNS, Entry
-from regrok.study.options import PACKAGE, literal, modules
+from regrok.study.literals import PACKAGE, literal, modules
 
 if TYPE_CHECKING:
     from pathlib import Path
