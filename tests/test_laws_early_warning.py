@@ -12,8 +12,10 @@ import pytest
 from planted import make_run
 from regrok import signals
 from regrok.errors import RegrokError
+from regrok.figures.early_warning import ranked
 from regrok.laws import run_fit
 from regrok.laws.parts import alarms
+from regrok.laws.parts.leads import by_lead
 from regrok.runs.frames import Frames
 from regrok.study import benched
 from regrok.study.literals import literal
@@ -216,3 +218,12 @@ def test_every_signal_names_what_it_costs():
     for name in signals.signals():
         text = (PACKAGE / "signals" / f"{name}.py").read_text(encoding="utf-8")
         assert set(literal(text, "COST")) <= {"evaluation", "table"}
+
+
+def test_figure_and_table_have_the_signals_in_one_order():
+    leads = {"waiting": 0.0, "norm": 0.6, "fourier_residual": 0.0, "logit_scale": None}
+    estimates = {f"bench.{name}.cells_lead": {"value": lead} for name, lead in leads.items()}
+    order = ["norm", "fourier_residual", "waiting", "logit_scale"]
+    assert list(by_lead("bench", estimates)) == order
+    # Rows of the figure are drawn upwards, without what could not be asked.
+    assert ranked("bench", {"estimates": estimates}) == order[2::-1]
