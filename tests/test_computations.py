@@ -26,7 +26,6 @@ from regrok.judging.ledger import ledger
 from regrok.paper.numbers import numbers
 from regrok.paper.texts import shown_studies
 from regrok.pipeline.graph import Graph
-from regrok.pipeline.sources import PACKAGE, closure
 from regrok.released import bundle, dictionary
 from regrok.released.crate import DESCRIPTIONS
 from regrok.released.fill import compute_one
@@ -386,13 +385,3 @@ def test_a_released_result_of_the_same_code_and_options_is_taken(result, monkeyp
     assert computed.result("two_circuits", "circuits", {"kappa": 1.5}, [held]) == "computed again"
     # The first that serves, wherever it stands.
     assert computed.result(*asked, [held | {"code": "0" * 12}, held]) == held
-
-
-def test_the_code_of_a_computation_is_what_takes_part_in_it(tmp_path):
-    """An edited law or setting of a run leaves a computation as it is; an edited estimator does not."""
-    rests_on = {
-        path.relative_to(PACKAGE).as_posix()
-        for path in closure("computations/circuits.py", but=computed.BESIDE)
-    }
-    assert {"computations/circuits.py", "laws/parts/estimate.py"} <= rests_on
-    assert not {name for name in rests_on if name.startswith(("runs/", "tasks/", "study/run"))}

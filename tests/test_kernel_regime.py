@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from regrok.computations import kernel_drift, kernel_shares, network_shares
-from regrok.computations.parts import needed
+from regrok.computations.parts import needed, slopes
 from regrok.errors import RegrokError
 
 PAIRS = {**kernel_shares.DEFAULTS, "draws": 3}
@@ -32,10 +32,11 @@ def test_a_crossing_lies_on_the_line_between_shares():
 
 def test_an_exponent_that_is_planted_is_found():
     moduli = [7, 11, 23]
-    assert needed.slope(moduli, [2 * p**-0.4 for p in moduli]) == pytest.approx(-0.4)
-    assert math.isnan(needed.slope(moduli, [0.5, math.nan, 0.2])) and math.isnan(
-        needed.slope([7], [0.5])
-    )
+    assert slopes.exponent(moduli, [2 * p**-0.4 for p in moduli]) == pytest.approx(-0.4)
+    for levels, values in ((moduli, [0.5, math.nan, 0.2]), (moduli, [0.5, 0.0, 0.2]), ([7], [0.5])):
+        assert math.isnan(slopes.exponent(levels, values))
+    assert slopes.per_log(moduli, [3 - 2 * math.log(p) for p in moduli]) == pytest.approx(-2)
+    assert math.isnan(slopes.per_log([7], [0.5]))
 
 
 def test_a_modulus_at_which_some_draw_never_gets_there_is_not_the_smallest():

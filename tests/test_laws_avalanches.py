@@ -185,12 +185,11 @@ def test_alarms_see_the_past_alone():
     """A signal that is cut off gives the same alarm, or none yet."""
     D = np.random.default_rng(0).normal(1, 0.1, (6, 40))
     steps = np.arange(40) * 25.0
-    detector = past_alone.Detector(-1, 0.95)
-    whole = detector.alarms(past_alone.running(D, 4), steps)
+    whole = past_alone.past(past_alone.running(D, 4), steps, -1, -0.95)
     assert np.isfinite(whole).all()
     for end in range(1, 40):
-        early = detector.alarms(past_alone.running(D[:, :end], 4), steps[:end])
-        expected = np.where(whole <= steps[end - 1], whole, np.nan)
+        early = past_alone.past(past_alone.running(D[:, :end], 4), steps[:end], -1, -0.95)
+        expected = np.where(whole <= steps[end - 1], whole, np.inf)
         np.testing.assert_array_equal(early, expected)
 
 
@@ -199,8 +198,11 @@ def test_a_threshold_is_chosen_without_the_seed_that_is_judged():
     steps = np.arange(3.0)
     still = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 0.5, 0.5]])
     moving = np.array([[1.0, 0.8, 0.8], [1.0, 0.8, 0.8], [1.0, 0.8, 0.8]])
-    seeds, event = np.arange(3), np.full(3, 2.0)
-    found = past_alone.held_out((seeds, still), (seeds, moving), event, steps)
-    assert np.isnan(found.false[:2]).all() and found.false[2] == 1
+    seeds, event = np.tile(np.arange(3), 2), np.repeat([np.nan, 2.0], 3)
+    found = past_alone.warned(seeds, np.concatenate([still, moving]), event, steps)
+    assert np.isinf(found.alarm[:2]).all() and found.alarm[2] == 1
     # With seed 2 among the training seeds .8 is no alarm.
-    assert found.alarm[2] == 1 and np.isnan(found.alarm[:2]).all()
+    assert found.alarm[5] == 1 and np.isinf(found.alarm[3:5]).all()
+    # A lone seed leaves no family to choose on.
+    alone = past_alone.warned(seeds[:1], still[:1], event[:1], steps)
+    assert np.isnan(alone.alarm).all() and not len(alone.directions)

@@ -12,11 +12,13 @@ import pytest
 from planted import make_run
 from regrok import signals
 from regrok.errors import RegrokError
+from regrok.figures.early_warning import ranked
 from regrok.laws import run_fit
 from regrok.laws.parts import alarms
+from regrok.laws.parts.leads import by_lead
 from regrok.runs.frames import Frames
 from regrok.study import benched
-from regrok.study.options import literal
+from regrok.study.literals import literal
 
 T_MEM, DELAY = 500, 2000
 EVERY = 50
@@ -188,7 +190,6 @@ def test_the_threshold_that_is_chosen_is_the_best_that_is_allowed():
     [
         ({"costs": {"cascade": 22}}, "a state takes 74 training steps"),
         ({"costs": {"commutator_defect": 75, "cascade": 22}}, "commutator_defect = 75"),
-        ({"signals": ["nrom"]}, "Did you mean 'norm'"),
         ({"signals": ["learning_coefficient"]}, "and none is listed"),
     ],
 )
@@ -212,8 +213,17 @@ def test_what_a_bench_is_told_wrongly_is_said_before_any_job(change, words):
 
 
 def test_every_signal_names_what_it_costs():
-    from regrok.study.options import PACKAGE
+    from regrok.study.literals import PACKAGE
 
     for name in signals.signals():
         text = (PACKAGE / "signals" / f"{name}.py").read_text(encoding="utf-8")
         assert set(literal(text, "COST")) <= {"evaluation", "table"}
+
+
+def test_figure_and_table_have_the_signals_in_one_order():
+    leads = {"waiting": 0.0, "norm": 0.6, "fourier_residual": 0.0, "logit_scale": None}
+    estimates = {f"bench.{name}.cells_lead": {"value": lead} for name, lead in leads.items()}
+    order = ["norm", "fourier_residual", "waiting", "logit_scale"]
+    assert list(by_lead("bench", estimates)) == order
+    # Rows of the figure are drawn upwards, without what could not be asked.
+    assert ranked("bench", {"estimates": estimates}) == order[2::-1]

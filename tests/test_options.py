@@ -16,17 +16,10 @@ from regrok.laws import forecast, scaling
 from regrok.laws.parts import lifetimes
 from regrok.runs.columns import RUNS
 from regrok.study.blocks import Config
+from regrok.study.columns import names
 from regrok.study.defaults import option
-from regrok.study.options import (
-    CHECKS,
-    PACKAGE,
-    SECTIONS,
-    columns,
-    literal,
-    modules,
-    option_problems,
-    unread,
-)
+from regrok.study.literals import PACKAGE, literal, modules
+from regrok.study.options import CHECKS, SECTIONS, option_problems, unread
 
 MODULES = [(folder, name) for _, folder in SECTIONS.values() for name in modules(folder)]
 
@@ -58,6 +51,16 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], str]] = {
         ("figures", "anatomy"),
         {"curves": [53]},
         "figures.anatomy.options: unknown option 'curves'. There is none.",
+    ),
+    "a signal that there is not": (
+        ("fits", "bench"),
+        {"signals": ["nrom", "waiting"]},
+        "fits.bench.options.signals = 'nrom': no such signal. Did you mean 'norm'?",
+    ),
+    "costs without names": (
+        ("fits", "bench"),
+        {"costs": [74]},
+        "fits.bench.options.costs = [74]: should be keys and values.",
     ),
     "a table's unknown option": (
         ("tables", "claims"),
@@ -284,7 +287,7 @@ def test_words_that_are_allowed_are_those_that_the_laws_know() -> None:
 
 
 def test_columns_are_those_of_runs_parquet() -> None:
-    assert set(columns()) == RUNS.keys()
+    assert set(names()) == RUNS.keys()
 
 
 def test_an_unknown_option_stops_the_figure_itself() -> None:

@@ -10,6 +10,7 @@ from regrok.cli import main
 from regrok.commands.replay import compare, released_run, retrain
 from regrok.computations import run_computation
 from regrok.files import write_json, write_parquet
+from regrok.released import bundle, fill
 from regrok.runs.gather import gather
 from regrok.runs.store import RunStore
 from regrok.study.plan import make_plan
@@ -132,3 +133,34 @@ def test_a_released_computation_is_made_again_from_its_own_options(tmp_path, cap
     assert f"  {key}: value " in said
     assert "code       not what computed the released one" in said
     assert "identical" not in said
+
+
+def test_a_released_computation_is_kept_for_code_that_gives_it_to_the_last_digit(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(fill, "describe_bundle", bundle.seal)
+    made = run_computation("toy", "circuits", {"until": 200.0, "points": 12})
+    path = tmp_path / "smoke/computations/toy.json"
+    write_json(made, path)
+    (tmp_path / "smoke/runs.parquet").touch()
+    whole = path.read_bytes()
+    asked = ["replay", "toy", "--bundle", str(tmp_path), "--keep"]
+
+    def kept(**changes):
+        write_json(made | changes, path)
+        bundle.seal(tmp_path)
+        assert main(asked) == 0
+        bundle.refuse_damage(tmp_path)
+        return path.read_bytes()
+
+    # Nothing is to be done where the code is named already.
+    assert kept() == whole and "names the present code" not in capsys.readouterr().out
+    assert kept(code="0" * 12, processor="elsewhere") == whole
+    assert "toy names the present code at smoke scale" in capsys.readouterr().out
+    # A digit, or a word, that the present code does not give keeps what was released.
+    for other in ({"points": made["points"][:-1]}, {"estimates": {}}):
+        kept(code="0" * 12, **other)
+        assert json.loads(path.read_text(encoding="utf-8"))["code"] == "0" * 12
+        assert "kept       as it was" in capsys.readouterr().out
+    assert main(["replay", "f" * 12, "--bundle", str(tmp_path), "--keep"]) == 2
+    assert "--keep is of released computations" in capsys.readouterr().err

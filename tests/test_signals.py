@@ -10,7 +10,7 @@ import pytest
 from regrok import signals
 from regrok.errors import RegrokError
 from regrok.signals.parts.history import History, planted
-from regrok.study.options import PACKAGE, literal
+from regrok.study.literals import PACKAGE, literal
 
 STEPS = np.arange(0.0, 1001.0, 100.0)
 SETTINGS = {"learning_rate": 1e-3, "weight_decay": 1.0, "p": 47}

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regrok.commands.options import add_bundle_option
 from regrok.errors import RegrokError
@@ -37,6 +37,11 @@ def add_parser(sub: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--output", default=None, help="the picture (default: results/replay/RUN_ID.png)"
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="where a computation gives the released result to the last digit, name the present code in the bundle",
     )
     add_bundle_option(parser)
     parser.set_defaults(run=run)
@@ -195,14 +200,14 @@ def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from regrok.commands.recompute import held, recomputed
+    from regrok.commands.recompute import held
     from regrok.runs.gather import row
 
     asked, store, folder = arguments.run_id, Path(arguments.store), arguments.bundle
     if released := held(folder, asked):
-        for scale, made in released.items():
-            print(f"{asked}, {scale} scale", *recomputed(made), sep="\n")
-        return 0
+        return recompute(asked, released, folder, arguments.keep)
+    if arguments.keep:
+        raise RegrokError(f"--keep is of released computations, and {asked} is none of {folder}")
     stored = stored_run(store, asked)
     word = "stored"
     if stored is None:
@@ -223,4 +228,26 @@ def run(arguments: argparse.Namespace) -> int:
     if theirs != ours:
         print(f"arithmetic {word}: {theirs}; fresh: {ours}; last digits may differ")
     print(f"picture    {picture}")
+    return 0
+
+
+def recompute(name: str, released: Mapping[str, dict[str, Any]], folder: Path, keep: bool) -> int:
+    """Compute a released result of each scale again; with `keep` the bundle names what gives the same."""
+    from regrok.commands import recompute
+    from regrok.released.fill import describe_bundle
+
+    kept = []
+    for scale, shipped in released.items():
+        fresh = recompute.again(shipped)
+        print(f"{name}, {scale} scale", *recompute.compared(shipped, fresh), sep="\n")
+        if keep and shipped["code"] != fresh["code"]:
+            if recompute.keep(folder, scale, shipped, fresh):
+                kept.append(scale)
+            else:
+                print(
+                    "kept       as it was: what the present code gives is not the released result"
+                )
+    if kept:
+        describe_bundle(folder)
+        print(f"{folder}: {name} names the present code at {', '.join(kept)} scale")
     return 0

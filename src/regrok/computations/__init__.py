@@ -12,18 +12,16 @@ regrok.study.estimands). A new computation is a new module here and a block unde
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import importlib
 import json
 import pkgutil
 import zlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from regrok.errors import RegrokError
+from regrok.study.messages import nearest
 
 
 def computations() -> list[str]:
@@ -34,13 +32,14 @@ def computations() -> list[str]:
 def computation(name: str) -> ModuleType:
     """The module of a computation. Raises RegrokError with the nearest name for one that is not there."""
     if name not in computations():
-        near = difflib.get_close_matches(name, computations(), 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        known = ", ".join(computations())
-        raise RegrokError(
-            f"compute = '{name}': there is no such computation; there are {known}.{hint}"
-        )
+        hint = nearest(name, computations())
+        raise RegrokError(f"compute = '{name}': there is no such computation.{hint}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def seed(name: str) -> int:
+    """The seed of one entry of a study's `computations`: its own, so that adding one moves no other."""
+    return zlib.crc32(name.encode())
 
 
 def run_computation(name: str, compute: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,6 +51,7 @@ def run_computation(name: str, compute: str, options: Mapping[str, Any]) -> dict
     estimate's key prefixed by the computation's name. Raises RegrokError for an unknown module or option, and for a
     value that the module cannot compute with, naming the key.
     """
+    from regrok.computations.parts.fingerprint import fingerprint
     from regrok.laws.parts.estimate import json_of
     from regrok.processor import processor
     from regrok.study.defaults import option
@@ -59,8 +59,7 @@ def run_computation(name: str, compute: str, options: Mapping[str, Any]) -> dict
     try:
         module = computation(compute)
         settings = option(options, module.DEFAULTS)
-        # A seed of its own, so that adding a computation moves no other.
-        made = module.compute(settings, zlib.crc32(name.encode()))
+        made = module.compute(settings, seed(name))
     except RegrokError as error:
         raise RegrokError(f"computations.{name}: {error}") from error
     return {
@@ -69,7 +68,7 @@ def run_computation(name: str, compute: str, options: Mapping[str, Any]) -> dict
         "options": settings,
         "estimates": {f"{name}.{key}": json_of(value) for key, value in made["estimates"].items()},
         "points": json_of(made["points"]),
-        "code": code(compute),
+        "code": fingerprint(compute),
         "processor": processor(),
     }
 
@@ -78,13 +77,19 @@ def result(
     name: str, compute: str, options: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """As `run_computation`, or one of these earlier results where the present code made it of the same options."""
+    from regrok.computations.parts.fingerprint import fingerprint
     from regrok.study.defaults import option
 
     earlier = list(earlier)
     if earlier and compute in computations():
         # By way of JSON, as the earlier ones are: a tuple is a list there.
         asked = json.loads(json.dumps(option(options, computation(compute).DEFAULTS)))
-        wanted = {"computation": name, "compute": compute, "options": asked, "code": code(compute)}
+        wanted = {
+            "computation": name,
+            "compute": compute,
+            "options": asked,
+            "code": fingerprint(compute),
+        }
         for made in earlier:
             if all(made.get(key) == value for key, value in wanted.items()):
                 return dict(made)
@@ -93,18 +98,3 @@ def result(
 
 MADE_BY = ("code", "processor")
 """Keys of a result that say what computed it, and not what came out."""
-
-
-BESIDE = ("laws/__init__.py", "pipeline/sources.py", "processor.py")
-"""Files that a computation reaches and that take no part in it: they find laws, read imports, name the processor."""
-
-
-def code(compute: str) -> str:
-    """12 hexadecimal digits of the source that a computation rests on: the files of the package that it reaches."""
-    from regrok.pipeline.sources import PACKAGE, closure
-
-    digest = hashlib.sha256()
-    for path in map(Path, closure(f"computations/{compute}.py", but=BESIDE)):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
-        digest.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
-    return digest.hexdigest()[:12]

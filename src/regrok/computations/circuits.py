@@ -36,6 +36,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
+from regrok.computations.parts.arms import arms
 from regrok.errors import RegrokError
 from regrok.laws.parts.estimate import Estimate, estimate, exact, missing
 
@@ -102,9 +103,6 @@ ESTIMATES: dict[str, list[str]] = {
         "delay_share",
     ],
 }
-
-WHOLE = "all"
-"""How points call the model without an arm's changes."""
 
 COARSER = 100.0
 """How many times looser the tolerance of the second solution is, by which the first one's error is told."""
@@ -316,32 +314,27 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     it. Points: records {"arm" ("all" for the model as it is), "time", "w_g", "w_m", "train_loss",
     "test_loss", "penalty"}. Raises RegrokError naming an option that the model has no solution with.
     """
-    own = {key: value for key, value in options.items() if key != "arms"}
     estimates: dict[str, Estimate] = {}
     points: list[dict[str, Any]] = []
     whole: list[dict[str, float]] = []
-    for arm, changes in {WHOLE: {}, **options["arms"]}.items():
-        settings = {**own, **changes}
-        try:
-            path = solve(settings)
-            looser = solve(settings, settings["tolerance"] * COARSER)
-        except RegrokError as error:
-            where = "" if arm == WHOLE else f"options.arms.{arm}: "
-            raise RegrokError(f"{where}{error}") from error
-        found = [quantities(settings, each) for each in (path, looser)]
-        if arm == WHOLE:
+    for arm in arms(options):
+        with arm.named():
+            path = solve(arm.options)
+            looser = solve(arm.options, arm.options["tolerance"] * COARSER)
+        found = [quantities(arm.options, each) for each in (path, looser)]
+        if arm.whole:
             whole = found
         else:
             for mine, theirs in zip(found, whole, strict=True):
                 mine["delay_share"] = mine["delay"] / theirs["delay"]
-        prefix = "" if arm == WHOLE else f"{arm}."
-        for key, value in found[0].items():
-            estimates[f"{prefix}{key}"] = known(key, float(value), float(found[1][key]))
-        points += records(arm, toy(settings), path)
+        estimates |= arm.estimates(
+            {key: known(key, float(v), float(found[1][key])) for key, v in found[0].items()}
+        )
+        points += arm.points(records(toy(arm.options), path))
     return {"estimates": estimates, "points": points}
 
 
-def records(arm: str, model: Toy, path: Path) -> list[dict[str, Any]]:
+def records(model: Toy, path: Path) -> list[dict[str, Any]]:
     """The points of one solution."""
     train, test = (model.cross_entropy(logit) for logit in (path.w.sum(0), path.w[0]))
     columns = {
@@ -353,6 +346,5 @@ def records(arm: str, model: Toy, path: Path) -> list[dict[str, Any]]:
         "penalty": model.penalty(path.w),
     }
     return [
-        {"arm": arm, **{key: float(values[i]) for key, values in columns.items()}}
-        for i in range(len(path.time))
+        {key: float(values[i]) for key, values in columns.items()} for i in range(len(path.time))
     ]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regrok.computations.parts.arms import arms
 from regrok.computations.parts.sampled_states import States, ceiling, protocol
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
@@ -76,7 +77,6 @@ ESTIMATES: dict[str, list[str]] = {
     ],
 }
 
-WHOLE = "all"
 REPLICATES = 1000
 
 
@@ -85,11 +85,12 @@ def check(options: Mapping[str, Any]) -> None:
     values = options["values"]
     if len(set(values)) < 3 or any(value != int(value) for value in values):
         raise RegrokError(f"options.values = {values}: should be three whole numbers or more")
-    for arm, changes in options["arms"].items():
+    for name, changes in options["arms"].items():
         if other := sorted(set(changes) & {"over", "values", "draws", "level", "p", "width"}):
-            raise RegrokError(f"options.arms.{arm}.{other[0]}: an arm can only sample otherwise")
-        protocol({**options, **changes})
-    protocol(options)
+            raise RegrokError(f"options.arms.{name}.{other[0]}: an arm can only sample otherwise")
+    for arm in arms(options):
+        with arm.named():
+            protocol(arm.options)
 
 
 def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -108,14 +109,14 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         told = {**options, options["over"]: value}
         states = States(told, seed)
         (record,) = states.trained([told["budget"]], kept=[told["budget"]])
-        for arm, changes in {WHOLE: {}, **options["arms"]}.items():
-            found = states.sampled(record, {**told, **changes})
+        for arm in arms(told):
+            found = states.sampled(record, arm.options)
             for draw in range(int(told["draws"])):
-                if arm not in notes and bool(found.diverged[draw].any()):
-                    notes[arm] = f"at {value}: {states.refused(record, draw, {**told, **changes})}"
+                if arm.name not in notes and bool(found.diverged[draw].any()):
+                    notes[arm.name] = f"at {value}: {states.refused(record, draw, arm.options)}"
                 points.append(
                     {
-                        "arm": arm,
+                        "arm": arm.name,
                         "value": value,
                         "draw": draw,
                         "coefficient": float(found.mean[draw]),
@@ -126,12 +127,11 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
                     }
                 )
     estimates: dict[str, est.Estimate] = {}
-    for arm in (WHOLE, *options["arms"]):
-        rows = pd.DataFrame([row for row in points if row["arm"] == arm])
+    for arm in arms(options):
+        rows = pd.DataFrame([row for row in points if row["arm"] == arm.name])
         made = measured(rows, options, seed)
-        made["diverged_share"] = made["diverged_share"].noting(notes.get(arm, ""))
-        prefix = "" if arm == WHOLE else f"{arm}."
-        estimates |= {f"{prefix}{key}": found for key, found in made.items()}
+        made["diverged_share"] = made["diverged_share"].noting(notes.get(arm.name, ""))
+        estimates |= arm.estimates(made)
     return {"estimates": estimates, "points": points}
 
 

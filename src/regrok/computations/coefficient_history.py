@@ -8,13 +8,13 @@ states are the same unless an arm trains otherwise. What is made of the historie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from regrok.computations.parts import histories as history
+from regrok.computations.parts.arms import arms
 from regrok.computations.parts.sampled_states import (
     TRAINING,
     States,
@@ -105,7 +105,6 @@ ESTIMATES: dict[str, list[str]] = {
     ],
 }
 
-WHOLE = "all"
 LOGGED = ("begin", "points", "every", "level", "rise")
 
 
@@ -118,34 +117,22 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     logged step, and "times", one a draw, each with its arm. Raises RegrokError naming an option, with the arm that it
     is in.
     """
-    own = {key: value for key, value in options.items() if key != "arms"}
     trained: dict[tuple[Any, ...], tuple[States, list[dict[str, Any]]]] = {}
     estimates: dict[str, est.Estimate] = {}
     points: list[dict[str, Any]] = []
-    arms = {arm: {**own, **changes} for arm, changes in {WHOLE: {}, **options["arms"]}.items()}
-    for arm, told in arms.items():
-        with naming(arm):
-            protocol(told)  # before minutes are spent on training
-    for arm, told in arms.items():
-        with naming(arm):
+    for arm in arms(options):
+        with arm.named():
+            protocol(arm.options)  # before minutes are spent on training
+    for arm in arms(options):
+        told = arm.options
+        with arm.named():
             key = tuple(told[name] for name in (*TRAINING, *LOGGED))
             if key not in trained:
                 trained[key] = followed(told, seed)
             rows, found = histories(told, *trained[key], seed)
-        prefix = "" if arm == WHOLE else f"{arm}."
-        estimates |= {f"{prefix}{name}": value for name, value in found.items()}
-        points += [{"arm": arm, **row} for row in rows]
+        estimates |= arm.estimates(found)
+        points += arm.points(rows)
     return {"estimates": estimates, "points": points}
-
-
-@contextmanager
-def naming(arm: str) -> Iterator[None]:
-    """Errors name the arm in which they are."""
-    try:
-        yield
-    except RegrokError as error:
-        where = "" if arm == WHOLE else f"options.arms.{arm}: "
-        raise RegrokError(f"{where}{error}") from error
 
 
 def followed(options: Mapping[str, Any], seed: int) -> tuple[States, list[dict[str, Any]]]:

@@ -7,14 +7,14 @@ which is where the authors' code stops: a second reading.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from regrok.computations.parts import needed
 from regrok.computations.parts.sampled_states import States, first
+from regrok.computations.parts.slopes import exponent, per_log
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
 
@@ -61,15 +61,6 @@ def stopped(validation: np.ndarray, stop: float, beyond: int) -> int:
     """How many logged steps there are until this many after validation has first reached `stop`; all where never."""
     reached = np.flatnonzero(validation >= stop)
     return min(int(reached[0]) + 1 + beyond, len(validation)) if reached.size else len(validation)
-
-
-def exponent(rates: Sequence[float], times: np.ndarray) -> float:
-    """Least squares of log time on log learning rate; NaN where a time is not known."""
-    return (
-        float(np.polyfit(np.log(rates), np.log(times), 1)[0])
-        if np.isfinite(times).all()
-        else math.nan
-    )
 
 
 def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -119,11 +110,11 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
         key: np.array([row[key] for row in points], dtype=float).reshape(len(rates), -1)
         for key in ("severity", "stopped_severity", "T_grok", "validation")
     }
-    logs, draws = np.log(rates), "a value for each draw"
+    draws = "a value for each draw"
     unfinished = int((table["validation"] < options["level"]).sum())
     note = f"{draws}; {unfinished} runs count as 0" if unfinished else draws
     slopes = {
-        key: [float(np.polyfit(logs, values, 1)[0]) for values in table[key].T]
+        key: [per_log(rates, values) for values in table[key].T]
         for key in ("severity", "stopped_severity")
     }
     smallest, largest = int(np.argmin(rates)), int(np.argmax(rates))

@@ -19,6 +19,7 @@ from regrok.computations.network_shares import published
 from regrok.computations.parts import needed
 from regrok.computations.parts.quadratic_network import Pairs, started
 from regrok.computations.parts.quadratic_training import train
+from regrok.computations.parts.slopes import exponent
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
 
@@ -154,9 +155,9 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
     where, never = f"at a scale of {options['scale']:g}", "no run gets there in time"
     grokked = int(np.isfinite(table["T_grok"]).sum())
 
-    def exponent(key: str) -> est.Estimate:
+    def of_scale(key: str) -> est.Estimate:
         slopes = [
-            needed.slope(scales, needed.not_before(scales, draw, options["budget"]))
+            exponent(scales, needed.not_before(scales, draw, options["budget"]))
             for draw in table[key].T.tolist()
         ]
         open_ended = int((~np.isfinite(table[key])).sum())
@@ -173,8 +174,8 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
         "centred_drift_at_T_grok": needed.mean(list(here["centred_at_T_grok"]), never, where),
         "late_centred_drift_share": needed.mean(list(late["centred"][own]), never, where),
         "largest_late_centred_drift_share": needed.mean(list(late["centred"][largest]), never, far),
-        "T_grok_exponent": exponent("T_grok"),
-        "T_mem_exponent": exponent("T_mem"),
+        "T_grok_exponent": of_scale("T_grok"),
+        "T_mem_exponent": of_scale("T_mem"),
         "T_grok_over_T_mem": needed.mean(
             list(here["T_grok"] / np.maximum(here["T_mem"], 1)), never, where
         ),

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from regrok.computations.parts import expected_kernel, needed
+from regrok.computations.parts import arms, expected_kernel, needed
 from regrok.computations.parts.expected_kernel import Variances
 from regrok.computations.parts.quadratic_network import sums
+from regrok.computations.parts.slopes import exponent
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
 
@@ -62,7 +63,6 @@ ESTIMATES: dict[str, list[str]] = {
         "singular_from_share",
     ],
 }
-WHOLE = "all"
 NEVER = "the loss stays above one half of the null predictor's at every share tried"
 
 
@@ -90,27 +90,18 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     the share of examples from which it is. Points: one a modulus and share, means over draws, and "needed", one a
     modulus and draw. Raises RegrokError naming an option that nothing can be computed with.
     """
-    own = {key: value for key, value in options.items() if key != "arms"}
-    estimates: dict[str, est.Estimate] = {}
-    points: list[dict[str, Any]] = []
-    for arm, changes in {WHOLE: {}, **options["arms"]}.items():
-        settings = {**own, **changes}
-        try:
-            check(settings)
-        except RegrokError as error:
-            where = "" if arm == WHOLE else f"options.arms.{arm}: "
-            raise RegrokError(f"{where}{error}") from error
+
+    def of(settings: dict[str, Any]) -> arms.Measured:
+        check(settings)
         rows = [
             row
             for p in settings["moduli"]
             for i in range(settings["draws"])
             for row in drawn(settings, int(p), np.random.default_rng([seed, int(p), i]))
         ]
-        made, shown = measured(settings, rows)
-        prefix = "" if arm == WHOLE else f"{arm}."
-        estimates |= {f"{prefix}{key}": value for key, value in made.items()}
-        points += [{"arm": arm, **point} for point in shown]
-    return {"estimates": estimates, "points": points}
+        return measured(settings, rows)
+
+    return arms.over(options, of)
 
 
 def drawn(settings: Mapping[str, Any], p: int, rng: np.random.Generator) -> list[dict[str, float]]:
@@ -168,7 +159,7 @@ def measured(
 
     losses, unseen, singular = table("loss"), table("unseen_loss"), table("singular")
     share = np.array([[needed.crossing(shares, draw) for draw in each] for each in losses]).T
-    exponents = [needed.slope(moduli, draw) for draw in share]
+    exponents = [exponent(moduli, draw) for draw in share]
 
     def least(values: np.ndarray) -> est.Estimate:
         at = np.unravel_index(np.argmin(values.mean(1)), (len(moduli), len(shares)))

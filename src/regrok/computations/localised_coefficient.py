@@ -19,8 +19,9 @@ import torch
 
 from regrok.computations import fourier_network
 from regrok.computations.parameter_ranks import centred, on_pairs
-from regrok.computations.parts import needed
+from regrok.computations.parts import arms, needed
 from regrok.computations.parts.quadratic_network import Network, Pairs
+from regrok.computations.parts.slopes import exponent
 from regrok.computations.parts.square_loss import Stack
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
@@ -76,8 +77,6 @@ ESTIMATES: dict[str, list[str]] = {
     ],
 }
 
-WHOLE = "all"
-
 
 def network(p: int) -> Network:
     """4p neurons with outputs 1[a + b ≡ c]: outputs of `fourier_network.odd` are 2p times that, of degree 3."""
@@ -111,19 +110,11 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     chains that diverge; slopes of the log of the first share on log γ and on log nβ. Points: "curve", one a γ and nβ,
     with the coefficient by the posterior. Raises RegrokError naming an option.
     """
-    own = {key: value for key, value in options.items() if key != "arms"}
-    estimates: dict[str, est.Estimate] = {}
-    points: list[dict[str, Any]] = []
-    for arm, changes in {WHOLE: {}, **options["arms"]}.items():
-        made = measured({**own, **changes}, seed)
-        prefix = "" if arm == WHOLE else f"{arm}."
-        estimates |= {f"{prefix}{key}": value for key, value in made["estimates"].items()}
-        points += [{"arm": arm, **point} for point in made["points"]]
-    return {"estimates": estimates, "points": points}
+    return arms.over(options, lambda told: measured(told, seed))
 
 
-def measured(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """One arm, as `compute` has it."""
+def measured(options: Mapping[str, Any], seed: int) -> arms.Measured:
+    """The estimates and the points of one arm, as `compute` has them."""
     p = int(options["p"])
     if p < 3 or p % 2 == 0:
         raise RegrokError(f"options.p = {p}: should be odd, and 3 or more")
@@ -155,25 +146,22 @@ def measured(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "chain_share": chain / half,
         "settled_share": settled / half,
         "chain_over_settled": chain / settled,
-        "localisation_exponent": needed.slope(
+        "localisation_exponent": exponent(
             options["localisations"], [localised(h, at[0], g) for g in options["localisations"]]
         ),
-        "n_beta_exponent": needed.slope(
+        "n_beta_exponent": exponent(
             options["n_betas"], [localised(h, n, at[1]) for n in options["n_betas"]]
         ),
     }
     grid = [(n, g) for n in options["n_betas"] for g in options["localisations"]]
-    return {
-        "estimates": {
-            **{key: est.exact(value, 1, how) for key, value in exact.items()},
-            "sampled": needed.mean(found, never, "over chains"),
-            "sampled_over_chain": needed.mean(
-                [value / chain for value in found], never, "over chains"
-            ),
-            "diverged_share": est.share(int(chains.diverged.sum()), len(found)),
-        },
-        "points": [
-            {"kind": "curve", "n_beta": n, "localisation": g, "share": localised(h, n, g) / half}
-            for n, g in grid
-        ],
+    estimates = {
+        **{key: est.exact(value, 1, how) for key, value in exact.items()},
+        "sampled": needed.mean(found, never, "over chains"),
+        "sampled_over_chain": needed.mean([value / chain for value in found], never, "over chains"),
+        "diverged_share": est.share(int(chains.diverged.sum()), len(found)),
     }
+    points = [
+        {"kind": "curve", "n_beta": n, "localisation": g, "share": localised(h, n, g) / half}
+        for n, g in grid
+    ]
+    return estimates, points

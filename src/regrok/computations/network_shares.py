@@ -19,6 +19,7 @@ from regrok.computations.parts import expected_kernel, needed
 from regrok.computations.parts.expected_kernel import Variances
 from regrok.computations.parts.quadratic_network import Pairs, started, sums
 from regrok.computations.parts.quadratic_training import Trained, train
+from regrok.computations.parts.slopes import exponent
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
 
@@ -166,8 +167,7 @@ def measured(options: Mapping[str, Any], points: list[dict[str, Any]]) -> dict[s
         for key in ("needed_share", "unseen_needed_share", "kernel_needed_share")
     )
     of_network, of_unseen, of_kernel = (
-        np.array([needed.slope(moduli, draw) for draw in each])
-        for each in (network, unseen, kernel)
+        np.array([exponent(moduli, draw) for draw in each]) for each in (network, unseen, kernel)
     )
     last = int(np.argmax(moduli))
     large = [row for row in points if row["kind"] == "published" and row["p"] == moduli[last]]

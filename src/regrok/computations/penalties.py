@@ -15,6 +15,7 @@ import numpy as np
 
 from regrok.computations.network_shares import published
 from regrok.computations.parts import needed
+from regrok.computations.parts.arms import arms
 from regrok.computations.parts.penalised import (
     PENALTIES,
     Course,
@@ -118,17 +119,12 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     Points: "run", one an arm and draw, and "curve", the first draw of each. Raises RegrokError naming an option, or the
     step at which a run diverged.
     """
-    own = {key: value for key, value in options.items() if key != "arms"}
     points: list[dict[str, Any]] = []
-    for arm, changes in {PLAIN: {}, **options["arms"]}.items():
-        settings = {**own, **changes}
-        try:
-            check(settings)
-            for i in range(settings["draws"]):
-                points += [{"arm": arm, **row} for row in drawn(settings, i, seed)]
-        except RegrokError as error:
-            where = "" if arm == PLAIN else f"options.arms.{arm}: "
-            raise RegrokError(f"{where}{error}") from error
+    for arm in arms(options, PLAIN):
+        with arm.named():
+            check(arm.options)
+            for i in range(arm.options["draws"]):
+                points += arm.points(drawn(arm.options, i, seed))
     return {"estimates": measured(options, points), "points": points}
 
 
@@ -186,19 +182,20 @@ def measured(
 ) -> dict[str, est.Estimate]:
     """The estimates of the points."""
     runs = [row for row in points if row["kind"] == "run"]
-    arms = list(dict.fromkeys(row["arm"] for row in runs))
+    told = arms(options, PLAIN)
     columns = {
-        arm: {
-            key: np.array([row[key] for row in runs if row["arm"] == arm], dtype=float)
-            for key in next(row for row in runs if row["arm"] == arm)
+        arm.name: {
+            key: np.array([row[key] for row in runs if row["arm"] == arm.name], dtype=float)
+            for key in next(row for row in runs if row["arm"] == arm.name)
             if key not in ("arm", "kind")
         }
-        for arm in arms
+        for arm in told
     }
     level, plain = options["level"], columns[PLAIN]
     unseen = options["p"] ** 2 - published(options, options["p"])
     made: dict[str, est.Estimate] = {}
-    for arm, own in columns.items():
+    for arm in told:
+        own = columns[arm.name]
         n = len(own["draw"])
         after = 1 - own["drift_at_T_mem"] / own["drift"]
         right = (0.0, 1.0)
@@ -223,10 +220,9 @@ def measured(
             "drift": needed.mean(list(own["drift"]), "no run"),
             "late_drift_share": needed.mean(list(after), "no run memorises in time"),
         }
-        if arm != PLAIN:
+        if not arm.whole:
             for key in ("margin", "drift"):
                 column = "margin_over_p" if key == "margin" else key
                 found[f"{key}_less_plain"] = needed.mean(list(own[column] - plain[column]), "none")
-        prefix = "" if arm == PLAIN else f"{arm}."
-        made |= {f"{prefix}{key}": value for key, value in found.items()}
+        made |= arm.estimates(found)
     return made

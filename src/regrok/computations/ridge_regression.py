@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from regrok.computations.parts import arms
 from regrok.computations.parts.recursion import Recursion
 from regrok.computations.parts.ridge_draws import Times, check, descended, drawn, times
-from regrok.errors import RegrokError
+from regrok.computations.parts.slopes import exponent, per_log
 from regrok.laws.parts import cell_slope
 from regrok.laws.parts import estimate as est
 
@@ -91,7 +92,6 @@ ESTIMATES: dict[str, list[str]] = {
         "recursion_error",
     ],
 }
-WHOLE = "all"
 STEPS = 200
 """Steps of plain gradient descent that the recursion is checked against."""
 
@@ -108,23 +108,16 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     "time" (one a draw, λ and ν²) and "curve" (losses of the first draw). Raises RegrokError naming an option that the
     problem has no solution with.
     """
-    own = {key: value for key, value in options.items() if key != "arms"}
-    estimates: dict[str, est.Estimate] = {}
-    points: list[dict[str, Any]] = []
-    for arm, changes in {WHOLE: {}, **options["arms"]}.items():
-        settings = {**own, **changes}
-        try:
-            check(settings)
-            problems = [drawn(settings, seed, i) for i in range(settings["draws"])]
-            found = [times(settings, *each) for each in problems]
-        except RegrokError as error:
-            where = "" if arm == WHOLE else f"options.arms.{arm}: "
-            raise RegrokError(f"{where}{error}") from error
-        prefix = "" if arm == WHOLE else f"{arm}."
-        made = measured(settings, found) | {"recursion_error": checked(problems[0][0])}
-        estimates |= {f"{prefix}{key}": value for key, value in made.items()}
-        points += records(arm, settings, found, problems[0][0])
-    return {"estimates": estimates, "points": points}
+
+    def of(settings: dict[str, Any]) -> arms.Measured:
+        check(settings)
+        problems = [drawn(settings, seed, i) for i in range(settings["draws"])]
+        found = [times(settings, *each) for each in problems]
+        first = problems[0][0]
+        made = measured(settings, found) | {"recursion_error": checked(first)}
+        return made, records(settings, found, first)
+
+    return arms.over(options, of)
 
 
 def measured(settings: Mapping[str, Any], found: list[list[Times]]) -> dict[str, est.Estimate]:
@@ -160,7 +153,7 @@ def measured(settings: Mapping[str, Any], found: list[list[Times]]) -> dict[str,
         return est.share(held, len(found), f"at {len(found[0])} pairs of λ and ν² each")
 
     over_decay = per_draw(settings, found, "weight_decay")
-    exact = mean([slope(each, "t2", log=True) for each in over_decay], log=False)
+    exact = mean([exponent(*lever(each, "t2")) for each in over_decay], log=False)
     law, with_logging = (logged(settings, found, told) for told in (False, True))
     return {
         "t1": mean(t1, "steps"),
@@ -173,11 +166,11 @@ def measured(settings: Mapping[str, Any], found: list[list[Times]]) -> dict[str,
         "t1_over_bound": mean([t.t1 / t.t1_bound for t in first]),
         "t2_over_bound": mean([t.t2 / t.t2_bound for t in first]),
         "t2_over_general_bound": mean([t.t2 / t.t2_general_bound for t in first]),
-        "t1_exponent": mean([slope(each, "t1", log=True) for each in over_decay], log=False),
+        "t1_exponent": mean([exponent(*lever(each, "t1")) for each in over_decay], log=False),
         "t2_exponent": exact,
         "t2_per_log_variance": mean(
             [
-                2 * eta * decay * slope(each, "t2", log=False)
+                2 * eta * decay * per_log(*lever(each, "t2"))
                 for each in per_draw(settings, found, "variance")
             ],
             log=False,
@@ -204,13 +197,9 @@ def per_draw(
     ]
 
 
-def slope(along: list[tuple[float, Times]], name: str, log: bool) -> float:
-    """Least squares of a time, or with `log` its logarithm, on the lever's logarithm; NaN for one value."""
-    x = np.log([value for value, _ in along])
-    y = np.array([getattr(t, name) for _, t in along], dtype=float)
-    if len(x) < 2 or not np.isfinite(y).all() or (log and (y <= 0).any()):
-        return math.nan
-    return float(np.polyfit(x, np.log(y) if log else y, 1)[0])
+def lever(along: list[tuple[float, Times]], name: str) -> tuple[list[float], list[float]]:
+    """The lever's values, and the times of this name at them."""
+    return [value for value, _ in along], [getattr(t, name) for _, t in along]
 
 
 def logged(settings: Mapping[str, Any], found: list[list[Times]], told: bool) -> est.Estimate:
@@ -257,13 +246,11 @@ def checked(problem: Recursion) -> est.Estimate:
 
 
 def records(
-    arm: str, settings: Mapping[str, Any], found: list[list[Times]], problem: Recursion
+    settings: Mapping[str, Any], found: list[list[Times]], problem: Recursion
 ) -> list[dict[str, Any]]:
     """The points of one arm."""
     made: list[dict[str, Any]] = [
-        {"arm": arm, "kind": "time", "draw": i} | vars(t)
-        for i, each in enumerate(found)
-        for t in each
+        {"kind": "time", "draw": i} | vars(t) for i, each in enumerate(found) for t in each
     ]
     last = found[0][0].t2
     end = 2 * last if math.isfinite(last) else 10 / (problem.rate * problem.decay)
@@ -279,7 +266,6 @@ def records(
     )
     made += [
         {
-            "arm": arm,
             "kind": "curve",
             "step": int(step),
             "train_loss": float(a),

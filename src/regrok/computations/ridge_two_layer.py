@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from regrok.computations.parts import relu_features
+from regrok.computations.parts import relu_features, slopes
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
 
@@ -143,14 +143,12 @@ def measured(
         return est.mean(values[np.isfinite(values) & (values > 0)], unit, log=True)
 
     def exponent(which: int) -> est.Estimate:
-        logs, x = np.log(times[:, columns, which]), np.log(fitted)
-        if len(x) < 2 or not np.isfinite(logs).all():
+        each = [slopes.exponent(fitted, draw) for draw in times[:, columns, which]]
+        if not np.isfinite(each).all():
             return est.missing(
                 "one λ, or a run that did not get there", len(times), "mean of slopes"
             )
-        return est.mean(
-            [np.polyfit(x, each, 1)[0] for each in logs], note="a slope over λ for each draw"
-        )
+        return est.mean(each, note="a slope over λ for each draw")
 
     # What generalises late, or not within the budget, is delayed.
     late = (t2 > t1) | (np.isfinite(t1) & ~np.isfinite(t2))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from regrok.computations.parts import expected_kernel, needed
+from regrok.computations.parts import arms, expected_kernel, needed
 from regrok.computations.parts.expected_kernel import Variances
 from regrok.computations.parts.penalised import Penalty, of_draws
 from regrok.computations.parts.quadratic_network import started, sums
@@ -72,7 +72,6 @@ ESTIMATES: dict[str, list[str]] = {
         "largest_weight",
     ],
 }
-WHOLE = "all"
 
 
 def size(settings: Mapping[str, Any], p: int) -> int:
@@ -103,26 +102,18 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     training. Points: "run", one an arm, modulus and draw, and "curve", the first draw of each arm at the largest.
     Raises RegrokError naming an option that nothing can be trained with.
     """
-    own = {key: value for key, value in options.items() if key != "arms"}
-    estimates: dict[str, est.Estimate] = {}
-    points: list[dict[str, Any]] = []
-    for arm, changes in {WHOLE: {}, **options["arms"]}.items():
-        settings = {**own, **changes}
-        try:
-            check(settings)
-        except RegrokError as error:
-            where = "" if arm == WHOLE else f"options.arms.{arm}: "
-            raise RegrokError(f"{where}{error}") from error
+
+    def of(settings: dict[str, Any]) -> arms.Measured:
+        check(settings)
         rows = [
             row
             for p in map(int, settings["moduli"])
             for i in range(settings["draws"])
             for row in drawn(settings, p, i, seed)
         ]
-        prefix = "" if arm == WHOLE else f"{arm}."
-        estimates |= {f"{prefix}{key}": value for key, value in measured(settings, rows).items()}
-        points += [{"arm": arm, **row} for row in rows]
-    return {"estimates": estimates, "points": points}
+        return measured(settings, rows), rows
+
+    return arms.over(options, of)
 
 
 def drawn(settings: Mapping[str, Any], p: int, i: int, seed: int) -> list[dict[str, Any]]:

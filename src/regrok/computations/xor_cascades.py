@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from regrok.computations.parts import finite_size, probed_family
+from regrok.computations.parts.arms import arms
 from regrok.computations.parts.finite_size import exponent, over
 from regrok.computations.parts.probed_family import Probed, grouped, sizes_of
 from regrok.computations.parts.xor_networks import train
-from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
 
 DEFAULTS: dict[str, Any] = {
@@ -94,7 +94,6 @@ ESTIMATES: dict[str, list[str]] = {
         "after_less_whole",
     ],
 }
-WHOLE = "all"
 UNKNOWN = "no group of networks has sizes above zero at every width"
 
 
@@ -113,25 +112,19 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     estimates: dict[str, est.Estimate] = {}
     points: list[dict[str, Any]] = []
     base: dict[str, np.ndarray] = {}
-    for arm, changes in {WHOLE: {}, **options["arms"]}.items():
-        told = {key: value for key, value in {**options, **changes}.items() if key != "arms"}
-        try:
-            probed_family.check(told)
-            made = family(told, seed)
-        except RegrokError as error:
-            raise RegrokError(
-                str(error) if arm == WHOLE else f"options.arms.{arm}: {error}"
-            ) from None
-        found, values = measured(told, made)
-        if arm == WHOLE:
+    for arm in arms(options):
+        with arm.named():
+            probed_family.check(arm.options)
+            made = family(arm.options, seed)
+        found, values = measured(arm.options, made)
+        if arm.whole:
             base = values
-            estimates |= found
         else:
             for key in ("before", "after"):
                 difference = values[key] - base[key] if len(values[key]) == len(base[key]) else []
                 found[f"{key}_less_whole"] = mean(difference)
-            estimates |= {f"{arm}.{key}": value for key, value in found.items()}
-        points += [{"arm": arm, **row} for row in shown(told, made)]
+        estimates |= arm.estimates(found)
+        points += arm.points(shown(arm.options, made))
     return {"estimates": estimates, "points": points}
 
 

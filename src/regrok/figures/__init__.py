@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from regrok.errors import RegrokError
+from regrok.study.messages import nearest
 
 # No matplotlib and no pandas here: the Snakefile, the paper and the report ask `drawable`.
 
@@ -30,10 +30,8 @@ def kinds() -> list[str]:
 def module(kind: str) -> ModuleType:
     """The module that draws `kind`. Raises RegrokError naming the nearest kind when there is none."""
     if kind not in kinds():
-        near = get_close_matches(kind, kinds(), 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise RegrokError(
-            f"draw: {kind!r} is no kind of figure; there are {', '.join(kinds())}.{hint}"
+            f"draw = '{kind}': no kind of figure is called so.{nearest(kind, kinds())}"
         )
     return importlib.import_module(f"{__name__}.{kind}")
 

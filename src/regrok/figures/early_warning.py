@@ -22,6 +22,7 @@ from regrok.figures.parts.style import (
     SKY,
     VERMILION,
 )
+from regrok.laws.parts.leads import by_lead
 
 DEFAULTS: dict[str, object] = {}
 NEEDS: dict[str, object] = {"fits": ["early_warning"]}
@@ -61,13 +62,12 @@ def draw(shown, fits, options, style):
 
 
 def ranked(name: str, made) -> list[str]:
-    """Signals by their lead on held-out cells, the largest last, those that could not be asked left out."""
-    leads = {
-        key.removeprefix(f"{name}.").rpartition(".")[0]: found["value"]
-        for key, found in made["estimates"].items()
-        if key.endswith(".cells_lead") and found["value"] is not None
-    }
-    return sorted(leads, key=lambda signal: (leads[signal], signal))
+    """Signals by their lead on held-out cells, the largest last, those that could not be asked left out.
+
+    Rows are drawn upwards, so that they are read in the order of the table.
+    """
+    leads = by_lead(name, made["estimates"])
+    return [signal for signal in reversed(leads) if leads[signal] is not None]
 
 
 def look(signal: str, signals: list[str]) -> dict[str, object]:

@@ -16,7 +16,6 @@ a study.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 import zlib
@@ -29,6 +28,7 @@ import pandas as pd
 from regrok.errors import RegrokError
 from regrok.runs.columns import RUNS
 from regrok.runs.frames import Frames, asked
+from regrok.study.messages import nearest
 
 if TYPE_CHECKING:
     from regrok.laws.parts.estimate import Result
@@ -44,9 +44,7 @@ def laws() -> list[str]:
 def law(name: str) -> ModuleType:
     """The module of a law. Raises RegrokError with the nearest name for one that is not there."""
     if name not in laws():
-        near = difflib.get_close_matches(name, laws(), 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise RegrokError(f"law = '{name}': there is no such law; laws: {', '.join(laws())}.{hint}")
+        raise RegrokError(f"law = '{name}': there is no such law.{nearest(name, laws())}")
     return importlib.import_module(f"{__name__}.{name}")
 
 

@@ -266,24 +266,25 @@ def warned(ours: Families, theirs: Families, memory: int) -> dict[str, est.Estim
     moving, still = (
         past_alone.running(made.D[:, np.isin(made.steps, steps)], memory) for made in (ours, theirs)
     )
-    found = past_alone.held_out(
-        (theirs.seeds, still),
-        (ours.seeds[grokking], moving[grokking]),
-        event[grokking],
+    quiet = len(theirs.seeds)
+    found = past_alone.warned(
+        np.concatenate([theirs.seeds, ours.seeds[grokking]]),
+        np.concatenate([still, moving[grokking]]),
+        np.concatenate([np.full(quiet, np.nan), event[grokking]]),
         steps,
     )
     keys = ("warned", "lead", "false_alarms", "falling_share")
-    if not len(found.signs):
+    if not len(found.directions):
         none = est.missing("no family to choose a threshold on", len(event))
         return dict.fromkeys(keys, none)
-    lead = event[grokking] - found.alarm
+    lead = event[grokking] - found.alarm[quiet:]
     before = lead > 0
     without = f"{int((~before).sum())} of {len(lead)} families have none"
     return {
         "warned": est.share(int(before.sum()), len(lead)),
         "lead": est.mean(lead[before], "steps", without if not before.all() else ""),
-        "false_alarms": est.share(int(np.isfinite(found.false).sum()), len(found.false)),
-        "falling_share": est.share(int((found.signs < 0).sum()), len(found.signs)),
+        "false_alarms": est.share(int(np.isfinite(found.alarm[:quiet]).sum()), quiet),
+        "falling_share": est.share(int((found.directions < 0).sum()), len(found.directions)),
     }
 
 

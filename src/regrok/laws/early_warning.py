@@ -17,7 +17,6 @@ T_mem, and `validation_loss`, which looks at the answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,9 @@ from regrok import signals
 from regrok.errors import RegrokError
 from regrok.laws.parts import alarms
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts.bench import Fold, Watched, by_cells, by_seeds, on_bench, reads
+from regrok.laws.parts.alarms import Tried
+from regrok.laws.parts.bench import Watched, by_cells, by_seeds, on_bench, reads
+from regrok.laws.parts.folds import Fold
 from regrok.laws.parts.selection import plain
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -46,7 +47,6 @@ REFERS: dict[str, Any] = {
     "silent": "experiments",
     "signals": "signals",
     "false_alarms": "between 0 and 1",
-    "costs": "costs",
 }
 NEEDS: dict[str, Any] = {"options": ["warned", "silent"]}
 ESTIMATES: dict[str, list[str]] = {
@@ -72,14 +72,6 @@ ESTIMATES: dict[str, list[str]] = {
 FLOOR, CEILING = "waiting", "validation_loss"
 """What a signal has to beat, and what looks at the answer."""
 UNMEASURED = "no run was measured by what it reads"
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A signal in one fold, for each of its thresholds: (runs, k) leads (NaN of silent runs), alarms in steps."""
-
-    lead: np.ndarray
-    alarm: np.ndarray
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
@@ -179,18 +171,16 @@ def held_out(
     tried: list[Tried], folds: list[Fold], counts: np.ndarray, allowed: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lead and alarm of every run in the fold that holds it out: (..., runs) each. counts: (..., runs) of each run."""
-    lead = np.full(counts.shape, np.nan)
-    alarm = np.full(counts.shape, np.nan)
-    for each, fold in zip(tried, folds, strict=True):
-        groks = ~np.isnan(each.lead).any(1)
-        warned, silent = fold.train & groks, fold.train & ~groks
-        mean_lead = _mean(counts[..., warned], each.lead[warned])
-        false = _mean(counts[..., silent], np.isfinite(each.alarm[silent]).astype(float))
-        at = alarms.chosen(mean_lead, false, allowed)
-        rows = np.flatnonzero(fold.judged)
-        lead[..., rows] = np.moveaxis(each.lead[rows][:, at], 0, -1)
-        alarm[..., rows] = np.moveaxis(each.alarm[rows][:, at], 0, -1)
-    return lead, alarm
+
+    def choose(made: Tried, train: np.ndarray) -> np.ndarray:
+        groks = ~np.isnan(made.lead).any(1)
+        warned, silent = train & groks, train & ~groks
+        mean_lead = _mean(counts[..., warned], made.lead[warned])
+        false = _mean(counts[..., silent], np.isfinite(made.alarm[silent]).astype(float))
+        return alarms.chosen(mean_lead, false, allowed)
+
+    found = alarms.held_out(tried, folds, choose, counts.shape[:-1])
+    return found.lead, found.alarm
 
 
 def _mean(counts: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ from regrok.study.benched import LAW, listed, refuse_look_ahead
 from regrok.study.blocks import Config, Fit
 from regrok.study.claims import claims_file, load_claims
 from regrok.study.cost import flops_per_step, prior_steps
-from regrok.study.options import words
+from regrok.study.literals import words
 from regrok.study.plan import Job, Plan, make_plan, refuse_empty, without
 from regrok.study.published import Published, load_published, published_file, told
 from regrok.study.read import load_config, load_panel

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -32,19 +32,17 @@ HOUSEKEEPING = {
 """Modules whose edit cannot change an output, relative to the package, with the reason. The walk ends at them."""
 
 
-def closure(*roots: Path | str, but: Collection[str] = ()) -> tuple[Path, ...]:
+def closure(*roots: Path | str) -> tuple[Path, ...]:
     """The package's files that the roots rest on, themselves included where they are of the package; sorted.
 
-    but: files of the package, relative to it, at which the walk ends besides those of HOUSEKEEPING.
     roots: files; a relative path is looked for in the package first (`laws/scaling.py`), then in the working
     directory (`workflow/scripts/fit.py`). Raises RegrokError naming a root that is not there or is not Python.
     """
     waiting = [path for root in roots for path in _root(Path(root))]
-    left_out = {PACKAGE / name for name in but}
     found: set[Path] = set()
     while waiting:
         path = waiting.pop()
-        if path not in found and path not in left_out:
+        if path not in found:
             found.add(path)
             waiting += _direct(path)
     inside = f"{PACKAGE}{os.sep}"

@@ -21,7 +21,6 @@ it had (`regrok.probes.parts.replay`). A new probe is a new module here and a bl
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import json
@@ -34,6 +33,7 @@ from types import ModuleType
 from typing import Any
 
 from regrok.errors import RegrokError
+from regrok.study.messages import nearest
 
 
 def probes() -> list[str]:
@@ -44,11 +44,7 @@ def probes() -> list[str]:
 def probe(name: str) -> ModuleType:
     """The module of a probe. Raises RegrokError with the nearest name for one that is not there."""
     if name not in probes():
-        near = difflib.get_close_matches(name, probes(), 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise RegrokError(
-            f"probe = '{name}': there is no such probe; there are {', '.join(probes())}.{hint}"
-        )
+        raise RegrokError(f"probe = '{name}': there is no such probe.{nearest(name, probes())}")
     return importlib.import_module(f"{__name__}.{name}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from regrok.probes.parts.table import NAMES
 from regrok.runs.columns import RUNS, Entry
-from regrok.study.options import PACKAGE, literal, modules
+from regrok.study.literals import PACKAGE, literal, modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +126,7 @@ COMPUTATIONS: dict[str, Entry] = {
         "<computation>.<key> → value, low, high (the solver's error), level, n, unit, estimator, note, reason, choices",
     ),
     "points": ("", "records behind a figure or table"),
-    "code": ("", "hash of the source files that it was computed by"),
+    "code": ("", "fingerprint of the definitions that it was computed by"),
     "processor": ("", "the machine's processor"),
 }
 

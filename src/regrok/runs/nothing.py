@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from regrok.runs.columns import RUNS
-from regrok.study.options import wordy
+from regrok.study.columns import wordy
 
 COUNTS = ("seed", "steps", "max_steps", "train_size", "validation_size", "parameters")
 """Columns of runs.parquet that every run has a whole number in."""

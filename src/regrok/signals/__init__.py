@@ -35,8 +35,8 @@ import numpy as np
 
 from regrok.errors import RegrokError
 from regrok.signals.parts.history import History, planted
+from regrok.study.literals import modules
 from regrok.study.messages import nearest
-from regrok.study.options import modules
 
 
 def signals() -> list[str]:

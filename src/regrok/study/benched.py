@@ -1,4 +1,4 @@
-"""What must hold of a bench of signals: that they exist, what they read is measured, costs are what probes say.
+"""What must hold of a bench of signals: that what they read is measured, and costs are what probes say.
 
 That no signal reads the future takes the modules themselves, and is asked once before a build (`refuse_look_ahead`).
 """
@@ -10,8 +10,8 @@ from typing import Any
 
 from regrok.errors import RegrokError
 from regrok.study.blocks import Config, Fit, Probe
+from regrok.study.literals import PACKAGE, literal, modules
 from regrok.study.messages import nearest
-from regrok.study.options import PACKAGE, literal, modules
 from regrok.study.probed import effort
 
 LAW = "early_warning"
@@ -33,10 +33,6 @@ def listed(fit: Fit) -> list[str]:
 def _signals(path: str, fit: Fit, config: Config) -> Iterator[str]:
     measured = {config.probes[name].probe for name in fit.probes}
     for name in listed(fit):
-        if name not in modules("signals"):
-            hint = nearest(name, modules("signals"))
-            yield f"{path}.options.signals = {name!r}: no such module of regrok.signals.{hint}"
-            continue
         text = (PACKAGE / "signals" / f"{name}.py").read_text(encoding="utf-8")
         for module in literal(text, "READS").get("probes", ()):
             if module not in measured:
@@ -49,9 +45,6 @@ def _signals(path: str, fit: Fit, config: Config) -> Iterator[str]:
 def _costs(path: str, fit: Fit, config: Config) -> Iterator[str]:
     """What a probe costs is told, so that the fit knows it, and is what its module and options come to."""
     told = fit.options.get("costs") or {}
-    if not isinstance(told, dict):
-        yield f"{path} = {told!r}: should be module of a probe → training steps that a state takes."
-        return
     probes = {config.probes[name].probe: config.probes[name] for name in fit.probes}
     for module in told:
         if module not in probes:

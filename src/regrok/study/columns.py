@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from regrok.study.base import Role, Strict, Unit, kinds, marked
+from regrok.study.literals import PACKAGE, literal
 from regrok.study.model import Model
 from regrok.study.run import Optimiser, Protocol, Run
 from regrok.study.task import Task
@@ -189,3 +191,25 @@ FREE: dict[str, set[str]] = {
 def block(name: str) -> tuple[str, ...]:
     """The columns of a block."""
     return tuple(column.name for column in SETTINGS if column.block == name)
+
+
+def names() -> list[str]:
+    """The columns of runs.parquet: settings from the types of a run, names and results from regrok.runs.columns."""
+    text = (PACKAGE / "runs" / "columns.py").read_text(encoding="utf-8")
+    others = [*literal(text, "NAMES"), *literal(text, "RESULTS")]
+    thresholds = literal(
+        (PACKAGE / "measures" / "events.py").read_text(encoding="utf-8"), "THRESHOLDS"
+    )
+    spelt_out = [name.replace("<threshold>", suffix) for name in others for suffix in thresholds]
+    return [*dict.fromkeys(spelt_out), *(column.name for column in SETTINGS)]
+
+
+NAMED = ("run_id", "cell", "condition", "cohort", "outcome", "device", "trainer")
+"""Columns of words that are no settings."""
+
+
+@cache
+def wordy() -> frozenset[str]:
+    """Columns of runs.parquet that hold words."""
+    fields = {c.name: c.words for c in SETTINGS}
+    return frozenset([*(name for name, words in fields.items() if words), *NAMED])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from regrok.study.blocks import Computation, Config, Figure, Table
-from regrok.study.options import PACKAGE, literal, words
+from regrok.study.literals import PACKAGE, literal, words
 from regrok.study.words import SCALES
 
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from regrok.study.blocks import Computation, Config, Fit
+from regrok.study.literals import PACKAGE, literal, modules
 from regrok.study.messages import nearest
-from regrok.study.options import PACKAGE, literal, modules
 
 
 def unestimated(config: Config, estimand: str) -> Iterator[str]:

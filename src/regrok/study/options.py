@@ -6,44 +6,21 @@ to be given], "fits": [laws, of which one of the block's fits must be], "computa
 [modules, likewise]}. They are read from the source text: importing the modules would load torch, pandas and matplotlib
 for a few words.
 
-`REFERS` knows these words (or lists what is allowed, as a list):
+What `REFERS` may say: `regrok.study.refers`; and
 
-    "experiments"    names of experiments
-    "fits"           names of fits
-    "columns"        columns of runs.parquet, also in lists of lists
-    "quantities"     the same, but none that holds words
-    "numbers"        a list of numbers
-    "number"         one number
-    "positive"       a number above 0
-    "between 0 and 1"  a number between them, neither of the two, or a list of such numbers
-    "widths"         a list of whole numbers of 1 or more, two or more that differ
     "arms"           name → what it changes of the module's other options
-    "limits"         column → a pair [low, high], names or one value (regrok.laws.parts.selection.within)
-    "ranges"         name → [low, high]
-    "groups"         name → {experiments, arms, within}, all optional (regrok.laws.parts.selection.group)
-    "searches"       name → {search: group, report: group}
-    "of groups"      names of the block's groups or searches
-    "ratios"         name → [one, other] of the block's groups or searches
-    "signals"        names of modules of regrok.signals (regrok.study.benched)
-    "costs"          module of a probe → training steps that a state takes (regrok.study.benched)
-    "findings"       a list of {title, claims, evidence}; evidence: a list of {key: <fit>.<estimate>, words}
 """
 
 from __future__ import annotations
 
-import ast
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from regrok.study.blocks import Computation, Config, Figure, Fit, Probe, Scale, Table
-from regrok.study.columns import SETTINGS
+from regrok.study.blocks import Computation, Config, Probe, Scale
+from regrok.study.literals import PACKAGE, literal, modules
 from regrok.study.messages import nearest
-
-PACKAGE = Path(__file__).parents[1]
+from regrok.study.refers import SHAPED, VALUES, Block, Check, names, number, shaped, words
 
 SECTIONS = {
     "computations": ("compute", "computations"),
@@ -53,15 +30,6 @@ SECTIONS = {
     "tables": ("build", "tables"),
 }
 """Section of a configuration → the key that names a module, and the folder of the modules."""
-
-GROUP = ("experiments", "arms", "within")
-FINDING = ("title", "claims", "evidence")
-EVIDENCE = ("key", "words")
-SEARCH = ("search", "report")
-
-Block = Computation | Probe | Fit | Figure | Table
-Check = Callable[[str, Any, Block, Config], Iterator[str]]
-"""(path of the option, its value, the block that it is in, the configuration) → problems."""
 
 
 def option_problems(config: Config) -> list[str]:
@@ -119,50 +87,6 @@ def started_from(config: Config) -> set[str]:
     return found
 
 
-def modules(folder: str) -> list[str]:
-    """The laws, figures or tables that there are."""
-    return sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
-
-
-def literal(text: str, name: str) -> dict[str, Any]:
-    """The dictionary that a module's source assigns to `name` at its top level; empty where it assigns none.
-
-    The closing brace ends its line, as formatted code has it.
-    """
-    found = re.search(
-        rf"^{name}(?::[^=\n]+)? = (\{{.*?\}})(?:  #.*)?$", text, re.MULTILINE | re.DOTALL
-    )
-    return dict(ast.literal_eval(found[1])) if found else {}
-
-
-def words(folder: str, module: str, name: str) -> tuple[str, ...]:
-    """The words that a module of laws/, figures/ or tables/ lists as `name` at its top level; () where it has none."""
-    text = (PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8")
-    found = re.search(rf"^{name} = (\(.*?\))$", text, re.MULTILINE | re.DOTALL)
-    return tuple(ast.literal_eval(found[1])) if found else ()
-
-
-def columns() -> list[str]:
-    """The columns of runs.parquet: settings from the types of a run, names and results from regrok.runs.columns."""
-    text = (PACKAGE / "runs" / "columns.py").read_text(encoding="utf-8")
-    others = [*literal(text, "NAMES"), *literal(text, "RESULTS")]
-    thresholds = literal(
-        (PACKAGE / "measures" / "events.py").read_text(encoding="utf-8"), "THRESHOLDS"
-    )
-    spelt_out = [name.replace("<threshold>", suffix) for name in others for suffix in thresholds]
-    return [*dict.fromkeys(spelt_out), *(column.name for column in SETTINGS)]
-
-
-@cache
-def wordy() -> frozenset[str]:
-    """Columns of runs.parquet that hold words."""
-    fields = {c.name: c.words for c in SETTINGS}
-    return frozenset([*(name for name, words in fields.items() if words), *NAMED])
-
-
-NAMED = ("run_id", "cell", "condition", "cohort", "outcome", "device", "trainer")
-
-
 def _block(
     where: str, block: Block, defaults: Mapping[str, Any], refers: Mapping[str, Any], config: Config
 ) -> Iterator[str]:
@@ -171,12 +95,12 @@ def _block(
             none = "" if defaults else " There is none."
             yield f"{where}: unknown option '{key}'.{nearest(key, defaults)}{none}"
         elif unlike := list(_unlike(f"{where}.{key}", value, defaults[key])):
-            shaped = refers.get(key) in SHAPED and value is not None
+            says = refers.get(key) in (*SHAPED, "arms") and value is not None
             yield from (
-                CHECKS[refers[key]](f"{where}.{key}", value, block, config) if shaped else unlike
+                CHECKS[refers[key]](f"{where}.{key}", value, block, config) if says else unlike
             )
         elif isinstance(refers.get(key), list):
-            yield from _names(f"{where}.{key}", "value", _words(value), refers[key])
+            yield from names(f"{where}.{key}", "value", words(value), refers[key])
         elif key in refers and value is not None:
             yield from CHECKS[refers[key]](f"{where}.{key}", value, block, config)
 
@@ -212,7 +136,7 @@ def _unlike(path: str, value: Any, default: Any) -> Iterator[str]:
         fits = type(value) is int and 1 <= value <= MOST
         wish = f"a whole number from 1 to {MOST:,}"
     elif isinstance(default, float):
-        fits, wish = _number(value), "a finite number"
+        fits, wish = number(value), "a finite number"
     else:
         kinds: dict[Any, str] = {str: "text", list: "a list", dict: "keys and values"}
         fits, wish = isinstance(value, type(default)), kinds[type(default)]
@@ -223,92 +147,8 @@ def _unlike(path: str, value: Any, default: Any) -> Iterator[str]:
             yield from _unlike(f"{path}[{i}]", each, default[0])
 
 
-def _number(value: Any) -> bool:
-    """Whether it is a number that a float can hold."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-# The words of REFERS ------------------------------------------------------------------------------------------------
-
-
-def _names(path: str, kind: str, given: Iterable[Any], known: Iterable[str]) -> Iterator[str]:
-    known = list(known)
-    for name in given:
-        if name not in known:
-            yield f"{path} = {name!r}: no such {kind}.{nearest(name, known)}"
-
-
-def _words(value: Any) -> list[Any]:
-    """The words of a value that is one, or nested lists of them."""
-    return [word for each in value for word in _words(each)] if isinstance(value, list) else [value]
-
-
-def _shaped(path: str, value: Any, kind: type, wish: str) -> Iterator[str]:
-    if not isinstance(value, kind):
-        yield f"{path} = {value!r}: should be {wish}."
-
-
-def _keys(path: str, value: Any, known: Iterable[str], needed: Iterable[str] = ()) -> Iterator[str]:
-    """Problems of the keys of a mapping."""
-    known = list(known)
-    yield from _shaped(path, value, dict, f"keys and values, with the keys {', '.join(known)}")
-    if isinstance(value, dict):
-        for key in value:
-            if key not in known:
-                yield f"{path}: unknown key '{key}'.{nearest(key, known)}"
-        for key in needed:
-            if key not in value:
-                yield f"{path}.{key}: missing."
-
-
-def _experiments(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _names(path, "experiment", _words(value), config.experiments)
-
-
-def _fits(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _names(path, "fit", _words(value), config.fits)
-
-
-def _columns(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _names(path, "column of runs.parquet", _words(value), columns())
-
-
-def _quantities(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _columns(path, value, block, config)
-    for name in _words(value):
-        if name in wordy():
-            yield f"{path} = {name!r}: this column holds words, and numbers are asked for."
-
-
-def _numbers(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    if not isinstance(value, list) or not all(map(_number, value)):
-        yield f"{path} = {value!r}: should be a list of numbers."
-
-
-def _one_number(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    if not _number(value):
-        yield f"{path} = {value!r}: should be a number."
-
-
-def _positive(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    if not _number(value) or value <= 0:
-        yield f"{path} = {value!r}: should be a number above 0."
-
-
-def _between(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    for each in _words(value):
-        if not _number(each) or not 0 < each < 1:
-            yield f"{path} = {each!r}: should be a number between 0 and 1, neither of the two."
-
-
-def _widths(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    whole = isinstance(value, list) and all(type(each) is int and each >= 1 for each in value)
-    if not whole or len(set(value)) != len(value) or len(value) < 2:
-        yield f"{path} = {value!r}: should be two or more whole numbers that differ, as an exponent in N is asked."
-
-
 def _arms(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _shaped(path, value, dict, "name → what it changes of the other options")
+    yield from shaped(path, value, dict, "name → what it changes of the other options")
     if not isinstance(block, Computation) or not isinstance(value, dict):
         return
     text = (PACKAGE / "computations" / f"{block.compute}.py").read_text(encoding="utf-8")
@@ -322,121 +162,5 @@ def _arms(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
             yield from _block(f"{path}.{name}", part, others, literal(text, "REFERS"), config)
 
 
-def _limits(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _shaped(path, value, dict, "column → [low, high], names or one value")
-    known = columns()
-    for column, limit in value.items() if isinstance(value, dict) else ():
-        if column not in known:
-            yield f"{path}: runs have no column '{column}'.{nearest(column, known)}"
-        elif not _limit(limit, column in wordy()):
-            wish = "a name or a list of names" if column in wordy() else "a number or [low, high]"
-            yield f"{path}.{column} = {limit!r}: should be {wish}."
-
-
-def _limit(limit: Any, words: bool) -> bool:
-    """Whether a column can be within this: names for a column of words, else a number, a pair, or true or false."""
-    several = limit if isinstance(limit, list) else [limit]
-    if words:
-        return bool(several) and all(isinstance(each, str) for each in several)
-    if isinstance(limit, bool):
-        return True
-    numbers = all(map(_number, several))
-    return numbers and (limit is not several or (len(several) == 2 and several[0] <= several[1]))
-
-
-def _ranges(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _shaped(path, value, dict, "name → [low, high]")
-    for name, pair in value.items() if isinstance(value, dict) else ():
-        numbers = isinstance(pair, list) and list(map(_number, pair))
-        if numbers != [True, True] or pair[0] > pair[1]:
-            yield f"{path}.{name} = {pair!r}: should be [low, high], the smaller number first."
-
-
-def _group(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _keys(path, value, GROUP)
-    if not isinstance(value, dict):
-        return
-    read = getattr(block, "experiments", None) or list(config.experiments)
-    named = _words(value.get("experiments") or [])
-    yield from _names(f"{path}.experiments", "experiment of this block", named, read)
-    those = [config.experiments[name] for name in named or read if name in config.experiments]
-    compared = [each.arms or [] for each in those]
-    compared += [at.arms or [] for each in those for at in each.scales.values()]
-    arms = dict.fromkeys(arm.name for each in compared for arm in each)
-    yield from _names(f"{path}.arms", "arm", _words(value.get("arms") or []), arms)
-    yield from _limits(f"{path}.within", value.get("within") or {}, block, config)
-
-
-def _groups(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _shaped(path, value, dict, f"name → a group with the keys {', '.join(GROUP)}")
-    for name, group in value.items() if isinstance(value, dict) else ():
-        yield from _group(f"{path}.{name}", group, block, config)
-
-
-def _searches(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _shaped(path, value, dict, "name → a search and a report")
-    for name, search in value.items() if isinstance(value, dict) else ():
-        yield from _keys(f"{path}.{name}", search, SEARCH, needed=SEARCH)
-        for part in SEARCH if isinstance(search, dict) else ():
-            yield from _group(f"{path}.{name}.{part}", search.get(part, {}), block, config)
-
-
-def _of_groups(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    groups = block.options.get("groups") or block.options.get("architectures") or {}
-    yield from _names(path, "group", _words(value), groups if isinstance(groups, dict) else ())
-
-
-def _ratios(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _shaped(path, value, dict, "name → [one group, the other]")
-    for name, pair in value.items() if isinstance(value, dict) else ():
-        if not isinstance(pair, list) or len(pair) != 2:
-            yield f"{path}.{name} = {pair!r}: should be two groups, the first over the second."
-        else:
-            yield from _of_groups(f"{path}.{name}", pair, block, config)
-
-
-def _findings(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    yield from _shaped(path, value, list, f"a list of findings with the keys {', '.join(FINDING)}")
-    for i, finding in enumerate(value if isinstance(value, list) else ()):
-        yield from _keys(f"{path}[{i}]", finding, FINDING, needed=("title", "claims"))
-        evidence = finding.get("evidence") if isinstance(finding, dict) else None
-        for j, each in enumerate(evidence if isinstance(evidence, list) else ()):
-            where = f"{path}[{i}].evidence[{j}]"
-            yield from _keys(where, each, EVIDENCE, needed=EVIDENCE)
-            key = str(each.get("key", "")) if isinstance(each, dict) else ""
-            known = [*getattr(block, "fits", ()), *getattr(block, "computations", ())]
-            if key and key.partition(".")[0] not in known:
-                hint = nearest(key.partition(".")[0], known)
-                yield f"{where}.key = '{key}': its fit is none of this block's.{hint}"
-
-
-def _benched(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
-    """What a bench of signals is told is looked at where all names hold (`regrok.study.benched`)."""
-    yield from ()
-
-
-CHECKS: dict[str, Check] = {
-    "experiments": _experiments,
-    "fits": _fits,
-    "columns": _columns,
-    "quantities": _quantities,
-    "numbers": _numbers,
-    "number": _one_number,
-    "positive": _positive,
-    "between 0 and 1": _between,
-    "widths": _widths,
-    "arms": _arms,
-    "limits": _limits,
-    "ranges": _ranges,
-    "groups": _groups,
-    "searches": _searches,
-    "of groups": _of_groups,
-    "ratios": _ratios,
-    "findings": _findings,
-    "signals": _benched,
-    "costs": _benched,
-}
+CHECKS: dict[str, Check] = {**VALUES, "arms": _arms}
 """The words of `REFERS`."""
-
-SHAPED = ("limits", "ranges", "groups", "searches", "ratios", "findings", "arms")
-"""Those that say themselves what shape they ask for."""

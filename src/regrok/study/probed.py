@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from regrok.errors import RegrokError
 from regrok.study.blocks import Config, Moments, Probe
 from regrok.study.expand import cells
-from regrok.study.options import PACKAGE, literal
+from regrok.study.literals import PACKAGE, literal
 from regrok.study.words import SCALES, Scale
 
 if TYPE_CHECKING:

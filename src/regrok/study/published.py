@@ -12,9 +12,9 @@ from pydantic import Field, ValidationError, model_validator
 from regrok.study.base import Strict
 from regrok.study.blocks import Config, Constant, Name, Whole
 from regrok.study.claims import Claims, load_claims
-from regrok.study.columns import SETTINGS
+from regrok.study.columns import SETTINGS, names
+from regrok.study.literals import words
 from regrok.study.messages import explain, nearest, refusal
-from regrok.study.options import columns, words
 from regrok.study.words import STUDIES, Scale
 from regrok.study.yaml import places, read_yaml
 
@@ -257,7 +257,7 @@ def _shown(constant: Constant, printed: dict[str, float | None]) -> str | float 
 
 def _cell_problems(part: PublishedFile, experiments: list[str]) -> Iterator[str]:
     """Experiments and columns that there are not."""
-    known = columns()
+    known = names()
     for name, cells in part.cells.items():
         if name not in experiments:
             yield f"cells.{name}: this study has no such experiment.{nearest(name, experiments)}"

@@ -13,7 +13,6 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from regrok.errors import RegrokError
 from regrok.runs.required import refuse_absent
 from regrok.study.defaults import option
+from regrok.study.messages import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,10 +97,8 @@ def kinds() -> list[str]:
 def module(kind: str) -> ModuleType:
     """The module that builds `kind`. Raises RegrokError naming the nearest kind when there is none."""
     if kind not in kinds():
-        near = get_close_matches(kind, kinds(), 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise RegrokError(
-            f"build: {kind!r} is no kind of table; there are {', '.join(kinds())}.{hint}"
+            f"build = '{kind}': no kind of table is called so.{nearest(kind, kinds())}"
         )
     return importlib.import_module(f"{__name__}.{kind}")
 

@@ -5,12 +5,12 @@ fits: one fit of law `early_warning`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from regrok import latex
+from regrok.laws.parts.leads import by_lead
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
@@ -37,7 +37,7 @@ def build(name: str, entry: Any, material: Material) -> Built:
     )
     rows: list[list[str]] = []
     plain: list[dict[str, Any]] = []
-    for signal in signals(*made) if made else ():
+    for signal in by_lead(made[0], made[1]["estimates"]) if made else ():
         fit, content = made or ("", {})
         found = {key: content["estimates"][f"{fit}.{signal}.{key}"] for key in KEYS}
         rows.append(
@@ -86,13 +86,3 @@ def build(name: str, entry: Any, material: Material) -> Built:
     )
     columns = ["signal", *(f"{key}{end}" for key in KEYS for end in ("", "_low", "_high"))]
     return Built(tex, pd.DataFrame(plain, columns=columns))
-
-
-def signals(fit: str, made: Mapping[str, Any]) -> list[str]:
-    """The signals of a fit, by their lead on held-out cells; those without one last."""
-    leads = {
-        key.removeprefix(f"{fit}.").rpartition(".")[0]: found["value"]
-        for key, found in made["estimates"].items()
-        if key.endswith(".cells_lead")
-    }
-    return sorted(leads, key=lambda s: (-(leads[s] if leads[s] is not None else -1.0), s))

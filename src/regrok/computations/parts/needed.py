@@ -26,14 +26,6 @@ def crossing(shares: Sequence[float], values: Sequence[float], level: float = LE
     return math.nan
 
 
-def slope(moduli: Sequence[int], needed: Sequence[float]) -> float:
-    """Least squares of log needed share on log p; NaN where one is not known or there is one modulus."""
-    y = np.array(needed, dtype=float)
-    if len(moduli) < 2 or not np.isfinite(y).all() or (y <= 0).any():
-        return math.nan
-    return float(np.polyfit(np.log(moduli), np.log(y), 1)[0])
-
-
 def not_before(levels: Sequence[float], times: Sequence[float], budget: float) -> list[float]:
     """Times over ascending levels, with the budget for those that it did not see, where that tells a least slope.
 

@@ -1,16 +1,76 @@
-"""Detectors on a bench: when an alarm rises for every threshold, what it is worth, which threshold is chosen.
+"""Detectors: when an alarm rises, by which rule one of several is chosen, what it says of runs that are held out.
 
-A detector raises its alarm at the first step at which its score is the threshold or more. Of a run that groks it is
-worth the share of the delay that is then still to come: 1 at T_mem or before, 0 at T_grok or later, or where there is
-none. Of a run that does not grok any alarm is false.
+A detector is a score and a threshold, and raises its alarm at the first step at which the score is the threshold or
+more. In each fold (`regrok.laws.parts.folds`) several are tried on all runs; a rule chooses one by what they do on the
+training runs, and that one is asked about the others. There are two rules, each fixed before its runs:
+
+- `chosen`, of the bench of signals: the largest mean lead among thresholds with few enough false alarms. A lead is the
+  share of the delay that is still to come at the alarm: 1 at T_mem or before, 0 at T_grok or later, or where there is
+  none. Of a run that does not grok any alarm is false;
+- `regrok.laws.parts.past_alone.beyond`, of avalanches: the threshold as near as it may be without a false alarm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
+
+from regrok.laws.parts.folds import Fold
 
 CANDIDATES = 200
 """Thresholds that are tried, at most: quantiles of the scores that the training runs have reached."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What k detectors do on every run, (runs, k) each."""
+
+    lead: np.ndarray
+    """In whatever unit the rule has, NaN of runs that do not grok."""
+    alarm: np.ndarray
+    """Step of the alarm, inf of none."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What is said of runs on which nothing was chosen; NaN of a run of which no detector was asked."""
+
+    lead: np.ndarray
+    """(…, runs)"""
+    alarm: np.ndarray
+    """(…, runs) steps, inf of none."""
+    chosen: list[np.ndarray]
+    """The detector of each fold that has one, (…,) places among those tried."""
+
+
+Choose = Callable[[Tried, np.ndarray], np.ndarray]
+"""(what was tried, (runs,) which are for training) → (…,) the place of the detector that is taken."""
+
+
+def held_out(
+    tried: Iterable[Tried | None],
+    folds: Sequence[Fold],
+    choose: Choose,
+    shape: tuple[int, ...] = (),
+) -> HeldOut:
+    """Every run as the detector of the fold has it that holds it out.
+
+    tried: in each fold; None where nothing could be. shape: of what `choose` gives, one for each choice.
+    """
+    runs = len(folds[0].judged) if folds else 0
+    lead, alarm = (np.full((*shape, runs), np.nan) for _ in range(2))
+    taken = []
+    for each, fold in zip(tried, folds, strict=True):
+        if each is None:
+            continue
+        at = choose(each, fold.train)
+        rows = np.flatnonzero(fold.judged)
+        lead[..., rows] = np.moveaxis(each.lead[rows][:, at], 0, -1)
+        alarm[..., rows] = np.moveaxis(each.alarm[rows][:, at], 0, -1)
+        taken.append(at)
+    return HeldOut(lead, alarm, taken)
 
 
 def alarms(score: np.ndarray, steps: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

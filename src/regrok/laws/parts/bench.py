@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from regrok import signals
+from regrok.laws.parts.folds import Fold, each_out, halves
 from regrok.laws.parts.selection import distinct, of_experiments
 from regrok.runs.frames import Frames
 from regrok.signals.parts.history import History, measured_by
 from regrok.study.columns import SETTINGS
-from regrok.study.options import modules
+from regrok.study.literals import modules
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,6 @@ class Watched:
     @property
     def T_grok(self) -> float:
         return float(self.run["T_grok"]) if self.groks else math.nan
-
-
-@dataclass(frozen=True)
-class Fold:
-    """What a threshold is chosen on and what it is judged on: (runs,) booleans."""
-
-    train: np.ndarray
-    judged: np.ndarray
 
 
 def on_bench(frames: Frames, settings: Mapping[str, Any]) -> tuple[list[Watched], int]:
@@ -109,16 +102,10 @@ def reads(name: str, bench: list[Watched]) -> bool:
 
 def by_seeds(bench: list[Watched]) -> list[Fold]:
     """Two folds: of each cell every second seed, and the others."""
-    half = np.zeros(len(bench), dtype=bool)
-    labels = np.array([each.run["cell"] for each in bench])
     seeds = np.array([each.run["seed"] for each in bench])
-    for cell in np.unique(labels):
-        rows = np.flatnonzero(labels == cell)
-        half[rows[np.argsort(seeds[rows], kind="stable")][::2]] = True
-    return [Fold(half, ~half), Fold(~half, half)]
+    return halves([each.run["cell"] for each in bench], seeds)
 
 
 def by_cells(bench: list[Watched]) -> list[Fold]:
     """A fold for each cell, which is held out."""
-    labels = np.array([each.run["cell"] for each in bench])
-    return [Fold(labels != cell, labels == cell) for cell in np.unique(labels)]
+    return each_out([each.run["cell"] for each in bench])

@@ -2,15 +2,22 @@
 
 A signal is (f, s): one value for each family and step, of what was known at that step. The threshold is as near as it
 may be without an alarm in a training family that does not grok; the direction is the one that warns more of those that
-do. A seed is held out with all of its families, since they share data and first weights.
+do. A seed is held out with all of its families, since they share data and first weights. How detectors are tried and
+judged: `regrok.laws.parts.alarms`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from regrok.laws.parts import alarms
+from regrok.laws.parts.alarms import Tried
+from regrok.laws.parts.folds import each_out
+
+DIRECTIONS = (-1, 1)
+"""Below a threshold and above it. The first is taken where both warn as many, as early."""
 
 
 def running(values: np.ndarray, memory: int) -> np.ndarray:
@@ -25,71 +32,54 @@ def running(values: np.ndarray, memory: int) -> np.ndarray:
     return found
 
 
-@dataclass(frozen=True)
-class Detector:
-    """An alarm at the first step at which sign·(signal − threshold) > 0."""
-
-    sign: int
-    """1: above the threshold, −1: below."""
-    threshold: float
-
-    def alarms(self, signal: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """(f,) step of each family's alarm, NaN of one that has none."""
-        with np.errstate(invalid="ignore"):
-            raised = self.sign * (signal - self.threshold) > 0
-        where = steps[raised.argmax(axis=1)] if raised.size else np.zeros(len(signal))
-        return np.where(raised.any(axis=1), where, math.nan)
+def past(signal: np.ndarray, steps: np.ndarray, direction: int, threshold: float) -> np.ndarray:
+    """(f,) first step at which direction·signal is above the threshold; inf where it never is. signal: (f, s)."""
+    above = np.nextafter([threshold], np.inf)
+    found = [alarms.alarms(direction * each, steps, above)[0] for each in signal]
+    return np.array(found, dtype=float)
 
 
-def trained(
-    quiet: np.ndarray, loud: np.ndarray, event: np.ndarray, steps: np.ndarray, first: int
-) -> Detector | None:
-    """The detector of training families; None where none of them is quiet, or nothing of these is known.
+def tried(
+    signal: np.ndarray, event: np.ndarray, steps: np.ndarray, train: np.ndarray
+) -> Tried | None:
+    """In each direction, the threshold that no training family without an event passes.
 
-    quiet: (f, s) signals of families that do not grok; loud: (g, s) of those that do, at `event` (g,). first: the
-    direction that is taken where both warn as many, as early.
+    signal: (f, s). event: (f,) steps, NaN of families that do not grok. train: (f,) booleans. None where no training
+    family is without an event, or nothing of these is known.
     """
+    quiet = signal[train & np.isnan(event)]
     known = quiet[np.isfinite(quiet)]
     if not len(known):
         return None
-    found: list[tuple[int, float, Detector]] = []
-    for sign in (first, -first):
-        made = Detector(sign, float((sign * known).max() * sign))
-        leads = event - made.alarms(loud, steps)
-        leads = leads[leads > 0]
-        found.append((len(leads), float(np.median(leads)) if len(leads) else 0.0, made))
-    return max(found, key=lambda each: each[:2])[2]
+    alarm = np.stack(
+        [past(signal, steps, sign, float((sign * known).max())) for sign in DIRECTIONS], axis=1
+    )
+    return Tried(np.where(np.isnan(event)[:, None], np.nan, event[:, None] - alarm), alarm)
+
+
+def beyond(made: Tried, train: np.ndarray) -> np.ndarray:
+    """The place of the direction that warns most training families before their event, of as many the earlier."""
+    leads = [each[each > 0] for each in made.lead[train].T]
+    scores = [(len(each), float(np.median(each)) if len(each) else 0.0) for each in leads]
+    return np.array(max(range(len(scores)), key=lambda place: scores[place]))
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class Warned:
     """What the detectors say of families that none of them was chosen on."""
 
     alarm: np.ndarray
-    """(g,) step of the alarm in families that grok, NaN of none."""
-    false: np.ndarray
-    """(f,) likewise in those that do not."""
-    signs: np.ndarray
-    """Directions of the detectors, one a seed."""
+    """(f,) step of each family's alarm; inf of none, NaN where there was no detector."""
+    directions: np.ndarray
+    """Of the detectors, one a seed that has one."""
 
 
-def held_out(
-    quiet: tuple[np.ndarray, np.ndarray],
-    loud: tuple[np.ndarray, np.ndarray],
-    event: np.ndarray,
-    steps: np.ndarray,
-    first: int = -1,
-) -> HeldOut:
-    """Each seed in turn is judged by the detector of all the others. quiet, loud: seeds (f,) and signals (f, s)."""
-    (quiet_seeds, still), (loud_seeds, moving) = quiet, loud
-    alarm, false = np.full(len(loud_seeds), math.nan), np.full(len(quiet_seeds), math.nan)
-    signs = []
-    for seed in np.union1d(quiet_seeds, loud_seeds):
-        theirs, ours = loud_seeds == seed, quiet_seeds == seed
-        made = trained(still[~ours], moving[~theirs], event[~theirs], steps, first)
-        if made is None:
-            continue
-        signs.append(made.sign)
-        alarm[theirs] = made.alarms(moving[theirs], steps)
-        false[ours] = made.alarms(still[ours], steps)
-    return HeldOut(alarm, false, np.array(signs, dtype=int))
+def warned(seeds: np.ndarray, signal: np.ndarray, event: np.ndarray, steps: np.ndarray) -> Warned:
+    """Each seed in turn is judged by the detector of all the others.
+
+    seeds: (f,). signal: (f, s). event: (f,) steps, NaN of families that do not grok.
+    """
+    folds = each_out(seeds)
+    made = [tried(signal, event, steps, fold.train) for fold in folds]
+    found = alarms.held_out(made, folds, beyond)
+    return Warned(found.alarm, np.array([DIRECTIONS[int(at)] for at in found.chosen], dtype=int))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from regrok.errors import RegrokError
-from regrok.study.options import PACKAGE, literal
+from regrok.study.literals import PACKAGE, literal
 
 Rows = Mapping[str, np.ndarray]
 """Column → (rows,) values; one column is `step`, increasing."""

@@ -171,9 +171,14 @@ class Module:
 class Package:
     """A package's folder, its modules parsed when they are asked for."""
 
-    def __init__(self, folder: Path, borders: Collection[str] = ()):
+    def __init__(
+        self, folder: Path, borders: Collection[str] = (), registrars: Collection[str] = ()
+    ):
+        """borders: modules at which a walk stops. registrars: modules that are executed where others are imported and
+        do nothing then that these rest on; what is taken from them by name counts as ever."""
         self.folder, self.name = folder, folder.name
         self.borders = {f"{self.name}.{border}" for border in borders}
+        self.registrars = {f"{self.name}.{each}" for each in registrars}
         self._modules: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
@@ -194,7 +199,8 @@ class Package:
         """
         parts = name.split(".")
         for each in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):
-            module = self.module(each) if each not in seen else None
+            passed = each in seen or each in self.registrars
+            module = None if passed else self.module(each)
             if module is not None:
                 seen.add(each)
                 for imported in module.imports:

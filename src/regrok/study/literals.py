@@ -1,0 +1,36 @@
+"""What the modules of a room say of themselves in literals, read from their source text.
+
+Importing the modules would load torch, pandas and matplotlib for a few words.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def modules(folder: str) -> list[str]:
+    """The laws, figures or tables that there are."""
+    return sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
+
+
+def literal(text: str, name: str) -> dict[str, Any]:
+    """The dictionary that a module's source assigns to `name` at its top level; empty where it assigns none.
+
+    The closing brace ends its line, as formatted code has it.
+    """
+    found = re.search(
+        rf"^{name}(?::[^=\n]+)? = (\{{.*?\}})(?:  #.*)?$", text, re.MULTILINE | re.DOTALL
+    )
+    return dict(ast.literal_eval(found[1])) if found else {}
+
+
+def words(folder: str, module: str, name: str) -> tuple[str, ...]:
+    """The words that a module of laws/, figures/ or tables/ lists as `name` at its top level; () where it has none."""
+    text = (PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8")
+    found = re.search(rf"^{name} = (\(.*?\))$", text, re.MULTILINE | re.DOTALL)
+    return tuple(ast.literal_eval(found[1])) if found else ()
