@@ -133,7 +133,7 @@ def test_what_a_course_tells_is_of_its_last_tenth_and_its_first_steps():
 
 
 def test_planted_courses_give_their_shares_and_differences():
-    options = {**penalties.DEFAULTS, "draws": 5}
+    options = {**penalties.DEFAULTS, "draws": 5, "arms": {"linf": {"penalty": "linf"}}}
     always = penalties.told(course(np.ones(101)), 1.0, 0.95)
     never = penalties.told(course(np.zeros(101), drift=0.2), 1.0, 0.95) | {"margin_over_p": 0.095}
     points = [{"arm": "plain", "kind": "run", "draw": i, **never} for i in range(5)]
