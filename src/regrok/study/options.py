@@ -32,6 +32,8 @@ for a few words.
 from __future__ import annotations
 
 import ast
+import copy
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -121,7 +123,8 @@ def started_from(config: Config) -> set[str]:
 
 def modules(folder: str) -> list[str]:
     """The laws, figures or tables that there are."""
-    return sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
+    names = os.listdir(PACKAGE / folder)
+    return sorted(n.removesuffix(".py") for n in names if n.endswith(".py") and n[0] != "_")
 
 
 def literal(text: str, name: str) -> dict[str, Any]:
@@ -129,6 +132,12 @@ def literal(text: str, name: str) -> dict[str, Any]:
 
     The closing brace ends its line, as formatted code has it.
     """
+    return copy.deepcopy(_literal(text, name))
+
+
+@cache
+def _literal(text: str, name: str) -> dict[str, Any]:
+    """As `literal`: a law is asked about by each of its fits, and compiling its words takes a third of a reading."""
     found = re.search(
         rf"^{name}(?::[^=\n]+)? = (\{{.*?\}})(?:  #.*)?$", text, re.MULTILINE | re.DOTALL
     )
@@ -144,13 +153,17 @@ def words(folder: str, module: str, name: str) -> tuple[str, ...]:
 
 def columns() -> list[str]:
     """The columns of runs.parquet: settings from the types of a run, names and results from regrok.runs.columns."""
-    text = (PACKAGE / "runs" / "columns.py").read_text(encoding="utf-8")
-    others = [*literal(text, "NAMES"), *literal(text, "RESULTS")]
-    thresholds = literal(
-        (PACKAGE / "measures" / "events.py").read_text(encoding="utf-8"), "THRESHOLDS"
-    )
+    files = (PACKAGE / "runs" / "columns.py", PACKAGE / "measures" / "events.py")
+    return list(_columns_of(*(path.read_text(encoding="utf-8") for path in files)))
+
+
+@cache
+def _columns_of(runs: str, events: str) -> tuple[str, ...]:
+    """As `columns`, from the sources of regrok.runs.columns and regrok.measures.events."""
+    others = [*literal(runs, "NAMES"), *literal(runs, "RESULTS")]
+    thresholds = literal(events, "THRESHOLDS")
     spelt_out = [name.replace("<threshold>", suffix) for name in others for suffix in thresholds]
-    return [*dict.fromkeys(spelt_out), *(column.name for column in SETTINGS)]
+    return (*dict.fromkeys(spelt_out), *(column.name for column in SETTINGS))
 
 
 @cache
