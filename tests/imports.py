@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 PROGRAM = '''
-import contextlib, dis, importlib, importlib.util, json, sys, types
+import contextlib, dis, functools, importlib, importlib.util, json, sys, types
 from pathlib import Path
 
 def inner(code):
@@ -24,16 +24,18 @@ def inner(code):
             yield each
             yield from inner(each)
 
-def late(module):
-    """Imports inside the functions of a module."""
-    with open(module.__file__, encoding="utf-8") as handle:
-        code = compile(handle.read(), module.__file__, "exec")
+@functools.cache  # the same whichever root it is read for
+def late(file):
+    """Imports inside the functions of a module's file."""
+    with open(file, encoding="utf-8") as handle:
+        code = compile(handle.read(), file, "exec")
+    found = []
     for function in inner(code):
         steps = list(dis.get_instructions(function))
         for before, step in zip(steps, steps[1:]):
             if step.opname == "IMPORT_NAME" and step.argval.startswith("regrok"):
-                yield step.argval
-                yield from (f"{step.argval}.{name}" for name in before.argval or ())
+                found += [step.argval, *(f"{step.argval}.{name}" for name in before.argval or ())]
+    return found
 
 def ours():
     return {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "regrok" and hasattr(m, "__file__")}
@@ -57,7 +59,7 @@ def files(root):
     while new := ours().keys() - seen:
         seen |= new
         for name in sorted(new):
-            for wanted in late(sys.modules[name]):
+            for wanted in late(sys.modules[name].__file__):
                 with contextlib.suppress(ModuleNotFoundError):
                     if importlib.util.find_spec(wanted):
                         importlib.import_module(wanted)
