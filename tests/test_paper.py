@@ -27,9 +27,9 @@ WHOLE = load_config(ROOT / "config.yaml", {"scale": "laptop"})
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """The smoke scale's results, made once."""
+    """The smoke scale's results, made once, with boxes for figures (tests/test_arxiv.py typesets drawn ones)."""
     made = study("smoke")
-    return made, results(made, tmp_path_factory.mktemp("results") / "smoke")
+    return made, results(made, tmp_path_factory.mktemp("results") / "smoke", drawn="boxes")
 
 
 @pytest.fixture
