@@ -53,7 +53,6 @@ def _serve() -> None:
     import pydantic  # noqa: F401
     import scipy.special
     import scipy.stats  # noqa: F401
-    import smart_open  # noqa: F401
     import snakemake.cli
     import snakemake.report  # noqa: F401
     import yaml  # noqa: F401
