@@ -129,8 +129,8 @@ def modules(folder: str) -> list[str]:
 def literal(text: str, name: str) -> dict[str, Any]:
     """The dictionary that a module's source assigns to `name` at its top level; empty where it assigns none.
 
-    The closing brace ends its line, as formatted code has it. Lists and dictionaries in it are not to be changed: others
-    are given the same.
+    The closing brace ends its line, as formatted code has it. Lists and dictionaries in it are not to be changed:
+    others are given the same.
     """
     return dict(_literal(text, name))
 
