@@ -53,7 +53,8 @@ def _serve() -> None:
     import pydantic  # noqa: F401
     import scipy.special
     import scipy.stats  # noqa: F401
-    import snakemake.cli  # noqa: F401
+    import snakemake.cli
+    import snakemake.report  # noqa: F401
     import yaml  # noqa: F401
 
     assert not [name for name in sys.modules if name.partition(".")[0] == "regrok"]

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 PROGRAM = '''
-import contextlib, dis, importlib, importlib.util, json, sys, types
+import builtins, contextlib, dis, functools, importlib, importlib.util, json, sys, types
 from pathlib import Path
 
 def inner(code):
@@ -24,23 +24,44 @@ def inner(code):
             yield each
             yield from inner(each)
 
-def late(module):
-    """Imports inside the functions of a module."""
-    with open(module.__file__, encoding="utf-8") as handle:
-        code = compile(handle.read(), module.__file__, "exec")
+@functools.cache  # the same whichever root it is read for
+def late(file):
+    """Imports inside the functions of a module's file."""
+    with open(file, encoding="utf-8") as handle:
+        code = compile(handle.read(), file, "exec")
+    found = []
     for function in inner(code):
         steps = list(dis.get_instructions(function))
         for before, step in zip(steps, steps[1:]):
             if step.opname == "IMPORT_NAME" and step.argval.startswith("regrok"):
-                yield step.argval
-                yield from (f"{step.argval}.{name}" for name in before.argval or ())
+                found += [step.argval, *(f"{step.argval}.{name}" for name in before.argval or ())]
+    return found
 
 def ours():
     return {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "regrok" and hasattr(m, "__file__")}
 
-def files(root):
-    for name in [n for n in sys.modules if n.partition(".")[0] == "regrok"]:
-        del sys.modules[name]
+direct, real = {}, builtins.__import__
+
+def watched(name, globals=None, locals=None, fromlist=(), level=0):
+    """Import, and note by whom: a module is executed once, and its own imports are the same for every root."""
+    made = real(name, globals, locals, fromlist, level)
+    given = globals or {}
+    base = importlib.util.resolve_name("." * level + name, given["__package__"]) if level else name
+    if base.partition(".")[0] == "regrok":
+        inner = [f"{base}.{n}" for n in fromlist or () if isinstance(getattr(made, n, None), types.ModuleType)]
+        direct.setdefault(given.get("__name__", given.get("__file__")), set()).update([base, *inner])
+    return made
+
+def execute(root):
+    if root.endswith(".py"):
+        text = Path(root).read_text(encoding="utf-8").partition("with job(")[0]
+        exec(compile(text, root, "exec"), {"snakemake": None, "__file__": root})
+    else:
+        importlib.import_module(root)
+
+def everything(roots):
+    """Import the roots, what their functions import, and so on."""
+    builtins.__import__ = watched
     wrapper = types.ModuleType("regrok.pipeline.script")  # housekeeping: what it imports does not count
     wrapper.job = wrapper.require_device = None
     wrapper.told = lambda: True
@@ -48,22 +69,34 @@ def files(root):
     warm = types.ModuleType("regrok.pipeline.warm")  # likewise
     warm.hand_over = lambda *_: None
     sys.modules["regrok.pipeline.warm"] = warm
-    given = {"snakemake": None, "__file__": root}
-    if root.endswith(".py"):
-        exec(compile(Path(root).read_text(encoding="utf-8").partition("with job(")[0], root, "exec"), given)
-    else:
-        importlib.import_module(root)
+    for root in roots:
+        execute(root)
     seen = set()
     while new := ours().keys() - seen:
         seen |= new
         for name in sorted(new):
-            for wanted in late(sys.modules[name]):
+            for wanted in late(sys.modules[name].__file__):
                 with contextlib.suppress(ModuleNotFoundError):
                     if importlib.util.find_spec(wanted):
                         importlib.import_module(wanted)
-    return sorted(m.__file__ for m in ours().values())
+    builtins.__import__ = real
 
-print(json.dumps({root: files(root) for root in json.loads(sys.argv[1])}))
+def files(root):
+    """What a root reaches of the modules that were imported."""
+    known, reached, waiting = ours(), set(), [root]
+    while waiting:
+        name = waiting.pop()
+        if name in reached or (name != root and name not in known):
+            continue
+        reached.add(name)
+        waiting += [name.rpartition(".")[0]] if name in known else []  # Python executes the package first
+        waiting += direct.get(name, ())
+        waiting += late(known[name].__file__) if name in known else []
+    return sorted(known[name].__file__ for name in reached if name in known)
+
+roots = json.loads(sys.argv[1])
+everything(roots)
+print(json.dumps({root: files(root) for root in roots}))
 '''
 
 

@@ -8,12 +8,14 @@ import json
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import synthetic
 from regrok.computations import run_computation
+from regrok.computations.parts import histories
 from regrok.judging.ledger import ledger
 from regrok.laws import law, run_fit
-from regrok.study.blocks import Config
+from regrok.study.blocks import Config, Fit
 from regrok.study.claims import load_claims
 from regrok.study.published import Published, load_published, told
 from regrok.study.read import load_config
@@ -77,7 +79,12 @@ SMALL = {
     "xor_cascades": {"widths": [20, 30, 50], "groups": 2, "seeds": 2, "every": 10},
     "xor_choices": {"widths": [20, 50], "groups": 2, "seeds": 2, "starts": ["uniform"]},
     "xor_gini": {"width": 10, "seeds": 5, "activations": ["tanh"], "starts": ["uniform"]},
-    "parameter_ranks": {"moduli": [4], "widths": [0.5, 1.0, 5.0]},
+    "parameter_ranks": {
+        "moduli": [4],
+        "widths": [0.5, 1.0, 5.0],
+        "published_p": 11,
+        "published_width": 40,
+    },
     "localised_coefficient": {"p": 5, "chains": 2, "burn_in": 10, "draws": 20},
     "coefficient_history": {
         "p": 11,
@@ -117,7 +124,8 @@ def _computed(name, compute, options):
     asked = {**options, **SMALL.get(compute, {})}
     key = json.dumps([name, compute, asked])
     if key not in _COMPUTED:
-        _COMPUTED[key] = run_computation(name, compute, asked)
+        with mock.patch.object(histories, "REPLICATES", REPLICATES):
+            _COMPUTED[key] = run_computation(name, compute, asked)
     return copy.deepcopy(_COMPUTED[key])
 
 
@@ -141,23 +149,29 @@ def _fit(name, entry, frames, config, given):
 
 
 def _fitted(name, entry, frames, config, given):
-    lighter = dict(entry.options)
-    if "replicates" in getattr(law(entry.law), "DEFAULTS", {}):
-        # Each draw of these two is a regression.
-        lighter["replicates"] = 3 if entry.law in ("factorial", "interaction") else REPLICATES
-    if entry.law == "robustness":
-        light = ("weight_decay", "contraction", "regimes", "depth", "architecture")
-        lighter["fits"] = [name for name in light if name in entry.options["fits"]][:3]
-    if entry.law == "spectral":
-        lighter["robust_replicates"] = 5
-    if entry.law == "forecast":
-        lighter["refits"] = REPLICATES
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        block = entry.model_copy(update={"options": lighter})
-        made = run_fit(name, block, frames, config.fits, given)
+        made = run_fit(name, lighter(entry), frames, config.fits, given)
     # As the workflow hands it on: through JSON.
     return json.loads(json.dumps(made))
+
+
+def lighter(entry: Fit) -> Fit:
+    """The fit with fewer draws and simulated runs."""
+    options = dict(entry.options)
+    if "replicates" in getattr(law(entry.law), "DEFAULTS", {}):
+        # Each draw of these two is a regression.
+        options["replicates"] = 3 if entry.law in ("factorial", "interaction") else REPLICATES
+    if entry.law == "robustness":
+        light = ("weight_decay", "contraction", "regimes", "depth", "architecture")
+        options["fits"] = [name for name in light if name in entry.options["fits"]][:3]
+    if entry.law == "censoring_bias":
+        options["runs_per_cell"] = 30
+    if entry.law == "spectral":
+        options["robust_replicates"] = 5
+    if entry.law == "forecast":
+        options["refits"] = REPLICATES
+    return entry.model_copy(update={"options": options})
 
 
 _READ: list[tuple[Config, Published]] = []

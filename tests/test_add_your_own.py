@@ -94,7 +94,7 @@ def test_the_page_s_blocks_apply_and_its_experiments_are_planned(followed):
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_a_signal_of_the_page_that_reads_on_stops_the_plan(followed, tmp_path):
     """As it stands on the page it is taken, which the plan above shows; with the whole curve's peak it is not."""
-    folder = shutil.copytree(followed, tmp_path / "checkout")
+    folder = shutil.copytree(followed, tmp_path / "checkout", symlinks=True)
     path = folder / "src/regrok/signals/training_loss.py"
     text = path.read_text(encoding="utf-8")
     assert 'history.so_far(steps, "train_loss")' in text

@@ -18,6 +18,7 @@ from regrok.commands import ledger_lines
 from regrok.errors import RegrokError
 from regrok.judging.verdicts import judge
 from regrok.laws.parts.estimate import estimate, exact
+from regrok.study.blocks import Config
 from regrok.study.claims import Claims, asked_words, command_in, load_claims, stated
 from regrok.study.read import load_config
 from regrok.study.words import UNJUDGED
@@ -32,8 +33,13 @@ WITHIN = {"kind": "within", "target": 1.0, "tolerance": 0.1}
 
 
 @pytest.fixture(scope="module")
-def claims() -> Claims:
-    return load_claims(load_config(ROOT / "config.yaml"), STUDIES)
+def config() -> Config:
+    return load_config(ROOT / "config.yaml")
+
+
+@pytest.fixture(scope="module")
+def claims(config) -> Claims:
+    return load_claims(config, STUDIES)
 
 
 def test_the_file_holds_every_printed_claim_of_paper_a(claims):
@@ -142,9 +148,9 @@ def changed(tmp_path, change) -> Path:
         ),
     ],
 )
-def test_a_wrong_file_is_refused_by_name(tmp_path, change, message):
+def test_a_wrong_file_is_refused_by_name(tmp_path, config, change, message):
     with pytest.raises(RegrokError, match=f"(?s){message}"):
-        load_claims(load_config(ROOT / "config.yaml"), changed(tmp_path, change))
+        load_claims(config, changed(tmp_path, change))
 
 
 # The command ---------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ from regrok.study.read import load_config
 from regrok.study.words import SCALES, Scale
 from regrok.study.yaml import parse_yaml
 
+pytestmark = pytest.mark.beside
+
 JUNK = st.one_of(
     st.none(),
     st.booleans(),

@@ -24,6 +24,8 @@ from regrok import terminal
 from regrok.cli import main
 from regrok.files import read_parquet
 
+pytestmark = pytest.mark.beside
+
 SOURCES = sorted(
     path
     for folder in ("src", "workflow", "scripts", "tests", "benchmarks", "notebooks")

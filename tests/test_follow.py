@@ -13,6 +13,8 @@ from regrok.released import bundle
 from regrok.released.follow import follow
 from regrok.study.words import NOT_REPRODUCED, REPRODUCED
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture
 def two_scales(tmp_path):

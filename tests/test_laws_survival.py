@@ -42,6 +42,17 @@ def planted_study(censored, seed=0, seeds=6, noise=0.2):
     return made
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_the_median_is_that_of_the_whole_curve_to_the_bit(share):
+    """Ties, even counts, times of zero, and curves that end above one half."""
+    rng = np.random.default_rng(0)
+    for count in range(1, 31):
+        time = 25.0 * rng.integers(0, 12, count)
+        seen = rng.random(count) >= share
+        curve = lifetimes.kaplan_meier(pd.Series(time), pd.Series(seen))
+        assert lifetimes.median_time(time, seen) == curve.median_survival_time_
+
+
 TRUTH = {"log_learning_rate": -1.0, "log_weight_decay": -1.0, "log_log_norm_ratio": 1.0}
 
 

@@ -27,9 +27,9 @@ WHOLE = load_config(ROOT / "config.yaml", {"scale": "laptop"})
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """The smoke scale's results, made once."""
+    """The smoke scale's results, made once, with boxes for figures (tests/test_arxiv.py typesets drawn ones)."""
     made = study("smoke")
-    return made, results(made, tmp_path_factory.mktemp("results") / "smoke")
+    return made, results(made, tmp_path_factory.mktemp("results") / "smoke", drawn="boxes")
 
 
 @pytest.fixture
@@ -197,8 +197,18 @@ def test_a_paper_of_fits_that_tell_nothing_builds(tmp_path, kind):
     assert "a value not known here" in said and "(no estimate)" not in said
 
 
+ALONE = ("norm_delay", "commutator_defect", "early_warning")
+"""Studies of which the default tests typeset a paper of their own: the first, one with probes, and one of ours."""
+
+
+def _studies():
+    names = [name for name, each in WHOLE.studies.items() if each.experiments]
+    assert set(ALONE) < set(names)
+    return [pytest.param(n, marks=() if n in ALONE else pytest.mark.long) for n in names]
+
+
 @pytest.mark.tex
-@pytest.mark.parametrize("name", [n for n, each in WHOLE.studies.items() if each.experiments])
+@pytest.mark.parametrize("name", _studies())
 def test_a_single_study_builds_to_a_pdf_that_does_not_speak_of_the_others(tmp_path, name):
     """PyPSA/pypsa-eur#1661, for a whole study."""
     made = study("laptop", studies=(name,))

@@ -22,6 +22,8 @@ from regrok.runs import frames as frame_files
 from regrok.study.plan import make_plan
 from regrok.study.read import load_config
 
+pytestmark = pytest.mark.beside
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):

@@ -25,6 +25,8 @@ from regrok.runs.frames import NAMES, Frames, load
 from regrok.runs.gather import ordered, parts_of, tidy
 from regrok.study.plan import make_plan
 
+pytestmark = pytest.mark.beside
+
 OLD = "a" * 12
 """Fingerprint of the code that trained what the bundle holds."""
 

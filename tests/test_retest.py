@@ -23,6 +23,8 @@ from regrok.study.claims import load_claims
 from regrok.study.published import load_published, told
 from regrok.tables import Material, module, scope
 
+pytestmark = pytest.mark.beside
+
 COMMIT = "e" * 40
 BY = "d" * 40
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from regrok import latex
 from regrok.commands.new_study import new_study
 from regrok.errors import RegrokError
 from regrok.paper.references import refuse_unknown
+from regrok.study.blocks import Config
 from regrok.study.claims import load_claims
-from regrok.study.plan import make_plan
+from regrok.study.plan import Plan, make_plan
 from regrok.study.published import load_published
 from regrok.study.read import SECTIONS, load_config
 from regrok.study.words import SCALES
 from regrok.study.yaml import read_yaml
+
+pytestmark = pytest.mark.beside
 
 STUDIES = ROOT / "studies"
 NAMES = sorted(path.parent.name for path in STUDIES.glob("*/study.yaml"))
@@ -87,10 +91,17 @@ def planned() -> pd.DataFrame:
     return pd.read_csv(PLANNED)
 
 
+@cache
+def all_studies(scale: str) -> tuple[Config, Plan]:
+    """The project's own studies at a scale, and their plan."""
+    config = load_config(ROOT / "config.yaml", {"scale": scale})
+    return config, make_plan(config)
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_planned_runs_are_those_of_before(scale, planned):
     """A run_id names a finished run: another one for the same settings would orphan it."""
-    rows = make_plan(load_config(ROOT / "config.yaml", {"scale": scale})).membership
+    rows = all_studies(scale)[1].membership
     known = set(planned["experiment"])
     found = {(row["experiment"], row["run_id"]) for row in rows if row["experiment"] in known}
     listed = planned[planned["scale"] == scale]
@@ -101,15 +112,15 @@ def test_the_planned_runs_are_those_of_before(scale, planned):
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_study_plans_the_same_runs_whichever_others_are_built(name, scale):
     alone = make_plan(load_config(ROOT / "config.yaml", {"studies": [name], "scale": scale}))
-    config = load_config(ROOT / "config.yaml", {"scale": scale})
-    mine = [
-        row
-        for row in make_plan(config).membership
-        if row["experiment"] in config.studies[name].experiments
-    ]
+    config, plan = all_studies(scale)
+    mine = [row for row in plan.membership if row["experiment"] in config.studies[name].experiments]
     assert alone.membership == mine
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_order_of_the_studies_plans_no_other_run(scale):
     backwards = load_config(ROOT / "config.yaml", {"studies": NAMES[::-1], "scale": scale})
-    assert set(make_plan(backwards).runs) == set(make_plan(config).runs)
+    assert set(make_plan(backwards).runs) == set(all_studies(scale)[1].runs)
 
 
 def test_merging_keeps_every_block_and_extends_the_lists_of_the_whole():

@@ -56,9 +56,11 @@ RELEASED = bundle.RELEASED
 class Graph:
     """One configuration at one scale, as the workflow sees it. Paths are relative to the checkout."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, published: Published | None = None):
+        """published: what the studies' papers report, where that was read already."""
         self.config = config
         self.results = results_folder(config)
+        self._reported = published
 
     @cached_property
     def plan(self) -> Plan:
@@ -289,15 +291,15 @@ class Graph:
         of = self.config.probes[name].of
         return sorted({row["run_id"] for row in self.plan.membership if row["experiment"] in of})
 
+    @cached_property
+    def _trained_by_job(self) -> dict[str, set[str]]:
+        return {name: {run.run_id for run in job.runs} for name, job in self.training.jobs.items()}
+
     def probed_from(self, name: str) -> list[str]:
         """What a probe's job needs: that its runs are trained, and the bundle where runs come from there."""
         runs = set(self.probed(name))
         jobs = [] if self.config.source == "released" else self.training.jobs
-        trained = [
-            str(self._trained(job))
-            for job in jobs
-            if runs & {run.run_id for run in self.training.jobs[job].runs}
-        ]
+        trained = [str(self._trained(job)) for job in jobs if runs & self._trained_by_job[job]]
         if self.config.source == "trained":
             return trained
         released = path_of(RELEASED / self.config.scale, name)
@@ -345,7 +347,7 @@ class Graph:
 
     @cached_property
     def _published(self) -> Published:
-        return load_published(self.config)
+        return load_published(self.config) if self._reported is None else self._reported
 
     @property
     def figures(self) -> list[str]:
@@ -442,7 +444,7 @@ def read_graph(
     refuse_look_ahead(config)
     published = load_published(config, root / STUDIES, claims=claims)
     refuse_unknown(root, config, published)
-    graph = Graph(config)
+    graph = Graph(config, published)
     refuse_empty(graph.plan, config)
     return graph
 

@@ -195,13 +195,17 @@ def block(name: str) -> tuple[str, ...]:
 
 def names() -> list[str]:
     """The columns of runs.parquet: settings from the types of a run, names and results from regrok.runs.columns."""
-    text = (PACKAGE / "runs" / "columns.py").read_text(encoding="utf-8")
-    others = [*literal(text, "NAMES"), *literal(text, "RESULTS")]
-    thresholds = literal(
-        (PACKAGE / "measures" / "events.py").read_text(encoding="utf-8"), "THRESHOLDS"
-    )
+    files = (PACKAGE / "runs" / "columns.py", PACKAGE / "measures" / "events.py")
+    return list(_names(*(path.read_text(encoding="utf-8") for path in files)))
+
+
+@cache
+def _names(runs: str, events: str) -> tuple[str, ...]:
+    """As `names`, from the sources of regrok.runs.columns and regrok.measures.events."""
+    others = [*literal(runs, "NAMES"), *literal(runs, "RESULTS")]
+    thresholds = literal(events, "THRESHOLDS")
     spelt_out = [name.replace("<threshold>", suffix) for name in others for suffix in thresholds]
-    return [*dict.fromkeys(spelt_out), *(column.name for column in SETTINGS)]
+    return (*dict.fromkeys(spelt_out), *(column.name for column in SETTINGS))
 
 
 NAMED = ("run_id", "cell", "condition", "cohort", "outcome", "device", "trainer")

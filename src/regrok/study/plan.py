@@ -103,10 +103,12 @@ def make_plan(config: Config) -> Plan:
         for seed in cell.seeds:
             run = parents.run(cell, seed)
             for each in _with_parents(run):
-                runs[each.run_id] = _shared(runs.get(each.run_id), each)
-            row = {"experiment": cell.experiment, "arm": cell.arm}
-            row |= {"run_id": run.run_id, "cell": run.cell}
-            rows[cell.experiment, cell.arm, run.run_id] = row
+                run_id = each.run_id  # a hash of all settings
+                if each is run:
+                    row = {"experiment": cell.experiment, "arm": cell.arm}
+                    row |= {"run_id": run_id, "cell": run.cell}
+                    rows[cell.experiment, cell.arm, run_id] = row
+                runs[run_id] = _shared(runs.get(run_id), each)
     cohorts = _cohorts(runs.values(), config.trainer.cohort_parts)
     return Plan(runs, cohorts, _jobs(cohorts.values()), list(rows.values()))
 

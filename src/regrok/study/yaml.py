@@ -1,7 +1,9 @@
 """YAML as a reader expects it: `1e-3` is a number, and a key given twice is an error that names both lines."""
 
+import pickle
 import re
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +119,7 @@ def read_text(path: Path) -> str:
 def parse_yaml(text: str, source: str) -> dict[str, Any]:
     """As `read_yaml`, from text."""
     try:
-        try:
-            data = yaml.load(text, Loader=_Loader if _shallow(text) else _Explaining)
-        except yaml.MarkedYAMLError:
-            data = yaml.load(text, Loader=_Explaining)
+        data = _fresh(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -133,6 +132,26 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise RegrokError(f"{source}: should hold keys and values, not {type(data).__name__}")
     return data
+
+
+def _fresh(text: str) -> Any:
+    """The values of a text, of the caller's own: a process reads one file several times, for each scale, say."""
+    try:
+        return pickle.loads(_pickled(text))
+    except RecursionError:  # of pickle, which nests less deeply than YAML does
+        return _load(text)
+
+
+@lru_cache(maxsize=256)
+def _pickled(text: str) -> bytes:
+    return pickle.dumps(_load(text))
+
+
+def _load(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader if _shallow(text) else _Explaining)
+    except yaml.MarkedYAMLError:
+        return yaml.load(text, Loader=_Explaining)
 
 
 def _shallow(text: str) -> bool:

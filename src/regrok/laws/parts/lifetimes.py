@@ -183,6 +183,21 @@ def kaplan_meier(durations: pd.Series, observed: pd.Series, name: str = "T") -> 
     return KaplanMeierFitter(alpha=1 - est.LEVEL).fit(durations, observed, label=name)
 
 
+def median_time(durations: np.ndarray, observed: np.ndarray) -> float:
+    """The first time at which the Kaplan–Meier curve is at one half or below; infinite where it never is.
+
+    durations, observed: (n,). As `kaplan_meier` computes its own, in the same operations and so to the bit, without the
+    tables and bands around it, which take fifty times as long.
+    """
+    times, first = np.unique(durations, return_inverse=True)
+    leaving = np.bincount(first, minlength=times.size)
+    at_risk = len(durations) - np.r_[0, np.cumsum(leaving)[:-1]]
+    events = np.bincount(first[observed], minlength=times.size)
+    with np.errstate(divide="ignore"):
+        curve = np.exp(np.cumsum(np.log(at_risk - events) - np.log(at_risk)))
+    return float(times[np.searchsorted(-curve, -0.5)]) if curve[-1] <= 0.5 else math.inf
+
+
 def median(
     durations: pd.Series, observed: pd.Series, between: resolution.Ends | None = None
 ) -> est.Estimate:
@@ -198,7 +213,7 @@ def median(
     n, events = len(durations), int(observed.sum())
     if n == 0:
         return est.missing("no runs", 0, MEDIAN, "steps")
-    value = kaplan_meier(durations, observed).median_survival_time_
+    value = median_time(durations.to_numpy(float), observed.to_numpy(bool))
     if not math.isfinite(value):
         reason = f"{events} of {n} runs reached it: the median is beyond the budget"
         return est.missing(reason, n, MEDIAN, "steps")
@@ -217,8 +232,7 @@ def median(
     high = float(np.sort(np.where(seen, time, np.inf))[n - rank])
     floor = None
     if between is not None and not high - low >= np.ptp(np.stack(between), axis=0).max():
-        shifted = (kaplan_meier(_times(end), seen) for end in between)
-        low_end, high_end = (float(each.median_survival_time_) for each in shifted)
+        low_end, high_end = (median_time(_times(end), seen) for end in between)
         floor = (low_end, high_end)
     return est.estimate(
         value, low, high, n, MEDIAN, "steps", note, level=min(level, est.LEVEL), floor=floor
