@@ -271,13 +271,19 @@ def test_a_build_says_little_and_one_that_fails_says_why_in_full(checkout):
     (log,) = (checkout / ".snakemake/log").glob("*.log")
     assert "rule train" in log.read_text(encoding="utf-8")
     script = checkout / "workflow/scripts/collect.py"
-    script.write_text(
-        script.read_text(encoding="utf-8").replace("with job(", "1 / 0\nwith job(", 1),
-        encoding="utf-8",
-    )
+    written = script.read_text(encoding="utf-8")
+    script.write_text(written.replace("with job(", "1 / 0\nwith job(", 1), encoding="utf-8")
     status, said = Build(checkout, "results/smoke/runs.parquet", "--forcerun", "collect").wait()
     assert status != 0
     assert (
         "ZeroDivisionError" in said and "failed        collect: results/smoke/runs.parquet" in said
     )
     assert "non-zero exit status" not in said and "the build stopped" in said
+    finding = "studies/own/section.tex:3: 'five runs' counts by hand; use a macro"
+    planted = f"from regrok.paper.lint import check\n{written.rstrip()}\n    check([{finding!r}])\n"
+    script.write_text(planted, encoding="utf-8")
+    status, said = Build(checkout, "results/smoke/runs.parquet", "--forcerun", "collect").wait()
+    assert status != 0
+    assert f"regrok: the paper has 1 finding and is not made:\n  {finding}\n" in said
+    for words in ("Command '", "CalledProcessError", "WorkflowError", "Exiting because"):
+        assert words not in said, said

@@ -280,7 +280,7 @@ def lint_log(log: str, sources: Mapping[str, Path] | None = None) -> list[str]:
     sources: file of the folder that was typeset → what it is a copy of, for the findings' places. A table is boxed page
     by page: what sticks out by the same width in the same file is one finding, at its first line.
     """
-    findings = {}
+    findings: dict[tuple[str, str], str] = {}
     for file, line in placed(log):
         place = str((sources or {}).get(file, file))
         if (box := BOX.match(line)) and float(box["by"]) > OVERFULL_LIMIT:
