@@ -114,4 +114,4 @@ def told(middle: float, low: float, high: float, fine: bool = False) -> str:
 
 def seed_ticks(ax, runs) -> None:
     """A tick a seed, or every second where they are many."""
-    plain_ticks(ax, "x", runs.seed.unique(), 6, 0.12)
+    plain_ticks(ax, "x", runs.seed.unique(), 6, 0.15)

@@ -36,7 +36,7 @@ def draw(shown, fits, options, style):
     label(a, "p", "delay")
     from_zero(a)
     thousands(a, "y")
-    plain_ticks(a, "x", moduli, least=0.12)
+    plain_ticks(a, "x", moduli, least=0.2)
 
     known = runs.dropna(subset=["delay", "T_esc_th"])
     for colour, p in zip(style.ramp(len(moduli)), moduli, strict=True):

@@ -84,7 +84,7 @@ def draw(shown, fits, options, style):
         log_scale(ax, "x")
         if sizes.max() < NARROW * sizes.min():  # a log axis would label every few hundred examples
             ax.set_xlim(sizes.min() / 2, sizes.max() * 2)
-            plain_ticks(ax, "x", sizes)
+            plain_ticks(ax, "x", sizes, least=0.21)
     label(a, "train_size", "delay")
     label(b, "train_size", "$V_{\\mathrm{final}}/V_{\\mathrm{mem}}$")
     a.legend(loc="best")

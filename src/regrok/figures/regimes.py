@@ -31,7 +31,7 @@ def draw(shown, fits, options, style):
     figure, (a, b) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
 
     shares_against(a, runs, "weight_decay", legend=False)
-    plain_ticks(a, "x", values, 9, 0.17)
+    plain_ticks(a, "x", values, 9, 0.21)
 
     for i, (colour, value) in enumerate(zip(style.ramp(len(values)), values, strict=True)):
         cell = runs[runs.weight_decay == value]

@@ -92,7 +92,7 @@ def draw(shown, fits, options, style):
     panels.median_points(b, decayed, "weight_decay", "T_grok", lambda v: (v, v))
     log_scale(b, "xy")
     decades(b, "y")
-    plain_ticks(b, "x", every.weight_decay, 6, 0.17 if options["narrow"] else 0.065)
+    plain_ticks(b, "x", every.weight_decay, 6, 0.21 if options["narrow"] else 0.065)
     label(b, "weight_decay", "$\\lambda\\, T_{\\mathrm{grok}}$ (steps)")
 
     if not options["narrow"]:
