@@ -44,14 +44,14 @@ def test_a_stored_run_that_was_measured_more_rarely_is_said_to_be_trained(traine
     assert "Every run is in the store" in announce.announce(trained, 2)
     assert all(not trained.missing(job) for job in trained.jobs)
     told = announce.announce(graph(every=25), 2)
-    assert "to train   2 runs, " in told and "(0 runs are in the store)" in told
+    assert "to train   2 runs, " in told and "(in the store already: 0 runs)" in told
 
 
 def test_a_damaged_run_is_counted_as_missing_and_left_where_it_is(trained):
     job = trained.plan.jobs[trained.jobs[0]]
     path = RunStore(STORE, trained.code(job)).path(job.runs[0].run_id)
     path.write_bytes(b"PAR1PAR1")
-    assert "to train   1 runs, " in announce.announce(trained, 2)
+    assert "to train   1 run, " in announce.announce(trained, 2)
     assert path.read_bytes() == b"PAR1PAR1"
 
 

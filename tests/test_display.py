@@ -89,15 +89,52 @@ def test_routine_is_left_out_and_what_a_person_needs_is_shown(shown):
     ("given", "left"),
     [
         (record(None, "careful", logging.WARNING), True),
+        (record(None, "Exiting because a job execution failed. Look", logging.ERROR), False),
         (record("error", "RuleException", logging.ERROR), True),
         (record(None, "MissingInputException", logging.CRITICAL), True),
         (record("job_error", "Error in rule", logging.ERROR), False),
+        (
+            record(
+                "error",
+                "WorkflowError:\nAt least one job did not complete successfully.",
+                logging.ERROR,
+            ),
+            False,
+        ),
         (record("job_info", "rule"), False),
         (record(None, "Building DAG"), False),
     ],
 )
 def test_warnings_and_errors_are_left_to_snakemake_in_full(shown, given, left):
     assert shown.leaves(given) == left
+
+
+def of_a_command(ending: str):
+    words = (
+        'RuleException:\nCalledProcessError in file "/x/workflow/rules/paper.smk", line 42:\n'
+        f"Command 'set -euo pipefail;  python '/x/a b/tmp1.paper.py'' {ending}"
+    )
+    return record("error", words, logging.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        ("returned non-zero exit status 1.", None),
+        ("returned non-zero exit status 130.", None),
+        ("returned non-zero exit status 137.", "a job, with exit status 137"),
+        ("died with <Signals.SIGKILL: 9>.", "a job, by SIGKILL from outside"),
+        ("died with unknown signal 99.", "a job, by unknown signal 99 from outside"),
+    ],
+)
+def test_the_command_of_a_script_that_failed_is_not_shown_and_an_end_that_it_could_not_tell_is(
+    shown, ending, said
+):
+    given = of_a_command(ending)
+    assert not shown.leaves(given)
+    shown.handle(given)
+    assert [line[14 : 14 + len(said or "")] for line in lines(shown)] == ([said] if said else [])
+    assert not any("python" in line for line in lines(shown))
 
 
 def failed(log: Path, aux: dict[str, str]):
@@ -234,13 +271,19 @@ def test_a_build_says_little_and_one_that_fails_says_why_in_full(checkout):
     (log,) = (checkout / ".snakemake/log").glob("*.log")
     assert "rule train" in log.read_text(encoding="utf-8")
     script = checkout / "workflow/scripts/collect.py"
-    script.write_text(
-        script.read_text(encoding="utf-8").replace("with job(", "1 / 0\nwith job(", 1),
-        encoding="utf-8",
-    )
+    written = script.read_text(encoding="utf-8")
+    script.write_text(written.replace("with job(", "1 / 0\nwith job(", 1), encoding="utf-8")
     status, said = Build(checkout, "results/smoke/runs.parquet", "--forcerun", "collect").wait()
     assert status != 0
     assert (
         "ZeroDivisionError" in said and "failed        collect: results/smoke/runs.parquet" in said
     )
-    assert "non-zero exit status" in said and "the build stopped" in said
+    assert "non-zero exit status" not in said and "the build stopped" in said
+    finding = "studies/own/section.tex:3: 'five runs' counts by hand; use a macro"
+    planted = f"from regrok.paper.lint import check\n{written.rstrip()}\n    check([{finding!r}])\n"
+    script.write_text(planted, encoding="utf-8")
+    status, said = Build(checkout, "results/smoke/runs.parquet", "--forcerun", "collect").wait()
+    assert status != 0
+    assert f"regrok: the paper has 1 finding and is not made:\n  {finding}\n" in said
+    for words in ("Command '", "CalledProcessError", "WorkflowError", "Exiting because"):
+        assert words not in said, said

@@ -16,14 +16,21 @@ from regrok.figures.parts import drawing
 from regrok.figures.parts.captions import settings_sentence
 from regrok.figures.parts.contrasts import by_group, forest
 from regrok.figures.parts.shown import median_run, show
-from regrok.figures.parts.style import Style, decades, log_scale, short_number
+from regrok.figures.parts.style import (
+    HALF_WIDTH,
+    TEXT_WIDTH,
+    Style,
+    decades,
+    log_scale,
+    short_number,
+)
 from regrok.figures.parts.summaries import median, medians
 from regrok.measures.events import NOT_VALIDATED
 from studies import study
 
 LAPTOP_FIGURES = (
     *("anatomy", "contraction", "weight_decay", "regimes", "modulus", "norm_ratio"),
-    *("learning_rate", "spectral", "resolution", "optimisers", "phase_diagram", "parity"),
+    *("learning_rate", "spectral", "optimisers", "phase_diagram", "parity"),
     *("forecast", "censoring"),
     *("depth", "architecture", "activation", "decay_window", "norm_at_grok", "embedding"),
     *("ungrokking", "transition", "efficiency", "two_circuits", "ridge_regression"),
@@ -32,6 +39,12 @@ LAPTOP_FIGURES = (
     *("defect_onset", "early_warning", "overlay"),
     *("multiplication", "operations", "less_data", "data_conditions"),
 )
+
+BESIDE = (
+    *("anatomy", "contraction", "weight_decay", "learning_rate", "modulus", "norm_ratio"),
+    *("regimes", "forecast", "optimisers", "parity"),
+)
+"""Those that stand beside another."""
 
 
 def drawn(made, name):
@@ -42,7 +55,8 @@ def drawn(made, name):
 def test_every_figure_states_n_an_interval_and_its_settings(name):
     made = study("laptop")
     figure, caption, description = drawn(made, name)
-    assert figure.get_size_inches()[0] == pytest.approx(6.1)
+    width = figure.get_size_inches()[0]
+    assert width == pytest.approx(HALF_WIDTH if name in BESIDE else TEXT_WIDTH)
     computed = not made.config.figures[name].experiments and not made.config.figures[name].fits
     if computed:
         assert "no run enters this figure" in caption
@@ -195,9 +209,8 @@ def test_a_wide_log_axis_is_labelled_at_powers_of_ten_alone():
 
 def test_the_legend_of_accuracy_curves_leaves_the_panels_letter_free():
     made = study("laptop")
-    figure, _, _ = drawing.draw(
-        "learning_rate", made.config.figures["learning_rate"], made.frames, {}
-    )
+    entry = made.config.figures["weight_decay"].model_copy(update={"options": {}})
+    figure, _, _ = drawing.draw("weight_decay", entry, made.frames, {})
     figure.canvas.draw()
     (ax,) = [ax for ax in figure.axes if ax.get_ylabel() == "accuracy"]
     letter = ax.title if ax.get_title() else ax._left_title

@@ -43,9 +43,9 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], str]] = {
         "fits.depth.options: unknown option 'gruops'. Did you mean 'groups'?",
     ),
     "a figure's unknown option": (
-        ("figures", "modulus"),
-        {"curve": [53]},
-        "figures.modulus.options: unknown option 'curve'. Did you mean 'curves'?",
+        ("figures", "weight_decay"),
+        {"curve": [0.1]},
+        "figures.weight_decay.options: unknown option 'curve'. Did you mean 'curves'?",
     ),
     "an option of a figure that takes none": (
         ("figures", "anatomy"),

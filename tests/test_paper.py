@@ -332,8 +332,8 @@ def test_what_no_section_shows_goes_into_the_appendix(smoke, paper, tmp_path):
         path.write_text(text.replace("\\regrokfigure{regimes}\n", hidden), encoding="utf-8")
         Build(paper.root, *smoke)
         assert "\\regrokfigure{regimes}\n" in rest("figures")
-    # Of the tables one is shown by no section.
-    assert rest("tables").count("\\regroktable") == 1
+    # Of the tables two are shown by no section.
+    assert rest("tables").count("\\regroktable") == 2
     assert "\\regroktable{operations}" in rest("tables")
 
 
@@ -359,21 +359,28 @@ def test_two_bibliographies_may_share_an_entry_and_not_a_key(tmp_path):
         references.bibliography([one, two])
 
 
-def test_an_overfull_table_in_the_log_is_found_and_a_hair_is_not():
+def test_what_sticks_out_is_found_with_its_file_and_line_and_a_hair_is_not():
     log = (
-        "Overfull \\hbox (12.5pt too wide) in alignment at lines 2--7\n"
+        "(./main.tex (/usr/share/a.sty) (./sections/limits.tex\n"
         "Overfull \\hbox (0.3pt too wide) in paragraph at lines 9--9\n"
+        "\\T1/ptm/m/n/10 of the (first\n\n"
         "LaTeX Warning: Reference `fig:x' on page 1 undefined on input line 3.\n"
+        ") (./tables/fits.tex\n"
+        "Overfull \\hbox (12.5pt too wide) in alignment at lines 2--7\n []\n\n"
+        "Overfull \\hbox (12.5pt too wide) in alignment at lines 7--9\n []\n\n"
+        ")\nOverfull \\vbox (3.0pt too high) has occurred while \\output is active []\n\n"
+        "LaTeX Warning: There were undefined references.\n)\n"
     )
-    found = lint.lint_log(log)
-    assert len(found) == 2
-    assert "12.5 pt" in found[0]
-    assert "fig:x" in found[1]
+    assert lint.lint_log(log, {"sections/limits.tex": Path("paper/sections/limits.tex")}) == [
+        "paper/sections/limits.tex:3: Reference `fig:x' on page 1 undefined; define what it names, or mend the name",
+        "tables/fits.tex:2: 12.5 pt too wide for the page; shorten its longest cells, or give the table fewer columns",
+        "main.tex: 3 pt too high for the page; make the float or the table shorter",
+    ]
 
 
 def test_findings_stop_the_build_and_are_all_shown():
     lint.check([])
-    with pytest.raises(RegrokError, match=r"(?s)2 finding.*one.*two"):
+    with pytest.raises(RegrokError, match=r"(?s)2 findings.*one.*two"):
         lint.check(["one", "two"])
 
 

@@ -10,6 +10,8 @@ rule fit:
         f"{R}/logs/fit/{{fit}}.log",
     benchmark:
         f"{R}/benchmarks/fit/{{fit}}.tsv"
+    # The longest begins first, lest it end alone.
+    priority: lambda wildcards: len(graph.repeated(wildcards.fit))
     conda:
         "../../environment.yml"
     params:

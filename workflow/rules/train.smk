@@ -81,6 +81,7 @@ else:
             f"{R}/logs/released.log",
         benchmark:
             f"{R}/benchmarks/released.tsv"
+        priority: 1000  # all but computations wait for it
         conda:
             "../../environment.yml"
         params:

@@ -32,7 +32,8 @@ with job(snakemake.log[0]):
     )
     check(lint_sources(".", here, config, claims))
     try:
-        check(lint_log(typeset(here, made, texts.files(".", config))))
+        sources = texts.files(".", config)
+        check(lint_log(typeset(here, made, sources), sources))
     except BaseException:
         made.unlink(missing_ok=True)
         raise

@@ -14,6 +14,8 @@ from regrok.figures.parts.style import (
     BLUE,
     DASHES,
     GREY,
+    HALF_HEIGHT,
+    HALF_WIDTH,
     VERMILION,
     label,
     log_scale,
@@ -30,27 +32,25 @@ def draw(shown, fits, options, style):
     if chosen is None:
         chosen = runs.sort_values("run_id").iloc[0]
     curve = shown.curve(chosen.run_id)
-    figure, (left, right) = style.panels(1, 2, 1.8)
+    figure, (left, right) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
 
-    for column, colour, dash, name in (
-        ("train_accuracy", GREY, DASHES[1], "train"),
-        ("validation_accuracy", BLUE, "-", "validation"),
+    for column, colour, dash, name, y in (
+        ("train_accuracy", GREY, DASHES[1], "train", 0.58),
+        ("validation_accuracy", BLUE, "-", "validation", 0.46),
     ):
         known = curve.dropna(subset=[column])
-        left.plot(known.step, known[column], color=colour, ls=dash, label=name)
+        left.plot(known.step, known[column], color=colour, ls=dash)
+        # Beside the lines there is no room for a legend's.
+        place = {"transform": left.transAxes, "ha": "right", "fontsize": 7, "zorder": 5}
+        back = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        left.text(0.99, y, name, color=colour, bbox=back, **place)
     left.set_ylim(-0.02, 1.16)
     left.set_yticks([0, 0.25, 0.5, 0.75, 1])
     label(left, "step", "accuracy")
     for ax in (left, right):
-        for time, text in (
-            (chosen.T_mem, "$T_{\\mathrm{mem}}$"),
-            (chosen.T_grok, "$T_{\\mathrm{grok}}$"),
-        ):
+        for time in (chosen.T_mem, chosen.T_grok):
             if time == time:
                 ax.axvline(time, color=BLACK, lw=0.6, ls=DASHES[2])
-                ax.text(
-                    time, 1.01, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom"
-                )
     if chosen.delay == chosen.delay and chosen.delay > 0:
         left.annotate(
             "",
@@ -62,7 +62,6 @@ def draw(shown, fits, options, style):
     fell = slingshots.falls(fits)
     for ax in (left, right):
         slingshots.tick(ax, fell.get(chosen.run_id), BLACK, 0.04)
-    left.legend(loc="center right")
 
     for other in runs.run_id[runs.run_id != chosen.run_id]:
         line = shown.curve(other)
@@ -71,9 +70,9 @@ def draw(shown, fits, options, style):
     right.plot([], [], color=GREY, lw=0.5, label="other seeds")
     log_scale(right, "y")
     label(right, "step", "V")
-    right.legend(loc="upper right")
+    right.legend(loc="upper right", handlelength=1.2)
     for ax in (left, right):
-        thousands(ax, "x")
+        thousands(ax, "x", 3)
         ax.set_xlim(left=0)
 
     times = (
@@ -87,7 +86,8 @@ def draw(shown, fits, options, style):
         else " and did not grok in its budget"
     )
     body = (
-        rf"(a) Train and validation accuracy of the run with the median delay (seed {chosen.seed}), which {times}. "
+        rf"(a) Train (dashed) and validation accuracy of the run with the median delay (seed {chosen.seed}), which "
+        rf"{times} (dotted). "
         r"(b) Squared norm $V$ of the same run and of the other seeds; each line is one run, so the spread of the "
         r"lines is the whole sample, not an interval."
         + slingshots.sentence(

@@ -17,10 +17,13 @@ from regrok.figures.parts.style import (
     BLACK,
     BLUE,
     DASHES,
+    HALF_HEIGHT,
+    HALF_WIDTH,
     VERMILION,
     decades,
     label,
     log_scale,
+    plain_ticks,
     thousands,
 )
 from regrok.figures.parts.summaries import MEDIANS, median
@@ -37,40 +40,24 @@ def fitted_points(fits) -> dict[str, dict]:
 
 
 def draw(shown, fits, options, style):
-    """(a) V of every seed; (b) one run with fit and theory; (c) fitted rate per seed."""
+    """(a) one run with fit and theory; (b) fitted rate per seed."""
     runs = shown.of(0)
     points = fitted_points(fits)
-    figure, (a, b, c) = style.panels(1, 3, 1.85)
-    norms(a, shown, runs, style)
+    figure, (a, b) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
     fitted = runs[runs.run_id.isin(points)].sort_values("seed")
-    fitted_run(b, shown, fitted, points)
-    rate_words = rates(c, fitted, points)
+    fitted_run(a, shown, fitted, points)
+    rate_words = rates(b, fitted, points)
     body = (
-        r"(a) Squared norm $V$ of every seed; dotted verticals are their $T_{\mathrm{grok}}$. "
-        r"(b) One run (the median delay) from $T_{\mathrm{mem}}$ on, the fitted $A r^t + C$, and the theory's "
-        rf"contraction to zero. (c) Fitted rate of each seed ({rate_words}) against the theory's. Line and band "
+        r"(a) Squared norm $V$ of one run (the median delay) from $T_{\mathrm{mem}}$ on, the fitted $A r^t + C$, and "
+        r"the theory's contraction to zero, $V_{\mathrm{mem}}(1-2\eta\lambda)^t$. "
+        rf"(b) Fitted rate of each seed ({rate_words}) against the theory's. Line and band "
         rf"there are {MEDIANS}."
     )
     words = (
-        "Three panels: squared norm against step for every seed, one run with its exponential fit, and the fitted "
-        "contraction rate by seed beside the theoretical rate."
+        "Two panels: the squared norm of one run with its exponential fit, and the fitted contraction rate by seed "
+        "beside the theoretical rate."
     )
     return figure, caption("Escape and contraction of the norm", body, runs), words
-
-
-def norms(ax, shown, runs, style) -> None:
-    """V of every seed, with a dotted vertical at each T_grok."""
-    for colour, run in zip(
-        style.ramp(len(runs)), runs.sort_values("seed").itertuples(), strict=True
-    ):
-        line = shown.curve(run.run_id)
-        ax.plot(line.step, line.V, color=colour, lw=0.8)
-        if run.T_grok == run.T_grok:
-            ax.axvline(run.T_grok, color=colour, lw=0.5, ls=DASHES[2])
-    log_scale(ax, "y")
-    label(ax, "step", "V")
-    thousands(ax, "x")
-    ax.set_xlim(left=0)
 
 
 def fitted_run(ax, shown, fitted, points) -> None:
@@ -88,15 +75,14 @@ def fitted_run(ax, shown, fitted, points) -> None:
     fit = point["A"] * point["rate"] ** since + point["C"]
     ax.plot(line.step, line.V, color=BLACK, marker="o", ms=1.8, lw=0, label="measured")
     ax.plot(line.step, fit, color=BLUE, label="$A r^t + C$")
-    words = "$V_{\\mathrm{mem}}(1-2\\eta\\lambda)^t$"
-    ax.plot(line.step, theory, color=VERMILION, ls=DASHES[1], label=words)
+    ax.plot(line.step, theory, color=VERMILION, ls=DASHES[1], label="theory")
     log_scale(ax, "y")
     decades(ax, "y")
     lowest = line.V.min()
     if lowest > 0:
         ax.set_ylim(bottom=lowest * 0.5)
-    ax.legend(loc="upper right")
-    thousands(ax, "x")
+    ax.legend(loc="upper right", handlelength=1.2)
+    thousands(ax, "x", 3)
 
 
 def rates(ax, fitted, points) -> str:
@@ -127,6 +113,5 @@ def told(middle: float, low: float, high: float, fine: bool = False) -> str:
 
 
 def seed_ticks(ax, runs) -> None:
-    """One tick a seed."""
-    ax.set_xticks(sorted(runs.seed.unique()))
-    ax.tick_params(axis="x", labelsize=7)
+    """A tick a seed, or every second where they are many."""
+    plain_ticks(ax, "x", runs.seed.unique(), 6, 0.15)

@@ -17,6 +17,8 @@ from regrok.figures.parts.style import (
     BLUE,
     DASHES,
     GREY,
+    HALF_HEIGHT,
+    HALF_WIDTH,
     VERMILION,
     decades,
     label,
@@ -38,7 +40,7 @@ def draw(shown, fits, options, style):
     """(a) predicted against observed delay, one dot a run; (b) mean absolute error of each predictor."""
     points = points_of(fits, "forecast")
     known = points.dropna(subset=["forecast", "delay"]) if "forecast" in points else points
-    figure, (a, b) = style.panels(1, 2, 1.85, width_ratios=[1, 1.15])
+    figure, (a, b) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
 
     if not known.empty:
         products = (known.learning_rate * known.weight_decay).round(12)
@@ -84,7 +86,7 @@ def errors(ax, fits, published: float | None) -> None:
     fit = next((name for name, made in fits.items() if made["law"] == "forecast"), "")
     found = estimates(fits)
     known = {key: found[f"{fit}.{key}"] for key in PREDICTORS if f"{fit}.{key}" in found}
-    ax.set_xlabel("mean absolute error (% of the delay)")
+    ax.set_xlabel("mean absolute error (%)")
     if all(one["value"] is None for one in known.values()):
         nothing(ax, "no forecast, no error")
         return
@@ -92,12 +94,17 @@ def errors(ax, fits, published: float | None) -> None:
         if one["value"] is None:
             continue
         value, colour = 100 * one["value"], PREDICTORS[key][1]
-        ax.barh(place, value, 0.55, color=colour, alpha=0.8, edgecolor="none")
+        ax.barh(place - 0.2, value, 0.4, color=colour, alpha=0.8, edgecolor="none")
         if one["low"] is not None and one["high"] is not None:
             ends = [[value - 100 * one["low"]], [100 * one["high"] - value]]
-            ax.errorbar(value, place, xerr=ends, fmt="none", ecolor=BLACK, capsize=2)
-    ax.set_yticks(range(len(known)), [PREDICTORS[key][0] for key in reversed(known)])
-    ax.tick_params(axis="y", length=0)
+            ax.errorbar(value, place - 0.2, xerr=ends, fmt="none", ecolor=BLACK, capsize=2)
+    # Over the bars: beside them there is no room.
+    for place, key in enumerate(reversed(known)):
+        ax.text(
+            0.02, place + 0.06, PREDICTORS[key][0], transform=ax.get_yaxis_transform(), fontsize=7
+        )
+    ax.set_yticks([])
+    ax.set_ylim(-0.6, len(known) - 0.4)
     if published is not None:
         line = 100 * published
         ax.axvline(line, color=VERMILION, ls=DASHES[1], lw=0.9)

@@ -1,12 +1,9 @@
 """Is T_grok inversely proportional to η? Content of Figure 4 of arXiv 2603.13331.
 
-experiments: the η sweep, then (when it runs at this scale) the η × λ grid. fits: the scaling fit in η. options:
-curves, the η whose accuracy is drawn.
+experiments: the η sweep, then (when it runs at this scale) the η × λ grid. fits: the scaling fit in η. options: none.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,32 +12,17 @@ import seaborn as sns
 from regrok.figures.parts import panels, slingshots
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import (
-    BLUE,
-    GREY,
+    HALF_HEIGHT,
+    HALF_WIDTH,
     LIGHT,
-    VERMILION,
-    decades,
     from_zero,
     label,
-    log_scale,
     short_number,
     thousands,
 )
 from regrok.figures.parts.summaries import MEDIANS, medians
-from regrok.laws.escape import measured_escape
-from regrok.laws.parts.selection import escape_theory
 
-DEFAULTS: dict[str, Any] = {"curves": None}
-REFERS: dict[str, Any] = {"curves": "numbers"}
-
-
-def escape_time(shown, runs: pd.DataFrame) -> pd.Series:
-    """Measured T_escape − T_mem of each run (see laws/escape.py), NaN where V never comes down after T_mem."""
-    times = {}
-    for run in runs.dropna(subset=["T_mem"]).itertuples():
-        escaped = measured_escape(shown.curve(run.run_id), run.T_mem, run.V_final)
-        times[run.run_id] = escaped - run.T_mem
-    return runs.run_id.map(times)
+DEFAULTS: dict[str, object] = {}
 
 
 def heat_map(ax, joint: pd.DataFrame) -> None:
@@ -75,7 +57,7 @@ def heat_map(ax, joint: pd.DataFrame) -> None:
         cbar=False,
         vmin=ends[0],
         vmax=ends[1],
-        annot_kws={"size": 7},
+        annot_kws={"size": 7, "linespacing": 0.95},
         linewidths=0.8,
         linecolor="white",
     )
@@ -91,10 +73,10 @@ def heat_map(ax, joint: pd.DataFrame) -> None:
 
 
 def draw(shown, fits, options, style):
-    """(a) T_grok against 1/η; (b) T·ηλ over the grid; (c) T_escape against theory; (d) accuracy curves."""
+    """(a) T_grok against 1/η; (b) T·ηλ over the grid."""
     runs = shown.of(0).copy()
     joint = pd.concat([runs, shown.of(1)], ignore_index=True).drop_duplicates("run_id")
-    figure, (a, b, c, d) = style.panels(1, 4, 1.9, width_ratios=[1, 0.9, 0.9, 2])
+    figure, (a, b) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
     grokked, unfinished = runs[runs.T_grok.notna()], runs[runs.T_grok.isna()]
 
     fell = slingshots.falls(fits)
@@ -112,50 +94,20 @@ def draw(shown, fits, options, style):
 
     heat_map(b, joint)
 
-    runs["T_escape"] = escape_time(shown, runs)
-    runs["T_esc_th"] = escape_theory(runs)
-    known = runs.dropna(subset=["T_escape", "T_esc_th"])
-    rates = sorted(runs.learning_rate.unique(), reverse=True)
-    for i, (colour, eta) in enumerate(zip(style.ramp(len(rates)), rates, strict=True)):
-        cell = known[known.learning_rate == eta]
-        c.scatter(
-            cell.T_esc_th,
-            cell.T_escape,
-            s=10,
-            color=colour,
-            marker=("o", "s", "^", "D", "v", "P")[i % 6],
-            linewidths=0,
-        )
-    if (known[["T_escape", "T_esc_th"]] > 0).all(axis=None) and not known.empty:
-        log_scale(c, "xy")
-        decades(c, "xy")
-    label(c, "T_esc_th", "T_escape")
-    panels.identity_line(c)
-
-    values = panels.nearest(rates, options["curves"] or panels.spread(rates))[::-1]
-    colours = [GREY, BLUE, VERMILION]
-    lines = panels.accuracy_curves(d, shown, runs, "learning_rate", values, colours, "$\\eta$")
-    for run_id, colour in lines.items():
-        slingshots.tick(d, fell.get(run_id), colour)
-
     body = (
         r"(a) $T_{\mathrm{grok}}$ against $1/\eta$: dots are runs, open circles "
         rf"{MEDIANS} (arrow: the end lies beyond the budget), dashed the least-squares line. (b) "
         r"Median $T_{\mathrm{grok}}\,\eta\lambda$ of each cell over how many of "
-        r"its runs grokked; grey: the median lies beyond the budget. (c) Measured escape time after $T_{\mathrm{mem}}$ "
-        r"(first $V\le\frac32 V_{\mathrm{final}}$) against the theory's, darker for smaller $\eta$, with $y=x$ "
-        r"(dotted). (d) Validation (lines) and train accuracy (thin dotted) of the first seed."
+        r"its runs grokked; grey: the median lies beyond the budget."
         + (
             r" A triangle in (a) is a run that ended without grokking, at its last step; the line is without it."
             if len(unfinished)
             else ""
         )
-        + slingshots.sentence(
-            fits, runs, "in (a) the runs, at the top of (d) the step at which it first did"
-        )
+        + slingshots.sentence(fits, runs, "in (a) the runs")
     )
     words = (
-        "Four panels: grokking time against inverse learning rate, a heat map over learning rate and weight decay, "
-        "escape time against theory, and accuracy curves."
+        "Two panels: grokking time against inverse learning rate, and a heat map over learning rate "
+        "and weight decay."
     )
     return figure, caption("Grokking time against learning rate", body, joint), words

@@ -13,6 +13,8 @@ from regrok.figures.parts.captions import caption
 from regrok.figures.parts.style import (
     DASHES,
     GREY,
+    HALF_HEIGHT,
+    HALF_WIDTH,
     VERMILION,
     from_zero,
     label,
@@ -30,7 +32,7 @@ def draw(shown, fits, options, style):
     runs = shown.of(0).copy()
     runs["log_ratio"] = log_norm_ratio(runs)
     runs["T_esc_th"] = escape_theory(runs)
-    figure, (a, b) = style.panels(1, 2, 1.85)
+    figure, (a, b) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
 
     for column, colour, marker in (("V_mem", VERMILION, "o"), ("V_final", GREY, "s")):
         known = runs.dropna(subset=[column])
@@ -60,15 +62,13 @@ def draw(shown, fits, options, style):
             color=colour,
             marker=("o", "s", "^", "D", "v", "P")[i % 6],
             linewidths=0,
-            label=f"{scale:g}",
         )
     if not known.empty:
         x = np.array([0, known.log_ratio.max() * 1.05])
         theory = 1 / (2 * known.learning_rate * known.weight_decay).median()
         # η and λ are the sweep's own constants, so T_esc_th is the log ratio in other units.
         panels.scaling_line(b, fits, "delay", x, theory)
-        b.plot(x, theory * x, color=GREY, ls=DASHES[2], label="theory")
-        b.legend(title="init scale", title_fontsize=7, loc="upper left", bbox_to_anchor=(0, 0.93))
+        b.plot(x, theory * x, color=GREY, ls=DASHES[2])
     from_zero(b)
     label(b, "$\\log(V_{\\mathrm{mem}}/V_{\\mathrm{final}})$", "delay")
     thousands(b, "y")
@@ -77,9 +77,9 @@ def draw(shown, fits, options, style):
     body = (
         r"(a) $V_{\mathrm{mem}}$ and $V_{\mathrm{final}}$ against the factor on the initial weights: dots are "
         r"runs, open "
-        r"marks medians. (b) Delay against the log norm ratio, one dot a run, with the least-squares line (dashed) and "
-        r"the theory's $\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$ (dotted). The scatter of the dots is "
-        r"the whole sample."
+        r"marks medians. (b) Delay against the log norm ratio, one mark a run, darker for a larger factor, with the "
+        r"least-squares line (dashed) and the theory's $\log(V_{\mathrm{mem}}/V_{\mathrm{final}})/(2\eta\lambda)$ "
+        r"(dotted). The scatter of the marks is the whole sample."
     )
     if censored:
         body += (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from regrok.figures.parts.blank import legend
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.panels import arm_look
 from regrok.figures.parts.style import (
@@ -14,11 +15,12 @@ from regrok.figures.parts.style import (
     BLUE,
     GREEN,
     GREY,
+    HALF_HEIGHT,
+    HALF_WIDTH,
     OUTCOME_LOOK,
     PURPLE,
     VERMILION,
     label,
-    log_scale,
     thousands,
 )
 from regrok.laws.parts.estimate import share as share_of
@@ -31,38 +33,31 @@ LINE = 0.42
 
 
 def draw(shown, fits, options, style):
-    """(a) V, (b) train accuracy and (c) validation accuracy of every run by arm; (d) outcomes per arm."""
+    """(a) train accuracy of every run by arm; (b) outcomes per arm."""
     runs = shown.of(0)
     arms = shown.arms(0)
-    figure, (a, b, c, d) = style.panels(1, 4, 2.0, width_ratios=[1, 1, 1, 0.9])
+    figure, (a, b) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
     for i, arm in enumerate(arms):
         look = {k: v for k, v in arm_look(i, COLOURS).items() if k != "marker"}
         for j, run in enumerate(runs[runs.arm == arm].sort_values("seed").itertuples()):
-            curve = shown.curve(run.run_id)
+            known = shown.curve(run.run_id).dropna(subset=["train_accuracy"])
             name = arm if j == 0 else None
-            a.plot(curve.step, np.maximum(curve.V, 1e-12), lw=0.8, label=name, **look)
-            for ax, column in ((b, "train_accuracy"), (c, "validation_accuracy")):
-                known = curve.dropna(subset=[column])
-                ax.plot(known.step, known[column], lw=0.8, **look)
-    log_scale(a, "y")
-    figure.legend(
-        *a.get_legend_handles_labels(), loc="outside lower center", ncols=max(len(arms), 1)
-    )
-    label(a, "step", "V")
-    for ax, column in ((b, "train_accuracy"), (c, "validation_accuracy")):
-        ax.set_ylim(-0.03, 1.04)
-        label(ax, "step", column)
+            a.plot(known.step, known.train_accuracy, lw=0.8, label=name, **look)
+    # Arms that learn lie at the top, those that do not at the bottom.
+    look = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
+    legend(a, loc="center right", handlelength=1.2, **look)
+    a.set_ylim(-0.03, 1.04)
+    label(a, "step", "train_accuracy")
     last = runs.groupby("arm").steps.max().min()
-    for ax in (a, b, c):
-        ax.set_xlim(0, max(last, runs.T_grok.fillna(0).max() * 1.2, 1))
-        thousands(ax, "x")
+    a.set_xlim(0, max(last, runs.T_grok.fillna(0).max() * 1.2, 1))
+    thousands(a, "x", 3)
 
     places = np.arange(len(arms))[::-1]
     left = np.zeros(len(arms))
     for outcome, (colour, _, hatch) in OUTCOME_LOOK.items():
         share = np.array([runs[runs.arm == arm].outcome.eq(outcome).mean() for arm in arms])
         if share.any():
-            d.barh(
+            b.barh(
                 places,
                 share,
                 0.5,
@@ -78,7 +73,7 @@ def draw(shown, fits, options, style):
         grokked = runs[runs.arm == arm].outcome.eq("grokked")
         found = share_of(int(grokked.sum()), len(grokked))
         value, low, high = np.array([found.value, found.low, found.high], float)
-        d.errorbar(
+        b.errorbar(
             value,
             place - 0.36,
             xerr=[[value - low], [high - value]],
@@ -88,22 +83,20 @@ def draw(shown, fits, options, style):
             capsize=1.5,
             elinewidth=0.8,
         )
-    d.set_yticks(places, arms)
-    d.set_xlim(0, 1)
-    told = len(d.get_legend_handles_labels()[1])
-    d.set_ylim(-0.7, len(arms) - 0.4 + LINE * told)
-    d.set_xlabel("share of runs")
-    d.legend(loc="upper right", handlelength=1.2)
-    d.spines["left"].set_color(GREY)
+    b.set_yticks(places, arms)
+    b.set_xlim(0, 1)
+    told = len(b.get_legend_handles_labels()[1])
+    b.set_ylim(-0.7, len(arms) - 0.4 + LINE * told)
+    b.set_xlabel("share of runs")
+    b.legend(loc="upper right", handlelength=1.2)
+    b.spines["left"].set_color(GREY)
 
     body = (
-        r"(a) Squared norm, (b) train accuracy and (c) validation accuracy of every run, one line a seed, by optimiser "
-        r"and weight-decay convention. (d) Outcomes of each arm; the black bar under it is the Wilson 95\,\% "
-        r"interval of "
-        r"the share that grokked. Read (b) before (c): a run that never memorised says nothing about a delay."
+        r"(a) Train accuracy of every run, one line a seed, by optimiser and weight-decay convention. "
+        r"(b) Outcomes of each arm; the black bar under it is the Wilson 95\,\% interval of the share that grokked. "
+        r"A run that never memorised says nothing about a delay."
     )
     words = (
-        "Four panels comparing optimisers: squared norm, train accuracy and validation accuracy over steps, and "
-        "stacked bars of outcomes."
+        "Two panels comparing optimisers: train accuracy over steps, and stacked bars of outcomes."
     )
     return figure, caption("SGD and AdamW as published", body, runs), words

@@ -10,11 +10,12 @@ import pandas as pd
 
 from regrok import latex
 from regrok.figures.parts.captions import caption
-from regrok.figures.parts.shown import median_run
 from regrok.figures.parts.style import (
     BLUE,
     DASHES,
     GREY,
+    HALF_HEIGHT,
+    HALF_WIDTH,
     MARKERS,
     ORANGE,
     decades,
@@ -34,10 +35,10 @@ NARROW = 5
 
 
 def draw(shown, fits, options, style):
-    """(a) delay and (b) V_final/V_mem against training samples; (c) accuracy of one abundant and one scarce run."""
+    """(a) delay and (b) V_final/V_mem against training samples."""
     parts = {"abundant": shown.of(0), "scarce": shown.of(1)}
     looks = {"abundant": (BLUE, MARKERS[0]), "scarce": (ORANGE, MARKERS[1])}
-    figure, (a, b, c) = style.panels(1, 3, 1.85)
+    figure, (a, b) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
     for name, runs in parts.items():
         if runs.empty:
             continue
@@ -68,16 +69,6 @@ def draw(shown, fits, options, style):
                         capsize=2,
                         elinewidth=0.9,
                     )
-        run = median_run(runs)
-        run = runs.sort_values("run_id").iloc[0] if run is None else run
-        curve = shown.curve(run.run_id)
-        curve = curve[curve.step > 0]
-        for column, dash, width in (
-            ("train_accuracy", DASHES[2], 0.8),
-            ("validation_accuracy", "-", 1.1),
-        ):
-            known = curve.dropna(subset=[column])
-            c.plot(known.step, known[column], color=colour, ls=dash, lw=width)
     a.axhline(0, color=GREY, lw=0.7, ls=DASHES[2])
     b.axhline(1, color=GREY, lw=0.7, ls=DASHES[2])
     together = pd.concat(parts.values(), ignore_index=True)
@@ -93,11 +84,9 @@ def draw(shown, fits, options, style):
         log_scale(ax, "x")
         if sizes.max() < NARROW * sizes.min():  # a log axis would label every few hundred examples
             ax.set_xlim(sizes.min() / 2, sizes.max() * 2)
-            plain_ticks(ax, "x", sizes)
+            plain_ticks(ax, "x", sizes, least=0.21)
     label(a, "train_size", "delay")
     label(b, "train_size", "$V_{\\mathrm{final}}/V_{\\mathrm{mem}}$")
-    log_scale(c, "x")
-    label(c, "step", "accuracy")
     a.legend(loc="best")
     silent = int(together.delay.isna().sum())
     without = f"; {latex.count(silent)} without a delay {'has' if silent == 1 else 'have'} no dot"
@@ -106,8 +95,7 @@ def draw(shown, fits, options, style):
         r"(a) Delay and (b) norm ratio $V_{\mathrm{final}}/V_{\mathrm{mem}}$ against the number of training "
         r"samples; dots "
         rf"are runs, open marks {MEDIANS} (a run that memorised and did not grok is censored; one that generalised "
-        rf"first has delay 0 there{without}). Dotted: no delay, no change of norm. (c) "
-        r"Validation (line) and train accuracy (dotted) of the run with the median delay of each kind."
+        rf"first has delay 0 there{without}). Dotted: no delay, no change of norm."
     )
-    words = "Three panels on sparse parity: delay and norm ratio against training samples, and accuracy curves."
+    words = "Two panels on sparse parity: delay and norm ratio against training samples."
     return figure, caption("Sparse parity, abundant and scarce data", body, together), words

@@ -35,12 +35,13 @@ def draw(shown, fits, options, style):
     arms = list(dict.fromkeys(arm for i in range(len(parts)) for arm in shown.arms(i)))
     columns = min(len(arms), MOST_COLUMNS)
     rows = -(-len(arms) // columns)
-    figure, axes = style.panels(rows, columns, 1.8)
+    figure, axes = style.panels(rows, columns, 1.6)
     for spare in axes[len(arms) :]:
         spare.remove()
     for ax, arm in zip(axes, arms, strict=False):
         table = cells(runs[runs.arm == arm].drop_duplicates("run_id"))
         etas, lams = sorted(table.eta.unique()), sorted(table.lam.unique())
+        between = "\n" if len(etas) < 3 else " "  # low cells have room for one line
         for cell in table.itertuples():
             colour, letter, hatch = OUTCOME_LOOK[cell.outcome]
             x, y = lams.index(cell.lam), etas.index(cell.eta)
@@ -58,7 +59,7 @@ def draw(shown, fits, options, style):
             ax.text(
                 x,
                 y,
-                f"{letter}\n{cell.k}/{cell.n}",
+                f"{letter}{between}{cell.k}/{cell.n}",
                 ha="center",
                 va="center",
                 fontsize=7,

@@ -9,7 +9,15 @@ import numpy as np
 
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import shares_against
-from regrok.figures.parts.style import DASHES, VERMILION, label, log_scale, short_number
+from regrok.figures.parts.style import (
+    DASHES,
+    HALF_HEIGHT,
+    HALF_WIDTH,
+    VERMILION,
+    label,
+    log_scale,
+    plain_ticks,
+)
 from regrok.laws.parts import lifetimes
 from regrok.laws.parts.selection import duration
 
@@ -20,9 +28,10 @@ def draw(shown, fits, options, style):
     """(a) shares memorised and grokked per λ; (b) share not yet grokked against step, one staircase per λ."""
     runs = shown.of(0)
     values = np.sort(runs.weight_decay.unique())
-    figure, (a, b) = style.panels(1, 2, 1.85, width_ratios=[1, 1.25])
+    figure, (a, b) = style.panels(1, 2, HALF_HEIGHT, HALF_WIDTH)
 
-    shares_against(a, runs, "weight_decay")
+    shares_against(a, runs, "weight_decay", legend=False)
+    plain_ticks(a, "x", values, 9, 0.21)
 
     for i, (colour, value) in enumerate(zip(style.ramp(len(values)), values, strict=True)):
         cell = runs[runs.weight_decay == value]
@@ -35,7 +44,6 @@ def draw(shown, fits, options, style):
             where="post",
             color=colour,
             ls=DASHES[i % len(DASHES)],
-            label=f"$\\lambda={short_number(value).strip('$')}$",
         )
         cut = times[~seen]
         if cut.size:
@@ -45,11 +53,11 @@ def draw(shown, fits, options, style):
     b.set_xlim(left=max(100, np.nanmin([runs.T_grok.min(), runs.steps.min()]) * 0.5))
     b.set_ylim(-0.04, 1.08)
     label(b, "step", "share not yet grokked")
-    b.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
     body = (
-        r"(a) Share of the seeds that memorised and that grokked within the budget at each $\lambda$; bars are "
-        r"Wilson 95\,\% intervals. (b) Kaplan--Meier curves of $T_{\mathrm{grok}}$; vertical ticks mark runs that "
+        r"(a) Share of the seeds that memorised (squares) and that grokked (dots) within the budget at each $\lambda$; "
+        r"bars are Wilson 95\,\% intervals. (b) Kaplan--Meier curves of $T_{\mathrm{grok}}$, darker for larger "
+        r"$\lambda$; vertical ticks mark runs that "
         r"ended without grokking and are censored there."
     )
     words = (

@@ -1,8 +1,8 @@
-"""Fourier residual against validation gap: content of Figure 5 of arXiv 2603.13331.
+"""Fourier residual against validation gap: content of Figures 5 and S2 of arXiv 2603.13331.
 
-experiments: the default point with Fourier observables. fits: the spectral fit, for (b). Its R leaves out a
-fixed set of frequencies K*; the R of (a) and (c) is training time's, the power outside the frequencies above 1 % of
-the peak. options: none.
+experiments: the default point with Fourier observables. fits: the spectral fit, for (b) and (c). Its R leaves out
+a fixed set of frequencies K*; the R of (a) is training time's, the power outside the frequencies above 1 % of the
+peak. options: none.
 """
 
 from __future__ import annotations
@@ -17,11 +17,8 @@ from regrok.figures.parts.shown import median_run, points_of, value_of
 from regrok.figures.parts.style import (
     BLUE,
     DASHES,
-    GREY,
     VERMILION,
-    decades,
     label,
-    log_scale,
     thousands,
 )
 
@@ -56,13 +53,13 @@ def gap_panel(ax, fits, resolution: str, colour: str = BLUE) -> int:
 
 
 def draw(shown, fits, options, style):
-    """R against step; gap against R; R after T_grok; spectrum over time; largest logit; cumulative energy."""
+    """(a) R against step; gap against R, (b) at the finest resolution and (c) at the other; (d) spectrum over time."""
     runs = shown.of(0)
     column = "fourier_residual_high"
     if column not in shown.curves:
         column = "fourier_residual_low"
     kind = column.replace("fourier_residual", "fourier")
-    figure, (a, b, c, d, e, f) = style.panels(2, 3, 1.6)
+    figure, (a, b, c, d) = style.panels(1, 4, 1.7)
 
     ordered = runs.sort_values("seed")
     for colour, run in zip(style.ramp(len(ordered)), ordered.itertuples(), strict=True):
@@ -70,26 +67,10 @@ def draw(shown, fits, options, style):
         a.plot(known.step, known[column], color=colour, lw=0.9)
         if run.T_grok == run.T_grok:
             a.axvline(run.T_grok, color=colour, lw=0.5, ls=DASHES[2])
-            after = known[known.step >= run.T_grok]
-            c.plot(after.step - run.T_grok, after[column], color=colour, lw=0.9)
-        logits = shown.observed(run.run_id, "logit_max")
-        e.plot(logits.step, logits.logit_max, color=colour, lw=0.9)
-        spectrum = shown.spectrum(run.run_id, kind)
-        power = np.sort(spectrum.tail(1).to_numpy(float).ravel())[::-1]
-        if power.sum() > 0:
-            f.plot(
-                np.arange(1, power.size + 1), np.cumsum(power) / power.sum(), color=colour, lw=0.9
-            )
     label(a, "step", "residual")
-    snapshots = gap_panel(b, fits, kind.removeprefix("fourier_"))
-    log_scale(c, "y")
-    decades(c, "y")
-    label(c, "steps after $T_{\\mathrm{grok}}$", "residual")
-    label(e, "step", "logit_max")
-    f.axhline(0.99, color=GREY, ls=DASHES[2], lw=0.8)
-    f.set_ylim(top=1.02)
-    log_scale(f, "x")
-    label(f, "frequencies, strongest first", "cumulative energy")
+    snapshots = [gap_panel(ax, fits, name) for ax, name in ((b, "high"), (c, "low"))]
+    b.set_xlabel("$R$, high resolution")
+    c.set_xlabel("$R$, low resolution")
 
     chosen = median_run(runs)
     spectrum = shown.spectrum(chosen.run_id, kind) if chosen is not None else pd.DataFrame()
@@ -109,15 +90,9 @@ def draw(shown, fits, options, style):
         if chosen is not None and pd.notna(chosen.T_grok):
             d.axvline(chosen.T_grok, color="white", lw=0.8, ls=DASHES[2])
     label(d, "step", "frequency")
-    for ax in (a, c, d, e):
-        thousands(ax, "x")
-    missing = {
-        a: f"{column}\nwas not measured",
-        c: "no residual after $T_{\\mathrm{grok}}$",
-        d: f"no spectrum {kind}",
-        e: "logit_max\nwas not measured",
-        f: f"no spectrum {kind}",
-    }
+    for ax in (a, d):
+        thousands(ax, "x", 3)
+    missing = {a: f"{column}\nwas not measured", d: f"no spectrum {kind}"}
     for ax, words_there in missing.items():
         if not drawn(ax):
             nothing(ax, words_there)
@@ -125,16 +100,15 @@ def draw(shown, fits, options, style):
     resolution = "all $b$ and classes" if kind == "fourier_high" else "few $b$ and classes"
     body = (
         rf"(a) Fourier residual $R$ of the logits (averaged over {resolution}), one line a seed, dotted at "
-        r"$T_{\mathrm{grok}}$. (b) Validation gap against $R$ at the "
-        rf"{latex.exact(snapshots)} snapshots that the published rule admits ($R$ there outside a fixed set $K^*$ "
-        r"that holds the power after grokking), with the least-squares line; snapshots of "
-        r"one run are not independent. (c) $R$ after $T_{\mathrm{grok}}$. (d) Power over frequencies of the run "
-        r"with the "
-        r"median delay, as powers of ten of each step's peak (bright: the peak). (e) Largest logit. (f) Cumulative "
-        r"energy of each run's last spectrum. Lines are single runs: their spread is the whole sample."
+        r"$T_{\mathrm{grok}}$. Validation gap against $R$ (b) at high resolution (all $b$, all classes) and (c) at "
+        rf"low (three $b$, five classes), at the {latex.exact(snapshots[0])} and {latex.exact(snapshots[1])} snapshots "
+        r"that the published rule admits ($R$ there outside a fixed set $K^*$ that holds the power after grokking), "
+        r"with least-squares lines; snapshots of one run are not independent. (d) Power over frequencies of the run "
+        r"with the median delay, as powers of ten of each step's peak (bright: the peak). Lines and dots are the whole "
+        r"sample."
     )
     words = (
-        "Six panels on the spectrum of the logits: residual over time, validation gap against residual, residual "
-        "after grokking, a heat map of power, the largest logit, and cumulative energy."
+        "Four panels on the spectrum of the logits: residual over time, validation gap against residual at two "
+        "resolutions, and a heat map of power."
     )
     return figure, caption("Spectral collapse", body, runs), words

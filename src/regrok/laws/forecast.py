@@ -194,43 +194,54 @@ def levers_told(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return told
 
 
-def mape_refitted(
-    rows: pd.DataFrame,
-    held: np.ndarray,
-    features: list[str],
-    refits: int,
-    seed: int,
-    note: str,
-    identified: bool = False,
-) -> est.Estimate:
+def mapes_refitted(
+    rows: pd.DataFrame, held: np.ndarray, features: list[str], refits: int, seed: int, note: str
+) -> dict[str, est.Estimate]:
     """The same error as `mape`, with the percentile interval of resamples of cells that fit the predictor again.
 
     What the resamples of the errors alone leave out is that other cells would have made another predictor. A resample
-    has fewer distinct cells than the study, so these intervals lie high rather than low. identified: whether a
-    resample counts only where every fold has at least two values of each setting that the study moves.
+    has fewer distinct cells than the study, so these intervals lie high rather than low. Of mape_identified, made of
+    the same refits, a resample counts only where every fold has at least two values of each setting that the study
+    moves.
     """
-    estimator = "leave one cell out, bootstrap over cells that refits"
-    if identified:
-        estimator += ", with every lever in every fold"
     labels, cell = np.unique(held, return_inverse=True)
+    estimator = "leave one cell out, bootstrap over cells that refits"
+    estimators = {
+        "mape_refitted": estimator,
+        "mape_identified": f"{estimator}, with every lever in every fold",
+    }
     if labels.size <= len(features) + 1:
-        return est.missing(f"too few cells to hold one out ({labels.size})", len(rows), estimator)
+        reason = f"too few cells to hold one out ({labels.size})"
+        return {key: est.missing(reason, len(rows), words) for key, words in estimators.items()}
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(labels.size, np.full(labels.size, 1 / labels.size), size=refits)
     value = float(refitted(rows, cell, features, np.ones((1, labels.size), dtype=int))[0])
-    errors = refitted(rows, cell, features, drawn)
-    told = np.isfinite(errors)
-    if identified:
-        told &= levers_told(lever_values(rows, cell), drawn)
-    lost = f"{int((~told).sum())} of {refits} resamples lose a lever and are left out"
     if not np.isfinite(value):
         reason = f"a fold of {labels.size} cells does not tell its coefficients apart"
-        return est.missing(reason, len(rows), estimator)
-    found = est.estimate(value, None, None, len(rows), estimator, note="; ".join([note, lost]))
-    if told.sum() < refits / 2:
+        return {key: est.missing(reason, len(rows), words) for key, words in estimators.items()}
+    errors = refitted(rows, cell, features, drawn)
+    told = np.isfinite(errors)
+    counted = {
+        "mape_refitted": told,
+        "mape_identified": told & levers_told(lever_values(rows, cell), drawn),
+    }
+    return {
+        key: _from_refits(value, errors, counted[key], len(rows), words, note)
+        for key, words in estimators.items()
+    }
+
+
+def _from_refits(
+    value: float, errors: np.ndarray, told: np.ndarray, n: int, estimator: str, note: str
+) -> est.Estimate:
+    """An error with the interval of its resamples. errors: (refits,); told: (refits,) those that count."""
+    lost = f"{int((~told).sum())} of {told.size} resamples lose a lever and are left out"
+    noted = "; ".join([note, lost])
+    if told.sum() < told.size / 2:
+        found = est.estimate(value, None, None, n, estimator, note=noted)
         return est.without_interval(found, f"no interval: {lost}")
     low, high = np.quantile(errors[told], [0.5 - est.LEVEL / 2, 0.5 + est.LEVEL / 2])
-    return est.estimate(value, float(low), float(high), len(rows), estimator, note=found.note)
+    return est.estimate(value, float(low), float(high), n, estimator, note=noted)
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
@@ -286,10 +297,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     lead = 1 - (rows["known_at"] - rows["T_mem"]).to_numpy(float) / actual
     estimates = {
         "mape": over_cells(errors["forecast"]),
-        "mape_refitted": mape_refitted(rows, held, features, settings["refits"], seed, note),
-        "mape_identified": mape_refitted(
-            rows, held, features, settings["refits"], seed, note, identified=True
-        ),
+        **mapes_refitted(rows, held, features, settings["refits"], seed, note),
         "median_error": over_cells(errors["forecast"], np.median),
         "bias": over_cells(log_bias, lambda y: np.exp(np.mean(y)), "predicted over actual"),
         "lead": over_cells(lead),

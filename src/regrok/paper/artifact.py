@@ -95,7 +95,7 @@ def build(
     check(lint([sources[name] for name in TEXT], known, config))
     log = typeset(folder, out_pdf, sources, main="artifact")
     try:
-        check(lint_log(log))
+        check(lint_log(log, sources))
     except RegrokError:
         Path(out_pdf).unlink(missing_ok=True)
         raise

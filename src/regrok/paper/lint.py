@@ -19,6 +19,7 @@ from typing import Any
 
 from regrok.errors import RegrokError
 from regrok.paper import prose, texts
+from regrok.paper.log import placed
 from regrok.paper.numbers import KINDS
 from regrok.study.claims import Claims
 from regrok.study.columns import SETTINGS
@@ -264,25 +265,50 @@ GENERATED = {"regrokset", "regrokcaption", "regrokdescription", "regroktile"}
 
 
 BOX = re.compile(
-    r"Overfull \\hbox \((?P<by>[\d.]+)pt too wide\) (?P<where>.*)|Overfull \\vbox \((?P<tall>[\d.]+)pt too high\)"
+    r"Overfull \\(?P<box>[hv])box \((?P<by>[\d.]+)pt too (?:wide|high)\)"
+    r"(?:.* at lines? (?P<line>\d+))?"
+)
+REFERENCE = re.compile(
+    r"(?:LaTeX|Package natbib) Warning: "
+    r"(?P<what>.*(?:undefined|multiply defined).*?)(?: on input line (?P<line>\d+))?\.?$"
 )
 
 
-def lint_log(log: str) -> list[str]:
-    """Findings in LaTeX's log: what sticks out, which references and citations are undefined or doubled."""
-    findings = []
-    for match in BOX.finditer(log):
-        by = float(match["by"] or match["tall"])
-        if by > OVERFULL_LIMIT:
-            where = match["where"] or "a page"
-            findings.append(f"overfull by {by:g} pt: {where}; reword, or narrow the table")
-    findings += re.findall(r"LaTeX Warning: (.*(?:undefined|multiply defined).*)", log)
-    findings += re.findall(r"Package natbib Warning: (Citation.*undefined.*)", log)
-    return list(dict.fromkeys(findings))
+def lint_log(log: str, sources: Mapping[str, Path] | None = None) -> list[str]:
+    """Findings in LaTeX's log: what sticks out, which references and citations are undefined or doubled.
+
+    sources: file of the folder that was typeset → what it is a copy of, for the findings' places. A table is boxed page
+    by page: what sticks out by the same width in the same file is one finding, at its first line.
+    """
+    findings: dict[tuple[str, str], str] = {}
+    for file, line in placed(log):
+        place = str((sources or {}).get(file, file))
+        if (box := BOX.match(line)) and float(box["by"]) > OVERFULL_LIMIT:
+            over = f"{float(box['by']):g} pt too {'wide' if box['box'] == 'h' else 'high'}"
+            what = f"{over} for the page; {_narrower(file, box['box'])}"
+            findings.setdefault((file, over), _at(place, box["line"], what))
+        elif reference := REFERENCE.match(line):
+            if reference["what"].startswith("There were"):  # says at the end that there were some
+                continue
+            what = f"{reference['what']}; define what it names, or mend the name"
+            findings.setdefault((file, what), _at(place, reference["line"], what))
+    return list(findings.values())
+
+
+def _at(place: str, line: str | None, what: str) -> str:
+    return ":".join(filter(None, (place, line, f" {what}"))).lstrip()
+
+
+def _narrower(file: str, box: str) -> str:
+    """What to do about what sticks out."""
+    if file.startswith("tables/"):
+        return "shorten its longest cells, or give the table fewer columns"
+    return "reword, or break the line" if box == "h" else "make the float or the table shorter"
 
 
 def check(findings: list[str]) -> None:
     """Raise RegrokError with all findings, if any."""
     if findings:
+        count = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
         lines = "\n  ".join(findings)
-        raise RegrokError(f"the paper has {len(findings)} finding(s):\n  {lines}")
+        raise RegrokError(f"the paper has {count} and is not made:\n  {lines}")

@@ -57,8 +57,9 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
         if any(run.run_id not in stored for run in job.runs)
     }
     head = (
-        f"Regrok: {graph.config.scale} scale, {len(graph.plan.runs)} runs in {len(graph.training.jobs)} jobs "
-        f"for {graph.plan.experiments['experiment'].nunique()} experiments"
+        f"Regrok: {graph.config.scale} scale, {counted(len(graph.plan.runs), 'run')} in "
+        f"{counted(len(graph.training.jobs), 'job')} "
+        f"for {counted(graph.plan.experiments['experiment'].nunique(), 'experiment')}"
     )
     if graph.held:
         head += f"; {len(graph.held)} of the runs are taken from {RELEASED}/"
@@ -85,11 +86,11 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
     worst = makespan(due.groupby("job")["worst_seconds"].sum(), workers)
     return (
         f"{head}.\n"
-        f"  to train   {len(due)} runs, {int(due['expected_steps'].sum()):,} steps "
-        f"({len(frame) - len(due)} runs are in the store)\n"
-        f"  predicted  {clock(expected)} of training on {workers} cores like this machine's "
-        f"({speed}); at most {clock(worst)} if no run groks\n"
-        f"  disk       {due['disk_bytes'].sum() / 1e6:,.1f} MB\n"
+        f"  to train   {counted(len(due), 'run')}, {int(due['expected_steps'].sum()):,} steps "
+        f"(in the store already: {counted(len(frame) - len(due), 'run')})\n"
+        f"  predicted  {clock(max(expected, 1))} of training on {counted(workers, 'core')} like this machine's "
+        f"({speed}); at most {clock(max(worst, 1))} if no run groks\n"
+        f"  disk       {max(due['disk_bytes'].sum() / 1e6, 0.1):,.1f} MB\n"
         f"  details    regrok plan --scale {graph.config.scale}"
         + (" --set source=missing" if graph.held else "")
         + (f"\n  slow       {SLOW}: {why}" if why else "")
@@ -101,6 +102,11 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
         + to_probe(graph)
         + "".join(f"\n  untrained  {each}" for each in untrained(due_runs))
     )
+
+
+def counted(number: int, what: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def to_probe(graph: Graph) -> str:

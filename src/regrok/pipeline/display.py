@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import threading
 import time
@@ -65,6 +66,22 @@ TOLD = (
 )
 """How those of Snakemake's plain messages begin that are shown; all are in its log."""
 
+REPEATED = (
+    "Exiting because a job execution failed",
+    "WorkflowError:\nAt least one job did not complete successfully",
+)
+"""How those of its errors begin that say once more what `failed` lines and the build's last words have said."""
+
+COMMAND = re.compile(
+    r"CalledProcessError.*\nCommand '.*' "
+    r"(?:returned non-zero exit status (?P<status>\d+)|died with (?:<Signals\.)?(?P<signal>[^:>.]+))",
+    re.DOTALL,
+)
+"""Its error where a script has failed: the line that started Python, which nobody typed."""
+
+TOLD_WHY = (1, 130)
+"""Exit statuses of a script that has said why it ends, and of one that Ctrl-C ended."""
+
 EVERY = 30.0
 """Seconds between lines on what is at work, where they are appended; twice as many where nothing trains."""
 
@@ -111,8 +128,14 @@ class Display(logging.Handler):
     # Records -----------------------------------------------------------------------------------------
 
     def leaves(self, record: logging.LogRecord) -> bool:
-        """Whether a record is Snakemake's own handler's to show: a warning, an error, but not a job's list of files."""
+        """Whether a record is Snakemake's own handler's to show: a warning, an error, but not a job's list of files.
+
+        Nor the command line of a script that failed, which has said why; nor that the build stopped, said by others.
+        """
         mine = record.levelno < logging.WARNING or _event(record) in ("job_error", "group_error")
+        if not mine:
+            words = record.getMessage()
+            mine = words.startswith(REPEATED) or COMMAND.search(words) is not None
         if not mine:
             self.clear()
         return not mine
@@ -134,6 +157,8 @@ class Display(logging.Handler):
                 words = record.getMessage()
                 if words.startswith(TOLD):
                     self.say(words)
+            elif (ended := COMMAND.search(record.getMessage())) and (words := unsaid(ended)):
+                self.say(f"ended         {words}")
         except Exception:  # the build is not to end because of what it shows
             self.handleError(record)
 
@@ -263,6 +288,14 @@ class Display(logging.Handler):
 def _event(record: logging.LogRecord) -> str | None:
     event = getattr(record, "event", None)
     return None if event is None else str(event)
+
+
+def unsaid(ended: re.Match[str]) -> str:
+    """How a script ended that could not say why itself; "" where it has. ended: a match of `COMMAND`."""
+    if signal := ended["signal"]:
+        return f"a job, by {signal} from outside this build: out of memory or time, or stopped by somebody"
+    status = int(ended["status"])
+    return "" if status in TOLD_WHY else f"a job, with exit status {status}"
 
 
 def noted(job: Running) -> str:

@@ -95,8 +95,18 @@ LETTER = re.compile(r"([A-Za-z])_(?:([A-Za-z0-9])|\{\\mathrm\{([A-Za-z]+)\}\}|\{
 """A letter with a subscript and nothing else: T_{\\mathrm{grok}}, V_0."""
 
 
+POWER = re.compile(
+    r"(?:(?P<letter>[A-Za-z])|(?:(?P<factor>-?[\d.,]+) ?\\times ?)?(?P<ten>10))\^\{?(?P<power>-?\d+)\}?"
+)
+"""A letter or a ten with a power, as R^2 or 5.9\\times 10^{-4}: in MathML it would be of another font and size."""
+
+
 def mathematics(tex: str) -> str:
-    """MathML of what stands between dollars; a number, a sign, a letter with a subscript or without stay text."""
+    """MathML of what stands between dollars; a number, a sign, a letter with a subscript or without stay text.
+
+    >>> mathematics("R^2"), mathematics(r"5.9\\times 10^{-4}")
+    ('<i>R</i><sup>2</sup>', '5.9\\u202f×\\u202f10<sup>−4</sup>')
+    """
     number = tex.replace("{,}", ",").strip()
     if number in SIGNS:
         return html.escape(SIGNS[number])
@@ -107,6 +117,10 @@ def mathematics(tex: str) -> str:
     if letter := LETTER.fullmatch(number):
         below = next(filter(None, letter.groups()[1:]))
         return f"<i>{letter[1]}</i><sub>{below}</sub>"
+    if power := POWER.fullmatch(number):
+        base = f"<i>{power['letter']}</i>" if power["letter"] else "10"
+        factor = f"{power['factor']}\u202f×\u202f" if power["factor"] else ""
+        return f"{factor}{base}<sup>{power['power']}</sup>".replace("-", "−")
     if re.fullmatch(r"-?[\d.,]+", number):
         return number.replace("-", "−")
     # As words rather than letter by letter, so that a reader can search for them and copy them.

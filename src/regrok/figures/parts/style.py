@@ -24,6 +24,12 @@ from regrok.figures.parts.isolated import without_date
 TEXT_WIDTH = 6.1
 """Inches: the text width of `paper/main.tex`."""
 
+HALF_WIDTH = 2.95
+"""Inches: of a figure that stands beside another (`\\regrokbeside`)."""
+
+HALF_HEIGHT = 1.6
+"""Inches: of a row of panels in such a figure."""
+
 PNG_DPI = 200
 """Dots per inch of the PNG that the README and the report show."""
 
@@ -140,10 +146,13 @@ class Style:
         return mpl.rc_context({**mpl.rcParamsDefault, "backend": "agg", **self.rc})
 
     def panels(
-        self, rows: int, columns: int, height: float, **options
+        self, rows: int, columns: int, height: float, width: float | None = None, **options
     ) -> tuple[Figure, np.ndarray]:
-        """A figure of the paper's width with rows × columns axes, `height` inches a row, lettered (a), (b), …"""
-        figure = Figure(figsize=(self.width, rows * height))
+        """A figure with rows × columns axes, `height` inches a row, lettered (a), (b), …
+
+        width: inches; None for the paper's.
+        """
+        figure = Figure(figsize=(width or self.width, rows * height))
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False, **options)
         if axes.size > 1:

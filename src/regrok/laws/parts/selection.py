@@ -80,7 +80,7 @@ def distinct(runs: pd.DataFrame) -> pd.DataFrame:
         ["log_every", "tail_steps", "max_steps", "exact", "run_id"],
         ascending=[True, True, False, False, True],
     )
-    return ordered.drop(columns="exact").drop_duplicates([*_deciding(runs), "seed"]).sort_index()
+    return ordered.drop(columns="exact").drop_duplicates([*_differing(runs), "seed"]).sort_index()
 
 
 def _deciding(runs: pd.DataFrame) -> list[str]:
@@ -89,6 +89,11 @@ def _deciding(runs: pd.DataFrame) -> list[str]:
     Frames released before they had the column `condition` are told apart by the settings that they do have.
     """
     return [column for column in (*DECIDING, "condition") if column in runs]
+
+
+def _differing(runs: pd.DataFrame) -> list[str]:
+    """Those of them that differ among these runs: the others tell nothing apart, and take as long to group by."""
+    return [column for column in _deciding(runs) if runs[column].nunique(dropna=False) > 1]
 
 
 def grouped(
@@ -103,7 +108,8 @@ def conditions(runs: pd.DataFrame) -> np.ndarray:
 
     Labels are in the order of the settings that name a cell, so that a bootstrap draws its strata in that order.
     """
-    return runs.groupby(_deciding(runs), dropna=False, sort=True).ngroup().to_numpy()
+    deciding = _differing(runs) or _deciding(runs)[:1]
+    return runs.groupby(deciding, dropna=False, sort=True).ngroup().to_numpy()
 
 
 def cell_settings(runs: pd.DataFrame) -> dict[str, Any]:
