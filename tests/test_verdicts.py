@@ -61,6 +61,17 @@ def test_a_claim_is_judged_where_all_its_experiments_ran_and_not_on_a_part_of_th
     assert judgements[0]["reason"] == "no runs here of S2"
 
 
+def test_what_rests_on_no_run_is_judged_where_it_was_computed():
+    claim = claims_of(experiments=[], estimand="ranks.value").claims[0]
+    made = judge(claim, {"law.value": interval(0.95, 1.05)}, "laptop", set())
+    assert made["verdict"] == "out of scope at this scale"
+    assert made["reason"] == "ranks was not computed here"
+    made = judge(claim, {"ranks.value": interval(0.95, 1.05)}, "laptop", set())
+    assert made["verdict"] == "reproduced"
+    with pytest.raises(RegrokError, match=r"claim X1: no fit estimates 'ranks.value'"):
+        judge(claim, {"ranks.other": interval(0.95, 1.05)}, "laptop", set())
+
+
 def interval(low, high):
     return estimate((low + high) / 2, low, high, 5, "")
 

@@ -56,7 +56,9 @@ def ledger(
                 if claim.estimand in repeated[label]:
                     others[label] = judge(claim, changed, scale, ran)
             for label, estimand in claim.alternatives.items():
-                others[label] = judge(claim, estimates, scale, ran, estimand)
+                other = judge(claim, estimates, scale, ran, estimand)
+                if other["verdict"] != OUT_OF_SCOPE:  # by a computation that was left out
+                    others[label] = other
         members = frames.experiments[frames.experiments["experiment"].isin(claim.experiments)]
         run_ids = sorted(set(members["run_id"]))
         entries.append(

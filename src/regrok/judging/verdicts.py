@@ -194,6 +194,17 @@ def _look_up(claim: Claim, estimand: str, estimates: Mapping[str, Any]) -> Mappi
     raise RegrokError(f"claim {claim.id}: no fit estimates '{estimand}'.{hint}")
 
 
+def _absent(claim: Claim, estimand: str, estimates: Mapping[str, Any], ran: Set[str]) -> str:
+    """What the estimand needs and this build has not; empty where it has all. Whether the names are known is checked
+    when a configuration is read."""
+    if absent := [name for name in claim.experiments if name not in ran]:
+        return f"no runs here of {', '.join(absent)}"
+    made = estimand.partition(".")[0]
+    if not claim.experiments and not any(key.startswith(f"{made}.") for key in estimates):
+        return f"{made} was not computed here"
+    return ""
+
+
 def judge(
     claim: Claim,
     estimates: Mapping[str, Mapping[str, Any]],
@@ -206,19 +217,15 @@ def judge(
     estimates: those of every fit and computation by <name>.<key>; ran: experiments that have runs at this scale;
     estimand: instead of the claim's own (an alternative estimator). Returns {"verdict", "reason", "criterion", "value",
     "low", "high", "level", "n", "unit", "estimator", "note"}, and "range" (`open_choices`) of a claim that names its
-    choices; out of scope unless all experiments that feed it ran.
+    choices; out of scope unless all experiments that feed it ran, and what rests on none was computed.
     Raises RegrokError where they did and nothing has the estimand.
     """
     nothing = dict.fromkeys(("value", "low", "high", "level"), None)
     nothing |= {"n": 0, "unit": "", "estimator": "", "note": ""}
     predicate = claim.predicate.get(scale)
-    absent = [name for name in claim.experiments if name not in ran]
-    if predicate is None or absent:
-        reason = (
-            "not judged at this scale"
-            if predicate is None
-            else f"no runs here of {', '.join(absent)}"
-        )
+    reason = _absent(claim, estimand or claim.estimand, estimates, ran)
+    if predicate is None or reason:
+        reason = reason if predicate else "not judged at this scale"
         words = criterion(predicate) if predicate else ""
         return {"verdict": OUT_OF_SCOPE, "reason": reason, "criterion": words, **nothing}
     estimate = _look_up(claim, estimand or claim.estimand, estimates)
