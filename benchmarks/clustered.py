@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from regrok.laws import collapse
-from regrok.laws.forecast import mape_refitted, refitted
+from regrok.laws.forecast import mapes_refitted, refitted
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
 from regrok.laws.survival import over_cells
@@ -147,9 +147,8 @@ def forecast(identified: bool) -> Callable[[int, float, np.random.Generator], Dr
     def draw(n: int, _: float, rng: np.random.Generator) -> Drawn:
         rows, cells = scored(n, rng)
         seed = int(rng.integers(2**31))
-        made = mape_refitted(
-            rows, cells.astype(str), FEATURES, REFITS, seed, "", identified=identified
-        )
-        return made, _error_of_studies(n)
+        made = mapes_refitted(rows, cells.astype(str), FEATURES, REFITS, seed, "")
+        key = "mape_identified" if identified else "mape_refitted"
+        return made[key], _error_of_studies(n)
 
     return draw
