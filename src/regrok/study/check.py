@@ -48,7 +48,7 @@ def _names(config: Config) -> Iterator[str]:
         yield from _experiment(f"experiments.{name}", experiment, refers)
         yield from _starts(config, name)
     for name in config.only:
-        kinds = {**config.experiments, **config.computations}
+        kinds: dict[str, Any] = {**config.experiments, **config.computations}
         yield from _reference(kinds)("only", "experiment or computation", name)
         if name in kinds and not (config.runs_here(name) or config.computes_here(name)):
             listed = ", ".join(kinds[name].scales)
