@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from test_claims import bundle_path, called, claims, ledger_path
+from test_claims import bundle_path, called, claims, config, ledger_path
 
-__all__ = ["bundle_path", "claims", "ledger_path"]
+__all__ = ["bundle_path", "claims", "config", "ledger_path"]
 """Fixtures of those tests."""
 
 
