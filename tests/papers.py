@@ -54,7 +54,7 @@ def _box(figure, pdf, png):
 def _stand_in(name, paths):
     pdf, _, tex = paths
     pdf.parent.mkdir(parents=True, exist_ok=True)
-    Figure(figsize=(4, 1), facecolor="0.8").savefig(pdf)
+    Figure(figsize=(2, 1), facecolor="0.8").savefig(pdf)  # two stand beside one another
     tex.write_text(f"\\regrokcaption{{{name}}}{{A stand-in.}}\n", encoding="utf-8")
 
 

@@ -38,6 +38,13 @@ def test_choosing_before_is_choosing_after(folder, experiments):
         assert set(getattr(part, name)["run_id"]) <= set(members["run_id"])
 
 
+def test_a_scale_without_spectra_has_none_of_any_run(folder):
+    write_parquet(pd.DataFrame(columns=["run_id", "step", "power"]), folder / "spectra.parquet")
+    found = load_of(folder, ["S1"]).spectra
+    assert list(found.columns) == ["run_id", "step", "power"]
+    assert found.empty
+
+
 def test_a_fit_that_names_no_experiment_reads_all(folder):
     for name in NAMES:
         pd.testing.assert_frame_equal(

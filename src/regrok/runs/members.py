@@ -38,5 +38,7 @@ def load_of(folder: Path | str, experiments: Sequence[str]) -> Frames:
 def _rows_of(path: Path, ids: Sequence[str]) -> pd.DataFrame:
     """The rows of these runs, in the file's order."""
     table = read_table(path)
+    if not table.num_rows:  # its columns may have no type
+        return table.to_pandas(use_threads=False)
     kept = table.filter(pc.is_in(table["run_id"], value_set=pa.array(ids, pa.string())))
     return kept.to_pandas(use_threads=False)
