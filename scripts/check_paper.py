@@ -18,7 +18,7 @@ import numpy as np
 SHARPNESS = (
     2  # pixels per PDF point, the unit of the word boxes: at one, thin lines lose their colour
 )
-LEAST_COLOURED = 600  # pixels; one thin curve across a column has some 800
+LEAST_COLOURED = 200  # pixels; a line through two runs in a panel of half a column has some 280, a blank figure none
 
 
 def run(*command: str) -> bytes:
