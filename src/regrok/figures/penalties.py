@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from regrok.errors import RegrokError
 from regrok.figures.parts.shown import framed
-from regrok.figures.parts.style import BLACK, BLUE, DASHES, GREEN, VERMILION, log_scale
+from regrok.figures.parts.style import (
+    BLACK,
+    BLUE,
+    DASHES,
+    GREEN,
+    VERMILION,
+    log_scale,
+    short_number,
+)
 
 DEFAULTS: dict[str, object] = {}
 NEEDS: dict[str, object] = {"computations": ["penalties"]}
@@ -64,11 +72,7 @@ def arms(options) -> dict[str, dict[str, object]]:
 def named(told) -> str:
     """The penalty and its weight, for a legend."""
     norm = NORMS[told["penalty"]]
-    if told["penalty"] == "none":
-        return norm
-    exponent = f"{told['weight']:.0e}".replace("e-0", "e-")
-    mantissa, power = exponent.split("e")
-    return rf"${'' if mantissa == '1' else mantissa + chr(92) + 'cdot '}10^{{{int(power)}}}$ {norm}"
+    return norm if told["penalty"] == "none" else f"{short_number(told['weight'])} {norm}"
 
 
 def caption(large, small) -> str:
