@@ -1,5 +1,9 @@
 """Measure one probe on the runs of its experiments, or take the rows that were released of them."""
 
+from regrok.pipeline import warm
+
+warm.hand_over(__file__, snakemake)
+
 from pathlib import Path
 
 from regrok.files import write_parquet

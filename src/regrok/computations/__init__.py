@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from regrok.errors import RegrokError
+from regrok.study.literals import stated
 from regrok.study.messages import nearest
 
 
@@ -82,8 +83,8 @@ def result(
 
     earlier = list(earlier)
     if earlier and compute in computations():
-        # By way of JSON, as the earlier ones are: a tuple is a list there.
-        asked = json.loads(json.dumps(option(options, computation(compute).DEFAULTS)))
+        # From its source, since importing it may load torch; by way of JSON, as the earlier ones are: a tuple is a list.
+        asked = json.loads(json.dumps(option(options, stated("computations", compute, "DEFAULTS"))))
         wanted = {
             "computation": name,
             "compute": compute,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from regrok.errors import RegrokError
 from regrok.pipeline.rosters import STORE
-from regrok.probes import probe
-from regrok.probes.parts import make, table
+from regrok.probes import columns_of
+from regrok.probes.parts import table
 from regrok.released import bundle
 from regrok.released.probes import held
 from regrok.runs.store import RunStore, StoredRun
@@ -33,20 +34,27 @@ def probed(config: Config, name: str, runs: Sequence[str]) -> pd.DataFrame:
     `regrok.probes.parts.make.measured` does, and for a run that is nowhere.
     """
     block, scale = config.probes[name], config.scale
-    columns = probe(block.probe).COLUMNS
+    columns = columns_of(block.probe)
     released = None
     if config.source != "trained":
         path = held(bundle.RELEASED, scale, name, config)
-        released = None if path is None else make.read(path, columns, runs)
+        released = None if path is None else table.read(path, columns, runs)
     if config.source == "released":
         if released is None:
-            make.lacking(name, NOT_RELEASED)
+            _lacking(name)
         return table.empty(columns) if released is None else released
+    from regrok.probes.parts import make
+
     known = set() if released is None else set(released["run_id"])
     every = _Finished(config)
     left = (every.of(run_id) for run_id in runs if run_id not in known)
     made = make.measured(name, block.probe, block.moments(scale), block.told(scale), left)
     return _together(made, released, columns)
+
+
+def _lacking(name: str) -> None:
+    """Say that the build has no table of a probe, and go on."""
+    print(f"regrok: probe {name}: {NOT_RELEASED}; what rests on it is left open", file=sys.stderr)
 
 
 def _together(
@@ -74,6 +82,8 @@ class _Finished:
         store = self.stores[kind]
         stored = store.read(run)
         if stored is None and self.config.source == "missing":
+            from regrok.probes.parts import make
+
             stored = make.curve_of(self._frames, run)
         if stored is None:
             raise RegrokError(

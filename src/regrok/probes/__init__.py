@@ -33,6 +33,7 @@ from types import ModuleType
 from typing import Any
 
 from regrok.errors import RegrokError
+from regrok.study.literals import stated
 from regrok.study.messages import nearest
 
 
@@ -43,9 +44,19 @@ def probes() -> list[str]:
 
 def probe(name: str) -> ModuleType:
     """The module of a probe. Raises RegrokError with the nearest name for one that is not there."""
+    _refuse_unknown(name)
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def columns_of(name: str) -> dict[str, tuple[str, str]]:
+    """The `COLUMNS` of a probe from its source: importing it would load torch. Raises RegrokError as `probe` does."""
+    _refuse_unknown(name)
+    return stated("probes", name, "COLUMNS")
+
+
+def _refuse_unknown(name: str) -> None:
     if name not in probes():
         raise RegrokError(f"probe = '{name}': there is no such probe.{nearest(name, probes())}")
-    return importlib.import_module(f"{__name__}.{name}")
 
 
 def seed(name: str, run_id: str, step: int) -> int:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from regrok.probes import columns_of, probes
 from regrok.probes.parts.table import NAMES
 from regrok.runs.columns import RUNS, Entry
-from regrok.study.literals import PACKAGE, literal, modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,11 +166,7 @@ PROBES = "probes/*.parquet"
 
 def probe_files() -> dict[str, Mapping[str, Entry]]:
     """The table of each module of regrok.probes → its columns, by the module's own words."""
-    found: dict[str, Mapping[str, Entry]] = {}
-    for name in modules("probes"):
-        text = (PACKAGE / "probes" / f"{name}.py").read_text(encoding="utf-8")
-        found[f"{PROBES}, by {name}"] = {**NAMES, **literal(text, "COLUMNS")}
-    return found
+    return {f"{PROBES}, by {name}": {**NAMES, **columns_of(name)} for name in probes()}
 
 
 def rows() -> Iterator[dict[str, str]]:

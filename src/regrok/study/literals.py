@@ -30,6 +30,11 @@ def literal(text: str, name: str) -> dict[str, Any]:
     return dict(_literal(text, name))
 
 
+def stated(folder: str, module: str, name: str) -> dict[str, Any]:
+    """The dictionary that a module of laws/, computations/, probes/, ... assigns to `name`; empty where it assigns none."""
+    return literal((PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8"), name)
+
+
 @cache
 def _literal(text: str, name: str) -> dict[str, Any]:
     """As `literal`: a law is asked about by each of its fits, and compiling its words takes a third of a reading."""

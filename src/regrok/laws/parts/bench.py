@@ -13,10 +13,10 @@ import pandas as pd
 from regrok import signals
 from regrok.laws.parts.folds import Fold, each_out, halves
 from regrok.laws.parts.selection import distinct, of_experiments
+from regrok.probes import columns_of, probes
 from regrok.runs.frames import Frames
-from regrok.signals.parts.history import History, measured_by
+from regrok.signals.parts.history import History
 from regrok.study.columns import SETTINGS
-from regrok.study.literals import modules
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def measured(frames: Frames) -> dict[str, dict[str, dict[str, np.ndarray]]]:
 
     The module of a table is told by its columns.
     """
-    columns = {module: set(measured_by(module)) for module in modules("probes")}
+    columns = {module: set(columns_of(module)) for module in probes()}
     found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     for table in frames.probes.values():
         own = set(table) - {"run_id", "step"}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -85,11 +83,6 @@ def of_run(
     return {step: kept[step] for step in steps}
 
 
-def lacking(name: str, why: str) -> None:
-    """Say that a build has no table of a probe, and goes on."""
-    print(f"regrok: probe {name}: {why}; what rests on it is left open", file=sys.stderr)
-
-
 def curve_of(frames: Any, run: Run) -> StoredRun:
     """A run as a bundle's frames have it, its curve thinned. Raises RegrokError where it is not among them."""
     rows = frames.runs[frames.runs["run_id"] == run.run_id]
@@ -101,19 +94,3 @@ def curve_of(frames: Any, run: Run) -> StoredRun:
     curve = frames.curves[frames.curves["run_id"] == run.run_id]
     curve = curve.sort_values("step", ignore_index=True)
     return StoredRun(run.run_id, facts, {}, {}, curve, pd.DataFrame())
-
-
-def read(path: Path, columns: table.Columns, runs: Iterable[str]) -> pd.DataFrame:
-    """The rows of these runs in a table that is written. Raises RegrokError naming a file that lacks a column."""
-    from regrok.files import read_parquet
-
-    found = read_parquet(path)
-    if absent := [c for c in ("run_id", "step", *columns) if c not in found]:
-        raise RegrokError(
-            f"{path}: it has no column {absent[0]}, which its module has now; measure the runs again "
-            "(source: trained) and release them"
-        )
-    chosen = found[found["run_id"].isin(set(runs))]
-    return table.table(
-        [{str(k): v for k, v in r.items()} for r in chosen.to_dict("records")], columns
-    )

@@ -19,7 +19,14 @@ from typing import Any
 import pandas as pd
 
 from regrok.errors import RegrokError
-from regrok.files import METADATA_KEY, parquet_bytes, read_table, set_aside, write_atomically
+from regrok.files import (
+    METADATA_KEY,
+    parquet_bytes,
+    read_parquet,
+    read_table,
+    set_aside,
+    write_atomically,
+)
 
 NAMES = {
     "run_id": ("", "the run"),
@@ -45,6 +52,18 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Columns) -> pd.DataFrame:
     made = made[["run_id", "step", *columns]]
     made = made.astype({"step": "int64", **{c: _type(columns[c]) for c in columns}})
     return made.sort_values(["run_id", "step"], kind="stable", ignore_index=True)
+
+
+def read(path: Path, columns: Columns, runs: Iterable[str]) -> pd.DataFrame:
+    """The rows of these runs in a table that is written. Raises RegrokError naming a file that lacks a column."""
+    found = read_parquet(path)
+    if absent := [c for c in ("run_id", "step", *columns) if c not in found]:
+        raise RegrokError(
+            f"{path}: it has no column {absent[0]}, which its module has now; measure the runs again "
+            "(source: trained) and release them"
+        )
+    chosen = found[found["run_id"].isin(set(runs))]
+    return table([{str(k): v for k, v in r.items()} for r in chosen.to_dict("records")], columns)
 
 
 def checked(rows: list[dict[str, Any]], columns: Columns, where: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from regrok.errors import RegrokError
-from regrok.study.literals import PACKAGE, literal
+from regrok.probes import columns_of
 
 Rows = Mapping[str, np.ndarray]
 """Column → (rows,) values; one column is `step`, increasing."""
@@ -66,12 +66,6 @@ def _until(rows: Rows, step: float) -> Rows:
     return {name: values[rows["step"] <= step] for name, values in rows.items()}
 
 
-def measured_by(module: str) -> list[str]:
-    """The columns that a probe of this module measures, from its source: importing it would load torch."""
-    text = (PACKAGE / "probes" / f"{module}.py").read_text(encoding="utf-8")
-    return list(literal(text, "COLUMNS"))
-
-
 def planted(reads: Mapping[str, Any], seed: int) -> History:
     """A made-up history with the columns that a signal reads: whatever it answers, only the past may decide it."""
     rng = np.random.default_rng([seed, 11])
@@ -82,7 +76,7 @@ def planted(reads: Mapping[str, Any], seed: int) -> History:
         walk["train_accuracy"] = np.minimum(1.0, steps / 400)
     measured = {
         module: {"step": steps[::2]}
-        | {c: np.exp(rng.normal(0, 0.3, steps[::2].size)) for c in measured_by(module)}
+        | {c: np.exp(rng.normal(0, 0.3, steps[::2].size)) for c in columns_of(module)}
         for module in reads.get("probes", ())
     }
     settings = {
