@@ -83,7 +83,7 @@ def result(
 
     earlier = list(earlier)
     if earlier and compute in computations():
-        # From its source, since importing it may load torch; by way of JSON, as the earlier ones are: a tuple is a list.
+        # From its source: importing it may load torch. By way of JSON, as the earlier ones are: a tuple is a list.
         asked = json.loads(json.dumps(option(options, stated("computations", compute, "DEFAULTS"))))
         wanted = {
             "computation": name,

@@ -31,7 +31,7 @@ def literal(text: str, name: str) -> dict[str, Any]:
 
 
 def stated(folder: str, module: str, name: str) -> dict[str, Any]:
-    """The dictionary that a module of laws/, computations/, probes/, ... assigns to `name`; empty where it assigns none."""
+    """The dictionary that a module of laws/, computations/ or another room assigns to `name`; empty: it has none."""
     return literal((PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8"), name)
 
 
