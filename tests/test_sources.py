@@ -19,6 +19,7 @@ from imports import imported
 from regrok.errors import RegrokError
 from regrok.pipeline import sources
 from regrok.pipeline.graph import Graph
+from regrok.pipeline.listings import SCRIPT_OF
 from regrok.pipeline.sources import HOUSEKEEPING, PACKAGE, closure
 from regrok.study.read import load_config
 from test_workflow import LAPTOP, due_jobs, edited, finished_checkout, snakemake
@@ -37,8 +38,6 @@ MODULES = [
     for path in sorted((PACKAGE / folder).glob("[!_]*.py"))
 ]
 SCRIPTS = [f"workflow/scripts/{path.name}" for path in sorted(ROOT.glob("workflow/scripts/*.py"))]
-SCRIPT_OF = {"computation": "compute"}
-"""Rule → its script, where that has another name."""
 BESIDE = {
     "report/pages.py": ["report.css", *sorted(p.name for p in (PACKAGE / "report").glob("*.j2"))],
     "released/page.py": ["comparison.html.j2"],
@@ -173,7 +172,9 @@ def test_no_rule_lists_a_file_of_the_package_by_hand():
         script = re.search(r'"../scripts/(\w+)\.py"', text)
         if script is None or name == "train":
             continue
-        assert f'graph.sources("{script[1]}"' in re.sub(r"\s+", "", text), name
+        wildcard = f',"{{{name}}}"' if name in KINDS or name == "notebook" else ""
+        assert f'code=graph.listing("{name}"{wildcard})' in re.sub(r"\s+", "", text), name
+        assert script[1] == SCRIPT_OF.get(name, name)
         assert "src/regrok" not in text, name
 
 
@@ -190,8 +191,11 @@ class Workflow:
         return Graph(load_config(self.folder / "config.yaml", {"scale": "laptop"}))
 
     def code(self, job: Job) -> set[str]:
-        """The package's files among what a job reads."""
-        return named(path for path in self.inputs[job] if path.startswith("src/"))
+        """The package's files that a job's listing names."""
+        lists = [self.folder / path for path in self.inputs[job] if "/code/" in path]
+        lines = [line for path in lists for line in path.read_text(encoding="utf-8").splitlines()]
+        assert all(re.fullmatch("[0-9a-f]{64}  src/regrok/.+", line) for line in lines)
+        return named(line.split("  ", 1)[1] for line in lines)
 
     def following(self, jobs: set[Job]) -> set[Job]:
         """The jobs, all that read what they write, and so on; with the rule `all` at the end."""

@@ -3,7 +3,7 @@ rule fit:
     input:
         **FRAMES,
         probes=lambda wildcards: graph.read_by(wildcards.fit),
-        code=lambda wildcards: graph.sources("fit", *graph.laws(wildcards.fit)),
+        code=graph.listing("fit", "{fit}"),
     output:
         f"{R}/fits/{{fit}}.json",
     log:
@@ -25,10 +25,7 @@ rule computation:
     input:
         # Not computed again where this is what the same code made of the same options.
         released=lambda wildcards: graph.computed(wildcards.computation),
-        code=lambda wildcards: graph.sources(
-            "compute",
-            f"computations/{graph.config.computations[wildcards.computation].compute}.py",
-        ),
+        code=graph.listing("computation", "{computation}"),
     output:
         f"{R}/computations/{{computation}}.json",
     log:
@@ -52,9 +49,7 @@ rule computation:
 rule probe:
     input:
         runs=lambda wildcards: graph.probed_from(wildcards.probe),
-        code=lambda wildcards: graph.sources(
-            "probe", f"probes/{graph.config.probes[wildcards.probe].probe}.py"
-        ),
+        code=graph.listing("probe", "{probe}"),
     output:
         f"{R}/probes/{{probe}}.parquet",
     log:
@@ -80,7 +75,7 @@ rule ledger:
         claims=graph.claims_files,
         runs=FRAMES["runs"],
         experiments=FRAMES["experiments"],
-        code=lambda _: graph.sources("ledger"),
+        code=graph.listing("ledger"),
     output:
         f"{R}/ledger.json",
     log:
@@ -103,7 +98,7 @@ rule check:
         fits=graph.fits(),
         computations=graph.computations(),
         ledger=f"{R}/ledger.json",
-        code=lambda _: graph.sources("check"),
+        code=graph.listing("check"),
     output:
         f"{R}/checks.json",
     log:
@@ -120,7 +115,7 @@ rule provenance:
     input:
         **FRAMES,
         ledger=f"{R}/ledger.json",
-        code=lambda _: graph.sources("provenance"),
+        code=graph.listing("provenance"),
     output:
         f"{R}/provenance.json",
     log:
@@ -138,7 +133,7 @@ rule compare:
         **FRAMES,
         ledger=f"{R}/ledger.json",
         released=graph.comparable,
-        code=lambda _: graph.sources("compare"),
+        code=graph.listing("compare"),
     output:
         f"{R}/comparison.html",
     log:

@@ -6,9 +6,7 @@ rule figure:
         computations=lambda wildcards: graph.computations(
             block("figures", wildcards.figure)["computations"]
         ),
-        code=lambda wildcards: graph.sources(
-            "figure", f"figures/{graph.config.figures[wildcards.figure].draw}.py"
-        ),
+        code=graph.listing("figure", "{figure}"),
     output:
         pdf=f"{R}/figures/{{figure}}.pdf",
         png=f"{R}/figures/{{figure}}.png",
@@ -29,9 +27,7 @@ rule table:
     input:
         # Only what this kind of table says that it reads.
         unpack(lambda wildcards: graph.material(wildcards.table)),
-        code=lambda wildcards: graph.sources(
-            "table", f"tables/{graph.config.tables[wildcards.table].build}.py"
-        ),
+        code=graph.listing("table", "{table}"),
     output:
         tex=f"{R}/tables/{{table}}.tex",
         csv=f"{R}/tables/{{table}}.csv",
@@ -61,7 +57,7 @@ rule numbers:
         elsewhere=graph.elsewhere,
         published=graph.published_files,
         claims=graph.claims_files,
-        code=lambda _: graph.sources("numbers"),
+        code=graph.listing("numbers"),
     output:
         tex=f"{R}/numbers.tex",
         json=f"{R}/numbers.json",

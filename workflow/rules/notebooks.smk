@@ -11,9 +11,7 @@ rule notebook:
             else []
         ),
         config="config.yaml",
-        code=lambda wildcards: graph.sources(
-            "run_notebook", f"notebooks/{wildcards.notebook}.py"
-        ),
+        code=graph.listing("notebook", "{notebook}"),
     output:
         f"{R}/notebooks/{{notebook}}.ipynb",
     log:

@@ -20,7 +20,7 @@ rule paper:
         checks=f"{R}/checks.json",
         claims=graph.claims_files,
         text=PAPER_TEXT,
-        code=lambda _: graph.sources("paper"),
+        code=graph.listing("paper"),
     output:
         names.pdf(graph.config),
     log:

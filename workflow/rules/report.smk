@@ -12,7 +12,7 @@ rule pages:
         experiments=FRAMES["experiments"],
         ledger=f"{R}/ledger.json",
         elsewhere=graph.elsewhere,
-        code=lambda _: graph.sources("pages"),
+        code=graph.listing("pages"),
     output:
         [
             report(

@@ -7,7 +7,7 @@ rule artifact:
         lock="requirements.lock",
         project="pyproject.toml",
         text=["paper/artifact.tex", "paper/artifact_checklist.tex", "paper/regrok.sty"],
-        code=lambda _: graph.sources("artifact"),
+        code=graph.listing("artifact"),
     output:
         names.artifact(graph.config),
     log:
@@ -31,7 +31,7 @@ rule arxiv:
     input:
         pdf=names.pdf(graph.config),
         text=PAPER_TEXT,
-        code=lambda _: graph.sources("arxiv"),
+        code=graph.listing("arxiv"),
     output:
         names.arxiv(graph.config),
     log:

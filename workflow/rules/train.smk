@@ -30,7 +30,7 @@ if graph.config.source == "trained":
         input:
             trained=expand(f"{R}/trained/{{job}}.json", job=graph.jobs),
             rosters=expand(f"{R}/plan/{{job}}.json", job=graph.jobs),
-            code=lambda _: graph.sources("collect"),
+            code=graph.listing("collect"),
         output:
             **FRAMES,
         log:
@@ -52,7 +52,7 @@ elif graph.config.source == "missing":
             released=graph.kept_from,
             trained=expand(f"{R}/trained/{{job}}.json", job=graph.jobs),
             rosters=expand(f"{R}/plan/{{job}}.json", job=graph.jobs),
-            code=lambda _: graph.sources("added"),
+            code=graph.listing("added"),
         output:
             **FRAMES,
         log:
@@ -74,7 +74,7 @@ else:
                 name: f"{RELEASED}/{graph.config.scale}/{name}.parquet"
                 for name in FRAMES
             },
-            code=lambda _: graph.sources("released"),
+            code=graph.listing("released"),
         output:
             **FRAMES,
         log:

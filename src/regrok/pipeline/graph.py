@@ -1,10 +1,10 @@
 """What the Snakefile asks: targets, rosters of runs, the source files behind each stage, what to tell a person.
 
-Snakemake decides by file dates, parameters and code whether a job is due. Three things it cannot see are told to it
-through files: which runs a training job has (its roster, rewritten only when it changes), which code trains them (the
-roster names it: an edit that is proven to change no bit has the same name) and that the run store has lost a run of a
-finished job (which the roster counts). So an added λ, a deleted run or other training code makes the jobs due that
-they concern, and a job trains only what the store lacks.
+Snakemake decides by file dates, parameters and code whether a job is due. What it cannot see is told to it through
+files: which runs a training job has (its roster, rewritten only when it changes), which code trains them (the roster
+names it: an edit that is proven to change no bit has the same name), that the run store has lost a run of a finished
+job (which the roster counts), and which code other jobs rest on (regrok.pipeline.listings). So an added λ, a deleted
+run or other training code makes the jobs due that they concern, and a job trains only what the store lacks.
 
 No torch here: Snakemake reads this module once per job.
 """
@@ -25,6 +25,7 @@ from regrok.paper.names import artifact, arxiv, pdf
 from regrok.paper.references import refuse_unknown
 from regrok.paper.texts import shown_studies
 from regrok.pipeline import locks
+from regrok.pipeline.listings import listing, write_listings
 from regrok.pipeline.rosters import (
     STORE,
     as_asked,
@@ -33,7 +34,6 @@ from regrok.pipeline.rosters import (
     write_if_changed,
     write_trained,
 )
-from regrok.pipeline.sources import closure
 from regrok.released import added, bundle
 from regrok.released.probes import path_of
 from regrok.runs.trained_by import TrainedBy, present
@@ -141,6 +141,7 @@ class Graph:
                 if not whole(path):
                     set_aside(path, "it is cut off", "it is made again")
             self.write_rosters()
+            write_listings(self)
             return
         busy = f"{holder} is building the {self.config.scale} scale in this folder"
         if not locks.only_looks(arguments):
@@ -252,11 +253,9 @@ class Graph:
 
     # Analysis ----------------------------------------------------------------------------------------
 
-    def sources(self, script: str, *modules: str) -> list[str]:
-        """What a script of the workflow rests on, with the modules that it looks up by name (`laws/scaling.py`)."""
-        here = f"{Path.cwd()}/"  # so that a checkout can be moved
-        found = closure(f"workflow/scripts/{script}.py", *modules)
-        return [str(path).removeprefix(here) for path in found]
+    def listing(self, rule: str, name: str = "") -> str:
+        """The file that lists the code behind a rule, or behind what it makes of a name or wildcard."""
+        return listing(self.results, rule, name)
 
     @property
     def frames(self) -> dict[str, str]:

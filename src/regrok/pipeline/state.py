@@ -17,6 +17,7 @@ from regrok.figures import drawable
 from regrok.paper import texts
 from regrok.paper.names import pdf
 from regrok.pipeline.graph import Graph
+from regrok.pipeline.listings import sources
 from regrok.tables import buildable
 
 if TYPE_CHECKING:
@@ -97,12 +98,12 @@ def _date(path: Path) -> float:
 def stage(name: str, made_from: Mapping[str, Iterable[str]]) -> Stage:
     """What there is of some files. made_from: each file and what it is made from, of which what is absent is passed."""
     absent, older = [], {}
-    for file, sources in made_from.items():
+    for file, read in made_from.items():
         path = Path(file)
         if not path.exists():
             absent.append(path)
             continue
-        there = [source for source in map(Path, sources) if source.exists()]
+        there = [source for source in map(Path, read) if source.exists()]
         newest = max(there, key=_date, default=path)
         if _date(newest) > _date(path):
             older[path] = newest
@@ -118,39 +119,39 @@ def makings(graph: Graph) -> dict[str, dict[str, list[str]]]:
     judged = str(results / "ledger.json")
     fits, computed = graph.fits(), graph.computations()
     made: dict[str, dict[str, list[str]]] = {
-        "runs": {name: [*rosters, *graph.sources(rule)] for name in frames},
+        "runs": {name: [*rosters, *sources(graph, rule)] for name in frames},
         "probes": {
             file: [
                 *graph.probed_from(name),
-                *graph.sources("probe", f"probes/{config.probes[name].probe}.py"),
+                *sources(graph, "probe", name),
             ]
             for name, file in zip(
                 filter(config.probes_here, config.probes), graph.probes(), strict=True
             )
         },
         "fits": {
-            file: [*frames, *graph.read_by(name), *graph.sources("fit", *graph.laws(name))]
+            file: [*frames, *graph.read_by(name), *sources(graph, "fit", name)]
             for name, file in zip(config.fits, fits, strict=True)
         },
         "computations": {
-            file: graph.sources("compute", f"computations/{config.computations[name].compute}.py")
+            file: sources(graph, "computation", name)
             for name, file in zip(
                 filter(config.computes_here, config.computations), computed, strict=True
             )
         },
-        "verdicts": {judged: [*fits, *computed, *graph.claims_files, *graph.sources("ledger")]},
+        "verdicts": {judged: [*fits, *computed, *graph.claims_files, *sources(graph, "ledger")]},
         "figures": {
             f"{results}/figures/{name}.pdf": [
                 *graph.fits(config.figures[name].fits),
                 *graph.computations(config.figures[name].computations),
-                *graph.sources("figure", f"figures/{config.figures[name].draw}.py"),
+                *sources(graph, "figure", name),
             ]
             for name in drawable(config)
         },
         "tables": {
             f"{results}/tables/{name}.tex": [
                 *(file for files in graph.material(name).values() for file in files),
-                *graph.sources("table", f"tables/{config.tables[name].build}.py"),
+                *sources(graph, "table", name),
             ]
             for name in buildable(config)
         },
@@ -160,7 +161,7 @@ def makings(graph: Graph) -> dict[str, dict[str, list[str]]]:
         *map(str, texts.files(".", config).values()),
         *map(str, texts.bibliographies(".", config)),
     ]
-    made["paper"] = {pdf(config): [*shown, judged, *text, *graph.sources("paper")]}
+    made["paper"] = {pdf(config): [*shown, judged, *text, *sources(graph, "paper")]}
     return {name: files for name, files in made.items() if files}
 
 
