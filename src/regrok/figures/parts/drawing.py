@@ -48,6 +48,8 @@ def draw(
         figure, caption, description = kind.draw(shown, chosen, options, style)
         say_where_blank(figure)
         figure.draw_without_rendering()
+        # Where everything stands is found; each file that is written would look for it again.
+        figure.set_layout_engine("none")
     return figure, caption, description
 
 
