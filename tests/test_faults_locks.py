@@ -73,6 +73,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory with a small study; its lock is let go of afterwards."""
     monkeypatch.chdir(tmp_path)
     write_study(tmp_path, small_study())
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
     yield tmp_path
     locks.release()
 

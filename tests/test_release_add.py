@@ -16,7 +16,7 @@ import synthetic
 from regrok import cli
 from regrok.errors import RegrokError
 from regrok.files import write_parquet
-from regrok.pipeline import graph as graphs
+from regrok.pipeline import training_jobs
 from regrok.pipeline.graph import Graph
 from regrok.released import added, bundle, fill, thin
 from regrok.released.completed import completed
@@ -102,7 +102,7 @@ def contents(folder):
 
 
 def test_a_plan_of_what_is_missing_trains_that_alone(study, monkeypatch):
-    monkeypatch.setattr(graphs, "RELEASED", study.folder / "released")
+    monkeypatch.setattr(training_jobs, "RELEASED", study.folder / "released")
     graph = Graph(study.config)
     assert set(graph.training.runs) == set(study.planned) - study.mine != set()
     trained = [run.run_id for job in graph.training.jobs.values() for run in job.runs]
