@@ -119,6 +119,14 @@ def test_commands_that_train_take_it_out_as_well(monkeypatch, capsys):
     assert "ATEN_CPU_CAPABILITY" not in os.environ and "nowhere.yaml" in capsys.readouterr().err
 
 
+def test_a_replay_counts_in_one_thread_as_a_job_does(monkeypatch, tmp_path, capsys):
+    for name in surroundings.THREADS:
+        monkeypatch.setenv(name, "8")
+    assert main(["replay", "ffffff", "--store", str(tmp_path), "--bundle", str(tmp_path)]) == 2
+    assert {os.environ[name] for name in surroundings.THREADS} == {"1"}
+    assert "ffffff" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["nowhere", "file", "unset"])
 def test_an_unwritable_home_and_a_lost_temporary_folder(kind, tmp_path):
     """sveval#20"""

@@ -40,6 +40,9 @@ ARITHMETIC = re.compile(
 """Variables that choose instructions or cut sums elsewhere, so that last digits differ. A job has one thread, of which
 Snakemake tells the libraries itself."""
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""Variables that say in how many threads numpy and torch count."""
+
 LOADING = ("MKL_THREADING_LAYER", "MKL_SERVICE_FORCE_INTEL", "KMP_DUPLICATE_LIB_OK")
 """Without these some installations do not load; they change no digit."""
 
@@ -76,6 +79,11 @@ def steady(environment: MutableMapping[str, str]) -> None:
     for name in [name for name in environment if ARITHMETIC.fullmatch(name)]:
         if name not in LOADING:
             del environment[name]
+
+
+def one_thread(environment: MutableMapping[str, str]) -> None:
+    """Count in one thread, as a job does. Before torch and numpy are imported, which read it then."""
+    environment.update(dict.fromkeys(THREADS, "1"))
 
 
 def clean(environment: MutableMapping[str, str], folder: Path | str = ".") -> None:

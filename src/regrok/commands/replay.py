@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regrok.commands.options import add_bundle_option
 from regrok.errors import RegrokError
+from regrok.surroundings import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,6 +202,9 @@ def draw(stored: StoredRun, fresh: StoredRun, path: Path) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    # More threads cut sums elsewhere, and last digits would differ from those of a build.
+    one_thread(os.environ)
+
     from regrok.commands.recompute import held
     from regrok.runs.gather import row
 
