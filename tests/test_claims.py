@@ -266,6 +266,22 @@ def test_one_claim_shows_interval_against_rule_at_every_scale_and_which_leads(
     assert "0.5" in row and "├" in row and len(row) <= 100
 
 
+def test_a_claim_that_another_scale_alone_judged_shows_what_it_rests_on_there(
+    capsys, ledger_path, bundle_path
+):
+    made = json.loads(ledger_path.read_text(encoding="utf-8"))
+    none = {"verdict": "out of scope at this scale", "value": None, "low": None, "high": None}
+    made["claims"][0] |= {**none, "note": "no runs here"}
+    for path in (ledger_path, bundle_path / "laptop/ledger.json"):
+        path.write_text(json.dumps(made), encoding="utf-8")
+    status, printed = called(
+        capsys, "A3", "--ledger", str(ledger_path), "--bundle", str(bundle_path)
+    )
+    assert status == 0
+    assert f"{bundle_path}/paper/fits/weight_decay.json" in printed.out
+    assert "no runs here" not in printed.out
+
+
 @pytest.mark.parametrize(
     ("estimate", "band", "expected"),
     [

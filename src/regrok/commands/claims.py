@@ -286,6 +286,10 @@ def show_claim(
     from regrok.released.bundle import changed
     from regrok.study.written import results_folder
 
+    first = said[0]
+    if first.judges and config.scale not in {each.scale for each in said}:
+        # Only another scale judged it: what that rests on lies there.
+        entry, folder = {**entry, **first.entry}, released / first.scale
     paper = claims.papers[entry["paper"]]
     figures = [
         name
@@ -296,7 +300,6 @@ def show_claim(
     folder = folder or results_folder(config)
     if folder.parent == released:
         figures = []
-    first = said[0]
     rows = {
         "statement": escape(entry["statement"]),
         "origin": entry["origin"],
