@@ -10,7 +10,7 @@ from typing import Any
 
 from regrok.errors import RegrokError
 from regrok.study.blocks import Config, Fit, Probe
-from regrok.study.literals import PACKAGE, literal, modules
+from regrok.study.literals import modules, stated
 from regrok.study.messages import nearest
 from regrok.study.probed import effort
 
@@ -33,8 +33,7 @@ def listed(fit: Fit) -> list[str]:
 def _signals(path: str, fit: Fit, config: Config) -> Iterator[str]:
     measured = {config.probes[name].probe for name in fit.probes}
     for name in listed(fit):
-        text = (PACKAGE / "signals" / f"{name}.py").read_text(encoding="utf-8")
-        for module in literal(text, "READS").get("probes", ()):
+        for module in stated("signals", name, "READS").get("probes", ()):
             if module not in measured:
                 yield (
                     f"{path}.probes: signal {name} reads a probe of module {module}, and none is listed; list one, or "

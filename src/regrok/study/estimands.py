@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from regrok.study.blocks import Computation, Config, Fit
-from regrok.study.literals import PACKAGE, literal, modules
+from regrok.study.literals import modules, stated
 from regrok.study.messages import nearest
 
 
@@ -56,7 +56,7 @@ def estimates(made: Fit | Computation) -> Iterator[str]:
     else:
         folder, module = "laws", made.law
     said = _said(module, folder)
-    defaults = literal(_source(module, folder), "DEFAULTS") if said else {}
+    defaults = stated(folder, module, "DEFAULTS") if said else {}
     for option, keys in said.items():
         every = [each for key in keys for each in _spelt_out(key)]
         named = (each.get(option, defaults.get(option)) or () for each in told)
@@ -71,8 +71,4 @@ def _spelt_out(key: str) -> list[str]:
 
 
 def _said(module: str, folder: str = "laws") -> dict[str, list[str]]:
-    return literal(_source(module, folder), "ESTIMATES") if module in modules(folder) else {}
-
-
-def _source(module: str, folder: str) -> str:
-    return (PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8")
+    return stated(folder, module, "ESTIMATES") if module in modules(folder) else {}
