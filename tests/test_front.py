@@ -46,6 +46,12 @@ def test_the_picture_is_small_and_has_a_tile_for_each_judged_claim_with_its_lett
         assert findings.LOOKS[title.partition(": ")[2]][0] == letter
     right = max(float(each.get("x")) for each in tree.iterfind("s:g/s:rect", space))
     assert right + findings.TILE <= findings.WIDTH - findings.MARGIN
+    # A letter of 12 pixels takes six and a half across, so that words end within the picture as well.
+    texts = tree.iterfind("s:text", space)
+    assert all(
+        float(each.get("x")) + 6.6 * len(each.text) <= findings.WIDTH - findings.MARGIN
+        for each in texts
+    )
 
 
 def ruling(name="A1", verdict=REPRODUCED, **entry):

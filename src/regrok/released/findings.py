@@ -153,11 +153,14 @@ def picture(said: Sequence[Ruling], papers: Sequence[Paper]) -> str:
         if not count:
             continue
         words = f"{count} {verdict}"
+        long = TILE + 5 + round(6.6 * len(words))
+        if left + long > WIDTH - MARGIN:
+            left, top = MARGIN, top + TILE + 6
         parts += [
             _tile(left, top, letter, fill, ink, verdict),
             _text(left + TILE + 5, top + 13, words, 12),
         ]
-        left += TILE + 5 + round(6.6 * len(words)) + 14
+        left += long + 14
     top += TILE + 20
     for paper in papers:
         rows = [
