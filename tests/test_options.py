@@ -52,6 +52,11 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], str]] = {
         {"curves": [53]},
         "figures.anatomy.options: unknown option 'curves'. There is none.",
     ),
+    "a range that the module does not read": (
+        ("fits", "avalanches"),
+        {"windows": {"befor": [0.5, 1.0]}},
+        "fits.avalanches.options.windows.befor: no such range; there are before, at, after. Did you mean 'before'?",
+    ),
     "a signal that there is not": (
         ("fits", "bench"),
         {"signals": ["nrom", "waiting"]},

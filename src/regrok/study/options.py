@@ -103,6 +103,16 @@ def _block(
             yield from names(f"{where}.{key}", "value", words(value), refers[key])
         elif key in refers and value is not None:
             yield from CHECKS[refers[key]](f"{where}.{key}", value, block, config)
+            yield from _unread(f"{where}.{key}", value, refers[key], defaults[key])
+
+
+def _unread(path: str, value: Any, says: str, default: Any) -> Iterator[str]:
+    """Ranges that a module does not read: those of a name that it has no range for, where it names any."""
+    if says == "ranges" and default and isinstance(value, dict):
+        for name in value:
+            if name not in default:
+                known = ", ".join(default)
+                yield f"{path}.{name}: no such range; there are {known}.{nearest(str(name), default)}"
 
 
 def _needs(path: str, block: Block, needs: Mapping[str, Any], config: Config) -> Iterator[str]:

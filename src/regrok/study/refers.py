@@ -12,7 +12,7 @@
     "between 0 and 1"  a number between them, neither of the two, or a list of such numbers
     "widths"         a list of whole numbers of 1 or more, two or more that differ
     "limits"         column → a pair [low, high], names or one value (regrok.laws.parts.selection.within)
-    "ranges"         name → [low, high]
+    "ranges"         name → [low, high]; only names that the default has, unless that is empty
     "groups"         name → {experiments, arms, within}, all optional (regrok.laws.parts.selection.group)
     "searches"       name → {search: group, report: group}
     "of groups"      names of the block's groups or searches
