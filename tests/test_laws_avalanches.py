@@ -46,7 +46,8 @@ def family(seed, events, D, weight_decay=1.0, jitter=0.0, steps=STEPS):
         noise = np.exp(rng.normal(0, jitter, len(steps)))
         size = 0.2 * nodes ** D(steps, event) * noise
         table = {"run_id": name, "step": steps, "nodes": float(nodes), "size": size}
-        tables.append(pd.DataFrame({**table, "first": 0.1 * nodes}))
+        others = dict.fromkeys(("sweeps", "sum_before", "sum_after", "gradient"), 1.0)
+        tables.append(pd.DataFrame({**table, "first": 0.1 * nodes, **others}))
     return rows, pd.concat(tables)
 
 
@@ -150,7 +151,117 @@ def test_one_width_no_measured_run_and_two_runs_of_one_width():
         fitted([(rows, table), (twice, again)])
 
 
+def test_a_table_of_another_probe_that_counts_nodes_is_not_read():
+    rows, table = zip(*grokking(), strict=True)
+    table = pd.concat(table)
+    runs = with_previous(pd.DataFrame([row for each in rows for row in each]))
+    other = table[["run_id", "step", "nodes"]].assign(size=1.0, first=1.0)
+    for probes in ({"cascade": table, "other": other}, {"other": other, "cascade": table}):
+        read = Frames(runs, NOTHING, members(runs), NOTHING, probes)
+        told = {"groups": {"addition": {}}, "replicates": 20}
+        found = law.fit(read, told, seed=1)["estimates"]["addition.D_before"]
+        assert found.value == pytest.approx(1.12)
+
+
+def test_windows_of_other_lengths_and_other_ways_are_choices_of_the_same_exponent():
+    """Sizes of [300, 400) alone have D = 1.3: what a reading gives is how much of its window that is."""
+
+    def late(step, event):
+        return np.where((step >= 300) & (step < 400), 1.3, 1.0)
+
+    made = [family(s, (400,) * 3, late) for s in range(4)]
+    found = fitted(made, ratios={}, groups={"addition": {}})["estimates"]
+    own = found["addition.D_before"]
+    told = [value for value, _, _ in own.choices]
+    assert len(told) == 15 and own.value == told[0] == pytest.approx(1.15)
+    # [.5, 1)·T, [.75, 1)·T and [0, 1)·T at equal step: half, all and a quarter of the states.
+    assert told[::5] == pytest.approx([1.15, 1.3, 1.075])
+    # The largest size of any of these windows is one of D = 1.3.
+    assert told[4::5] == pytest.approx([1.3] * 3)
+    assert found["addition.D_at"].choices and found["addition.D_after"].choices
+    assert found["addition.aligned_before"].choices is None
+
+
 # Two groups -----------------------------------------------------------------------------------------------------
+
+
+def sloping(step, event):
+    """D that falls evenly from 1.12, 300 steps before the event, to .92 at the event."""
+    return 1.12 - 0.2 * np.clip((step - (event - 300)) / 300, 0, 1)
+
+
+def test_the_half_of_the_gap_is_where_it_is_planted_however_many_families_there_are():
+    """Where Welch's test parts them comes the earlier, the more there are: .2·(300 − lag)/300 over its error."""
+    found = {}
+    for n in (5, 40):
+        made = [family(s, (400,) * 3, sloping, 1.0, 0.1) for s in range(n)]
+        found[n] = fitted(made + quiet(range(n), 0.1))["estimates"]
+    for n, each in found.items():
+        half = each["apart.half_gap"]
+        assert half.low <= 150 <= half.high, n
+        assert half.value == pytest.approx(150, abs=75 if n == 5 else 35), n
+        quarter, three = (half.choices[at][0] for at in (1, 2))
+        assert three < half.value < quarter
+    assert found[40]["apart.parting"].value > found[5]["apart.parting"].value
+    narrow = [each["apart.half_gap"].high - each["apart.half_gap"].low for each in found.values()]
+    assert narrow[1] < narrow[0]
+
+
+def test_a_gap_as_old_as_training_has_an_open_end_and_no_gap_has_no_half():
+    always = [family(s, (400,) * 3, lambda t, T: np.full(len(t), 0.92)) for s in range(5)]
+    one = family(9, (300,) * 3, lambda t, T: np.full(len(t), 0.92))
+    found = fitted([*always, one, *quiet([*range(5), 9], 0.001)])["estimates"]["apart.half_gap"]
+    # The earliest event is at 300, further back than which not all families are seen.
+    assert (found.value, found.low, found.high) == (300, 300, None)
+    assert found.reason is None and "300 steps before" in found.note
+    same = [family(s, (400,) * 3, level, 1.0, 0.02) for s in range(8)]
+    found = fitted(same + quiet(range(8), 0.02))["estimates"]["apart.half_gap"]
+    assert found.value is None and "do not differ at the transition" in found.reason
+
+
+def test_the_rate_of_false_alarms_is_that_of_the_calibration_whatever_the_signal():
+    """Three of thirty, and of too few families none can be set."""
+    for seed, jitter in ((0, 0.02), (100, 0.2)):
+        seeds = range(seed, seed + 30)
+        made = grokking(150, seeds, jitter) + quiet(seeds, jitter)
+        found = fitted(made)["estimates"]
+        assert found["apart.alarm_false"].value == pytest.approx(0.1, abs=0.04), jitter
+        # As near as none passes: one of all that one direction judges.
+        assert found["apart.false_alarms"].value <= 2 / 30, jitter
+    few = fitted(grokking(150) + quiet(jitter=0.01))["estimates"]
+    assert few["apart.alarm_warned"].value is None
+    assert few["apart.alarm_lead"].reason == few["apart.alarm_timely"].reason
+    assert "too few" in few["apart.alarm_lead"].reason and few["apart.warned"].value == 1
+
+
+def test_an_alarm_at_a_rate_leads_by_what_is_planted_and_counts_families_without_one_as_no_lead():
+    seeds = range(20)
+    found = values(grokking(150, seeds, 0.002) + quiet(seeds, 0.002))
+    assert found["apart.alarm_warned"] == found["apart.alarm_timely"] == 1
+    assert found["apart.alarm_lead"] == pytest.approx(150, abs=30)
+    assert found["apart.alarm_falling"] == 1
+    silent = [family(s, (400,) * 3, level, 1.0, 0.002) for s in range(10)]
+    half = grokking(150, range(10, 20), 0.002) + silent
+    found = values(half + quiet(seeds, 0.002))
+    assert found["apart.alarm_warned"] == pytest.approx(0.5, abs=0.15)
+    assert found["apart.alarm_lead"] == pytest.approx(75, abs=40)
+    assert found["apart.lead"] > 120
+
+
+def test_an_alarm_before_the_training_set_is_learned_is_not_timely():
+    """All widths have learned it at 100; D falls at 25."""
+    found = values(grokking(375, range(20), 0.002) + quiet(range(20), 0.002))
+    assert found["apart.alarm_warned"] == 1 and found["apart.alarm_timely"] == 0
+
+
+def test_families_of_which_no_detector_was_asked_are_in_no_share():
+    """One quiet seed: its own fold has nothing to set a threshold on."""
+    found = fitted(grokking(150, range(3)) + quiet([0]))["estimates"]
+    assert (found["apart.warned"].value, found["apart.warned"].n) == (1, 2)
+    assert "1 of 3 families are left out" in found["apart.warned"].note
+    assert found["apart.lead"].n == 2 and "1 of 3" in found["apart.lead"].note
+    none = found["apart.false_alarms"]
+    assert none.value is None and "1 of 1 families are left out" in none.reason
 
 
 def test_a_planted_parting_is_found_and_groups_that_do_not_part_have_none():

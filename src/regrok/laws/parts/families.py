@@ -18,6 +18,9 @@ from regrok.errors import RegrokError
 Window = tuple[float, float]
 """From and to, as shares of a time: [low·T, high·T)."""
 
+UNMEASURED = "no run of these was measured"
+NARROW = "these runs have one number of parameters, over which nothing scales"
+
 
 @dataclass(frozen=True)
 class Families:
@@ -35,6 +38,8 @@ class Families:
     """(f, w, s) of these, in the first sweep."""
     grokked: np.ndarray
     """(f, w) T_grok; NaN of a run that did not."""
+    memorised: np.ndarray
+    """(f, w) T_mem; NaN of a run that did not."""
 
     @property
     def D(self) -> np.ndarray:
@@ -46,18 +51,30 @@ class Families:
     @property
     def transition(self) -> np.ndarray:
         """(f,) median T_grok over the widths, a run that did not grok counting as later than any; NaN if that is it."""
-        if not self.grokked.size:
-            return np.full(len(self.seeds), np.nan)
-        middle = np.median(np.where(np.isnan(self.grokked), np.inf, self.grokked), axis=1)
-        return np.where(np.isfinite(middle), middle, np.nan)
+        return middle(self.grokked)
+
+    @property
+    def learned(self) -> np.ndarray:
+        """(f,) the same of T_mem."""
+        return middle(self.memorised)
 
     def that_never_grok(self) -> Families:
         """Those of which no run did."""
         chosen = np.isnan(self.grokked).all(axis=1)
-        parts = {
-            name: getattr(self, name)[chosen] for name in ("seeds", "size", "first", "grokked")
-        }
-        return replace(self, **parts)
+        names = ("seeds", "size", "first", "grokked", "memorised")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
+
+def middle(times: np.ndarray) -> np.ndarray:
+    """(f,) medians of times (f, w), NaN counting as later than any; NaN if that is it.
+
+    >>> middle(np.array([[100.0, 300.0, np.nan], [100.0, np.nan, np.nan]]))
+    array([300.,  nan])
+    """
+    if not times.size:
+        return np.full(len(times), np.nan)
+    found = np.median(np.where(np.isnan(times), np.inf, times), axis=1)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def families(rows: pd.DataFrame, table: pd.DataFrame) -> Families:
@@ -80,15 +97,17 @@ def families(rows: pd.DataFrame, table: pd.DataFrame) -> Families:
     seeds, nodes = (np.sort(rows[name].unique()) for name in ("seed", "nodes"))
     steps = np.sort(measured["step"].unique())
     size, first = np.full((2, len(seeds), len(nodes), len(steps)), np.nan)
-    grokked = np.full((len(seeds), len(nodes)), np.nan)
+    grokked, memorised = np.full((2, len(seeds), len(nodes)), np.nan)
     states = dict(iter(measured.groupby("run_id", sort=False)))
     for run in rows.to_dict("records"):
         i, j = np.searchsorted(seeds, run["seed"]), np.searchsorted(nodes, run["nodes"])
         own = states[run["run_id"]]
         at = np.searchsorted(steps, own["step"])
         size[i, j, at], first[i, j, at] = own["size"], own["first"]
-        grokked[i, j] = run["T_grok"]
-    return Families(seeds, nodes.astype(float), steps.astype(float), size, first, grokked)
+        grokked[i, j], memorised[i, j] = run["T_grok"], run["T_mem"]
+    return Families(
+        seeds, nodes.astype(float), steps.astype(float), size, first, grokked, memorised
+    )
 
 
 def inside(steps: np.ndarray, event: np.ndarray, window: Window) -> np.ndarray:
