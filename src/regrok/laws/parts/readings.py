@@ -1,7 +1,8 @@
 """D of avalanches around the transition, in every way in which a paper that names no window may have read it.
 
 There are five ways to make one D of a window (`ways`), each in windows of three lengths (`stretched`): the paper that
-is audited gives exponents before and after, and neither the windows nor how states and networks of one are put together.
+is audited gives exponents before and after, and neither the windows nor how states and networks of one are put
+together.
 """
 
 from __future__ import annotations
