@@ -36,7 +36,7 @@ def draw(shown, fits, options, style):
     a.set(xlabel="step", ylabel="$D$")
     a.legend(loc="best")
     curves(b, points, "lag")
-    parted = value_of(fits, "avalanches", "apart.parting")
+    parted = value_of(fits, "avalanches", "apart.half_gap")
     if np.isfinite(parted) and parted > 0:
         b.axvline(parted, color=BLACK, lw=0.8, ls=DASHES[2], zorder=1)
     b.invert_xaxis()
@@ -46,7 +46,7 @@ def draw(shown, fits, options, style):
         r"run of every width and one seed, and its interval. Blue: runs that grok; vertical line: the step at which "
         r"they do, the geometric mean over families of the median over widths. Vermilion: runs of the same seeds "
         r"without weight decay. (b) The same, counted back from each family's own transition, or from that of the "
-        r"family of its seed, as far as all are; vertical line: from there on the two differ. Dotted: $D=1$."
+        r"family of its seed, as far as all are; vertical line: half of the gap at the transition. Dotted: $D=1$."
     )
     words = (
         "Two panels: curves of the exponent D with bands, of families that grok and of families that do not, over "
