@@ -193,6 +193,13 @@ def test_planted_sizes_give_their_exponents():
     assert found["first_wave_D"].value == pytest.approx(1.0)
     assert found["learned_share"].value == found["untouched_share"].value == 1.0
     assert found["T_latest"].value == 30.0
+    some = planted(told, 0.9, 1.2)
+    some.learned[1, 0, 2] = math.nan
+    bound, _ = xor_cascades.measured(told, some)
+    # One of nine networks of the last width takes the whole budget at least: 30 + (90 − 30)/9 epochs.
+    assert bound["T_latest"].value == pytest.approx(30 + 60 / 9) and bound["T_latest"].high is None
+    assert "1 of 27 networks do not learn" in bound["T_latest"].note
+    assert bound["T_earliest"].value == 30.0 and "bound" not in bound["T_earliest"].note
     never, _ = xor_cascades.measured(told, planted(told, 0.9, 1.2, math.nan))
     assert never["aligned_rise"].value is None and never["T_latest"].value is None
     assert never["learned_share"].value == 0.0 and never["rise"].value == pytest.approx(0.3)

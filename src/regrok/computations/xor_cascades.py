@@ -16,7 +16,7 @@ import numpy as np
 from regrok.computations.parts import finite_size, probed_family
 from regrok.computations.parts.arms import arms
 from regrok.computations.parts.finite_size import exponent, over
-from regrok.computations.parts.probed_family import Probed, grouped, sizes_of
+from regrok.computations.parts.probed_family import Probed, grouped, mean, sizes_of
 from regrok.computations.parts.xor_networks import train
 from regrok.laws.parts import estimate as est
 
@@ -94,7 +94,6 @@ ESTIMATES: dict[str, list[str]] = {
         "after_less_whole",
     ],
 }
-UNKNOWN = "no group of networks has sizes above zero at every width"
 
 
 def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -104,10 +103,10 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     Estimates, means over groups: D at logged epochs, its mean before and after `transition` and their difference;
     D and γ of sizes pooled over all epochs, with the R² of the first fit; D with each network in windows around its own
     event (`probed_family.windows`); D of the first sweep, and its largest share of the nodes; the mean epoch of
-    learning at the width where it is earliest and where it is latest; shares of networks that learn, and of those whose
-    parameters end bit for bit as without a probe; of an arm also D less that of the whole. Points: "curve", D at each
-    logged epoch with its interval, and "learned", the mean epoch of learning at each width. Raises RegrokError naming
-    an option.
+    learning at the width where it is earliest and where it is latest (`probed_family.learning_times`); shares of
+    networks that learn, and of those whose parameters end bit for bit as without a probe; of an arm also D less that
+    of the whole. Points: "curve", D at each logged epoch with its interval, and "learned", the mean epoch of learning
+    at each width. Raises RegrokError naming an option.
     """
     estimates: dict[str, est.Estimate] = {}
     points: list[dict[str, Any]] = []
@@ -172,17 +171,6 @@ def aligned(told: Mapping[str, Any], made: Family) -> dict[str, np.ndarray]:
     return found
 
 
-def mean(values: Any) -> est.Estimate:
-    """Mean over groups with a t interval, those that have none left out."""
-    values = np.asarray(values, dtype=float)
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return est.missing(UNKNOWN, 0, "mean, t interval")
-    lost = len(values) - len(known)
-    note = f"{lost} of {len(values)} groups have none" if lost else ""
-    return est.mean(known, note=f"groups of networks{'; ' + note if note else ''}")
-
-
 def measured(
     told: Mapping[str, Any], made: Family
 ) -> tuple[dict[str, est.Estimate], dict[str, np.ndarray]]:
@@ -204,15 +192,7 @@ def measured(
     found["first_wave_share"] = est.exact(
         float(first.max()), first.size, "largest over networks and epochs"
     )
-    groups = over(made.learned, "mean", axis=1)
-    times = finite_size.known_mean(groups, 0)
-    ordered = np.argsort(times)[: int(np.isfinite(times).sum())]
-    for name, at in (("T_earliest", 0), ("T_latest", -1)):
-        found[name] = (
-            mean(groups[:, ordered[at]]).noting(f"width {told['widths'][ordered[at]]}")
-            if ordered.size
-            else est.missing("no network learns within the budget", 0, "mean, t interval")
-        )
+    found |= probed_family.learning_times(made.learned, told["widths"], told["epochs"])
     found["learned_share"] = est.share(int(np.isfinite(made.learned).sum()), made.learned.size)
     found["untouched_share"] = est.share(int(made.untouched.sum()), made.untouched.size)
     return found, {"before": before, "after": after}

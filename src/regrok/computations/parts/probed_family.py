@@ -7,7 +7,7 @@ what intervals are over. A network's start and its graph do not depend on activa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,12 @@ from regrok.computations.parts.cascade import cascade, thresholds
 from regrok.computations.parts.graphs import Graphs
 from regrok.computations.parts.xor_networks import Networks, Trained, nodes, train
 from regrok.errors import RegrokError
+from regrok.laws.parts import estimate as est
 
 CHUNK = 50
 """Epochs whose cascades run side by side."""
+UNKNOWN = "no group of networks has sizes above zero at every width"
+"""Why there is no D."""
 
 
 def check(options: Mapping[str, Any]) -> None:
@@ -129,3 +132,43 @@ def windows(learned: np.ndarray, epochs: int) -> Iterator[tuple[str, np.ndarray]
         yield "before", (at >= own / 2) & (at < own)
         yield "at", np.abs(at - own) <= np.maximum(own / 10, 1)
         yield "after", (at >= 2 * own) & (at <= 3 * own)
+
+
+def mean(values: Any, unknown: str = UNKNOWN) -> est.Estimate:
+    """Mean over groups (groups,) with a t interval, those that have none left out, and the note says of how many."""
+    values = np.asarray(values, dtype=float)
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return est.missing(unknown, 0, "mean, t interval")
+    lost = len(values) - len(known)
+    note = f"; {lost} of {len(values)} groups have none" if lost else ""
+    return est.mean(known, note=f"groups of networks{note}")
+
+
+def learning_times(
+    learned: np.ndarray, widths: Sequence[int], epochs: int
+) -> dict[str, est.Estimate]:
+    """T_earliest and T_latest: mean epoch of learning at the widths where it is earliest and latest.
+
+    learned: (groups, seeds, widths), NaN for a network that does not learn within so many epochs. Such a one learns
+    later than that if at all, so that the mean of its width is at least the one with the budget in its place: a lower
+    bound, whose interval has no upper end. Of the latest width that holds as soon as any width has such a network.
+    """
+    never = np.isnan(learned)
+    if never.all():
+        none = est.missing("no network learns within the budget", 0, "mean, t interval")
+        return {"T_earliest": none, "T_latest": none}
+    at_least = np.where(never, float(epochs), learned).mean(axis=1)
+    times, lost = at_least.mean(axis=0), never.sum(axis=(0, 1))
+    found = {}
+    for name, at in (("T_earliest", int(times.argmin())), ("T_latest", int(times.argmax()))):
+        made = mean(at_least[:, at]).noting(f"width {widths[at]}")
+        open_above = lost[at] if name == "T_earliest" else lost.sum()
+        if open_above:
+            of = f"{open_above} of {never.size if name == 'T_latest' else never[..., at].size}"
+            low = made.value if never[..., at].all() else made.low
+            made = replace(made, low=low, high=None, reason=None).noting(
+                f"a lower bound: {of} networks do not learn within the budget"
+            )
+        found[name] = made
+    return found
