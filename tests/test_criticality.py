@@ -9,30 +9,23 @@ import numpy as np
 import pytest
 
 from configurations import checked, whole
-from regrok.computations import cascade_null, run_computation, xor_cascades, xor_choices, xor_gini
-from regrok.computations.parts import finite_size, probed_family, specifications, xor_networks
+from regrok.computations import run_computation, xor_cascades, xor_gini
+from regrok.computations.parts import finite_size, probed_family, xor_networks
 from regrok.computations.parts.cascade import cascade, thresholds
 from regrok.computations.parts.graphs import TOPOLOGIES, Graphs
 from regrok.errors import RegrokError
-from regrok.laws.parts import estimate as est
 
 STAR = Graphs.of([nx.Graph([(0, 1), (0, 2), (0, 3), (3, 4)])])
 """Node 0 has three neighbours; node 3 two, node 4 one."""
 VALUES = np.array([3.0, 0.5, -0.9, 0.9, 0.0])[None, :, None]
-CASCADES = {**xor_cascades.DEFAULTS, "widths": [10, 20, 40], "seeds": 3, "groups": 3, "epochs": 40}
-CHOICES = {
-    **xor_choices.DEFAULTS,
+CASCADES = {
+    **xor_cascades.DEFAULTS,
     "widths": [10, 20, 40],
-    "seeds": 2,
-    "activations": ["tanh", "relu"],
-    "starts": ["uniform"],
-    "attaches": [1],
-    "topologies": ["ring"],
-    "quantiles": [0.8, 0.9],
-    "alphas": [0.3],
+    "seeds": 3,
+    "groups": 3,
+    "epochs": 40,
+    "transition": 20,
 }
-
-
 # One cascade ----------------------------------------------------------------------------------------------------
 
 
@@ -205,16 +198,6 @@ def test_planted_sizes_give_their_exponents():
     assert never["learned_share"].value == 0.0 and never["rise"].value == pytest.approx(0.3)
 
 
-def test_the_probe_reads_planted_sizes_in_every_way():
-    nodes, epochs = np.array([81.0, 401.0]), np.array([0, 10, 60, 70])
-    sizes = np.broadcast_to(nodes[:, None] ** np.array([0.8, 1.0, 1.2, 1.2]), (2, 3, 2, 4))
-    for statistic, pooling, found in specifications.read(sizes, nodes, epochs, 55):
-        assert found["D_after"] == pytest.approx(1.2)
-        if pooling == "per_epoch":
-            assert found["D_before"] == pytest.approx(0.9)
-        assert found["D_at_10"] == pytest.approx(1.0), statistic
-
-
 # Computations ---------------------------------------------------------------------------------------------------
 
 
@@ -241,49 +224,6 @@ def test_a_network_s_cascade_does_not_depend_on_the_other_widths():
     assert (alone.size == again.size).all()
     one = probed_family.in_line(told, 20, 7)
     assert (one.size[:, 0] == alone.size[:, 0]).all()
-
-
-def test_noise_gives_one_on_every_topology():
-    options = {**cascade_null.DEFAULTS, "topologies": list(TOPOLOGIES), "seeds": 2, "draws": 3}
-    found = cascade_null.compute(options, 1)["estimates"]
-    assert {f"{name}.D" for name in TOPOLOGIES} | set(cascade_null.ESTIMATES[""]) == set(found)
-    assert found["D"].value == pytest.approx(1.0, abs=0.1)
-    assert found["first_wave_D"].value == pytest.approx(1.0, abs=0.05)
-    assert 0 < found["later_share"].value < 0.6
-
-
-def test_choices_stand_beside_the_default_s_estimate():
-    made = xor_choices.compute(CHOICES, 1)
-    found = made["estimates"]
-    assert set(xor_choices.ESTIMATES[""]) - {"D_at_*"} < set(found)
-    both = [found[f"{name}.sign_share"] for name in CHOICES["activations"]]
-    assert sum(each.n for each in both) == found["sign_share"].n
-    # Two activations, one start, two orders, two statistics, two poolings.
-    assert len(found["rise"].choices) == 2 * 2 * 2 * 2
-    assert len(found["D_at_10"].choices) == 2 * 2 * 2 and len(found["T_latest"].choices) == 2
-    own = (found["rise"].value, found["rise"].low, found["rise"].high)
-    assert own in found["rise"].choices
-    probes = specifications.every(CHOICES)
-    rows = [row for row in made["points"] if row["kind"] == "choice"]
-    assert len(rows) == found["choices"].value == len(probes) * 2 * 4
-    assert len({tuple(sorted(row.items())[:-3]) for row in rows}) > 8
-    # The sequential cascade of the same gradients differs, so the choice is one.
-    sums = {
-        order: sum(r["after"] for r in rows if r["order"] == order)
-        for order in ("parallel", "sequential")
-    }
-    assert sums["parallel"] != sums["sequential"]
-
-
-def test_choices_in_time_are_those_that_learn_about_when_printed():
-    options = {"printed_latest": 100.0, "timely": 2.0}
-    latest = {("tanh", "he"): est.exact(60.0, 1, ""), ("relu", "he"): est.exact(210.0, 1, "")}
-    latest["relu", "xavier"] = est.missing("never")
-    rows = [("tanh", 0.1), ("tanh", -0.1), ("relu", 0.2), ("tanh", math.nan)]
-    points = [{"activation": a, "start": "he", "rise": rise} for a, rise in rows]
-    found = xor_choices.in_time(options, latest, points)
-    assert found["timely_share"].value == pytest.approx(1 / 3)
-    assert (found["timely_sign_share"].value, found["timely_sign_share"].n) == (0.5, 2)
 
 
 def test_a_gini_that_peaks_is_found_where_it_does():

@@ -38,7 +38,15 @@ REFERS: dict[str, Any] = {
     "order": ["parallel", "sequential"],
 }
 ESTIMATES: dict[str, list[str]] = {
-    "": ["D", "D_farthest", "variation", "first_wave_D", "first_wave_share", "later_share"],
+    "": [
+        "D",
+        "D_farthest",
+        "variation",
+        "between_topologies",
+        "first_wave_D",
+        "first_wave_share",
+        "later_share",
+    ],
     "topologies": ["D"],
 }
 
@@ -48,9 +56,10 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
     options: as `DEFAULTS`. seed: of graphs and noise. Returns {"estimates", "points"}. Estimates, over groups of
     graphs: D of each topology, its mean over them, and that of the topology farthest from 1; variation, the standard
-    deviation over topologies as a share of the mean; D of the first sweep, the largest share of nodes that it updates,
-    and the share of all updates that comes later. Points: "size", one a topology and N: mean updates in all and in
-    the first sweep. Raises RegrokError naming an option.
+    deviation over topologies as a share of the mean, which graphs and noise alone make positive;
+    between_topologies, the same of what lies behind (`between`); D of the first sweep, the largest share of nodes
+    that it updates, and the share of all updates that comes later. Points: "size", one a topology and N: mean updates
+    in all and in the first sweep. Raises RegrokError naming an option.
     """
     probed_family.check(options)
     nodes = sizes_of(options["widths"])
@@ -73,6 +82,7 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
         if len(D) > 1
         else est.missing("one topology does not vary", 0)
     )
+    found["between_topologies"] = between(D, seed)
     found["first_wave_D"] = exactly(exponent(means[:, 1], nodes))
     found["first_wave_share"] = est.exact(
         float((made[:, :, 1] / nodes[:, None, None]).max()), made[:, :, 1].size, "largest"
@@ -107,3 +117,40 @@ def exactly(values: np.ndarray) -> est.Estimate:
     """Their mean, and an interval from the least to the largest: what does not vary is known."""
     known = est.exact(float(values.mean()), values.size, "mean, least and largest")
     return est.choice(known, float(values.min()), float(values.max()))
+
+
+REPLICATES = 2000
+"""Resamples of groups."""
+
+
+def between(D: np.ndarray, seed: int) -> est.Estimate:
+    """Standard deviation of the topologies' expected D over these topologies, as a share of the mean D.
+
+    D: (topologies, groups). The variance of the means over groups is that of the expectations and, on top, a share of
+    1/groups of the variance within a topology, which is taken off; what is left below zero is zero. The interval is
+    over groups, drawn anew within each topology, with the means' own sampling variance taken off a second time: a
+    resample adds it once more. Topologies are those that were listed, and no sample of others.
+    """
+    how = "between-topology standard deviation over the mean, bootstrap over groups"
+    topologies, groups = D.shape
+    if topologies < 2:
+        return est.missing("one topology does not vary", 0, how)
+    if groups < 2:
+        return est.missing("one group does not tell how it would vary by itself", 0, how)
+    drawn = np.random.default_rng([seed, 3]).integers(groups, size=(REPLICATES, *D.shape))
+    resampled = np.take_along_axis(D[None], drawn, axis=-1)
+    sampling = D.var(axis=1, ddof=1).mean() / groups
+
+    def share(variance: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.maximum(variance, 0.0)) / D.mean()
+
+    draws = share(component(resampled) - sampling)
+    value, n = float(share(component(D))), topologies * groups
+    note = f"{topologies} topologies, {groups} groups of graphs each"
+    return est.from_draws(value, draws, n, topologies, how, note=note, bounds=est.POSITIVE)
+
+
+def component(D: np.ndarray) -> np.ndarray:
+    """Variance of the means over groups, less what the spread of the groups gives it. D: (…, topologies, groups)."""
+    within = D.var(axis=-1, ddof=1).mean(axis=-1)
+    return np.asarray(D.mean(axis=-1).var(axis=-1, ddof=1) - within / D.shape[-1])
