@@ -8,12 +8,10 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from configurations import checked, whole
-from regrok.computations import run_computation, xor_cascades, xor_gini
+from regrok.computations import xor_cascades, xor_gini
 from regrok.computations.parts import finite_size, probed_family, xor_networks
 from regrok.computations.parts.cascade import cascade, thresholds
 from regrok.computations.parts.graphs import TOPOLOGIES, Graphs
-from regrok.errors import RegrokError
 
 STAR = Graphs.of([nx.Graph([(0, 1), (0, 2), (0, 3), (3, 4)])])
 """Node 0 has three neighbours; node 3 two, node 4 one."""
@@ -235,42 +233,3 @@ def test_a_gini_that_peaks_is_found_where_it_does():
     made = xor_gini.compute(options, 0)
     assert set(made["estimates"]) == set(xor_gini.ESTIMATES[""])
     assert len(made["estimates"]["learned_share"].choices) == 2
-
-
-@pytest.mark.parametrize(
-    ("module", "options", "words"),
-    [
-        ("cascade_null", {"attach": 50}, "options.attach = 50: 81 nodes, those of width 20"),
-        ("xor_cascades", {"widths": [20, 20]}, "have to differ in N"),
-        ("xor_choices", {"quantile": 1.0}, "options.quantile = 1: should be between 0 and 1"),
-        ("xor_cascades", {"arms": {"odd": {"alpha": 1.5}}}, "options.arms.odd: options.alpha"),
-    ],
-)
-def test_options_that_nothing_can_be_computed_with_are_named(module, options, words):
-    with pytest.raises(RegrokError) as refusal:
-        run_computation("toy", module, options)
-    assert words in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "key", "value", "words"),
-    [
-        (
-            "xor_probe",
-            "quantile",
-            1.0,
-            "options.quantile = 1.0: should be a number between 0 and 1",
-        ),
-        ("xor_choices", "quantiles", [0.8, 0.0], "options.quantiles = 0.0: should be a number"),
-        ("xor_probe", "widths", [20, 20], "options.widths = [20, 20]: should be two or more"),
-        ("null_cascades", "widths", [20], "options.widths = [20]: should be two or more"),
-        ("null_cascades", "attach", 200, "options.attach = 200: at scale smoke a network of width"),
-        ("xor_probe", "arms", {"thin": {"attach": 99}}, "options.attach = 99: at scale"),
-    ],
-)
-def test_what_no_exponent_can_be_found_of_is_refused_before_any_job(name, key, value, words):
-    data = whole()
-    data["computations"][name]["options"][key] = value
-    with pytest.raises(RegrokError) as refusal:
-        checked(data)
-    assert f"computations.{name}.{words}" in str(refusal.value)

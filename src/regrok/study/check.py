@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from regrok.errors import RegrokError
+from regrok.study import avalanches
 from regrok.study.benched import bench_problems
 from regrok.study.blocks import Config, Experiment
 from regrok.study.changes import known_keys
@@ -27,6 +28,7 @@ def problems(config: Config) -> list[str]:
         or list(_made(config))
         or list(_cells(config))
         or list(probe_problems(config))
+        or list(avalanches.probed_problems(config))
         or list(bench_problems(config))
     )
 

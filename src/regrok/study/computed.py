@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from regrok.study.blocks import Computation, Config, Figure, Table
+from regrok.study.avalanches import computed_problems
+from regrok.study.blocks import Config, Figure, Table
 from regrok.study.literals import PACKAGE, literal, words
 from regrok.study.words import SCALES
 
@@ -15,7 +16,7 @@ def computation_problems(config: Config) -> Iterator[str]:
         path = f"computations.{name}"
         if name in config.fits:
             yield f"{path}: a fit has this name too, and estimands begin with it; rename one of them."
-        yield from _too_few_nodes(path, block)
+        yield from computed_problems(path, block)
         if not block.scales:
             yield f"{path}.scales = {{}}: no scale computes it; list at least one of {', '.join(SCALES)}."
     for name, figure in config.figures.items():
@@ -24,28 +25,6 @@ def computation_problems(config: Config) -> Iterator[str]:
     for name, table in config.tables.items():
         if table.computations and not _shows(table):
             yield f"tables.{name}.computations: tables built by {table.build} show none."
-
-
-def _too_few_nodes(path: str, block: Computation) -> Iterator[str]:
-    """Graphs of a network's parameters that are smaller than their nodes' neighbours are many, at some scale."""
-    source = PACKAGE / "computations" / f"{block.compute}.py"
-    defaults = literal(source.read_text("utf-8"), "DEFAULTS") if source.is_file() else {}
-    if not {"attach", "widths"} <= set(defaults):
-        return
-    for scale in block.scales:
-        told = {**defaults, **block.at(scale)}
-        arms = told.get("arms") or {}
-        for each in [told, *({**told, **arm} for arm in arms.values() if isinstance(arm, dict))]:
-            m, widths = each["attach"], each["widths"]
-            numbers = [m, *widths] if isinstance(widths, list) else []
-            if numbers[1:] and all(type(n) is int for n in numbers):
-                nodes = 4 * min(widths) + 1
-                if nodes <= 2 * m:
-                    yield (
-                        f"{path}.options.attach = {m}: at scale {scale} a network of width {min(widths)} has {nodes} "
-                        f"parameters, fewer nodes than {2 * m} neighbours each; a larger width has more."
-                    )
-                    return
 
 
 def _shows(block: Figure | Table) -> bool:

@@ -17,6 +17,7 @@ from regrok.computations.parts.graphs import Graphs
 from regrok.computations.parts.xor_networks import Networks, Trained, nodes, train
 from regrok.errors import RegrokError
 from regrok.laws.parts import estimate as est
+from regrok.study.avalanches import unfit
 
 CHUNK = 50
 """Epochs whose cascades run side by side."""
@@ -33,11 +34,8 @@ def check(options: Mapping[str, Any]) -> None:
         raise RegrokError(f"options.quantile = {options['quantile']:g}: should be between 0 and 1")
     if not 0 < options["alpha"] <= 1:
         raise RegrokError(f"options.alpha = {options['alpha']:g}: should be above 0, and at most 1")
-    if nodes(min(widths)) <= 2 * options["attach"]:
-        raise RegrokError(
-            f"options.attach = {options['attach']}: {nodes(min(widths))} nodes, those of width {min(widths)}, "
-            f"cannot have {2 * options['attach']} neighbours each"
-        )
+    for key, why in unfit(options):
+        raise RegrokError(f"options.{key} = {options[key]}: {why}")
 
 
 def sizes_of(widths: Sequence[int]) -> np.ndarray:
