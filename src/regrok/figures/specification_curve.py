@@ -21,6 +21,9 @@ FACTORS = {
     "order": "order",
     "statistic": "statistic",
     "pooling": "pooling",
+    "cut": "parted by",
+    "steps": "steps",
+    "placed": "placed",
     "quantile": "quantile",
     "alpha": r"$\alpha$",
     "attach": "$m$",
@@ -29,6 +32,12 @@ FACTORS = {
     "threshold": r"$\tau$ of",
 }
 WORDS = {
+    "fixed": "printed epoch",
+    "median": "median learning",
+    "own": "own learning",
+    "in_line": "in line",
+    "in_shadow": "in shadow",
+    "in_order": "in order",
     "barabasi_albert": "B.–Albert",
     "small_world": "small world",
     "per_epoch": "per epoch",
@@ -45,10 +54,11 @@ def draw(shown, fits, options, style):
     levels = [
         (factor, value)
         for factor in FACTORS
+        if factor in rows and rows[factor].nunique() > 1
         for value in sorted(rows[factor].unique(), key=str)
-        if rows[factor].nunique() > 1
     ]
-    figure, axes = style.panels(2, 1, 2.5, sharex=True, height_ratios=[1, 2.9])
+    height = max(2.5, 0.08 * len(levels))
+    figure, axes = style.panels(2, 1, height, sharex=True, height_ratios=[1, 2.9])
     at = np.arange(len(rows))
     told = made["options"]
     printed = told["printed_after"] - told["printed_before"]
@@ -85,9 +95,9 @@ def caption(made, rows: pd.DataFrame, printed: float) -> str:
         rf"{latex.count(int(told['seeds']), 'network')} of each of {latex.count(len(told['widths']), 'width')}, under "
         rf"{latex.exact(len(rows))} choices in ascending order; dashed: the printed difference, "
         rf"{latex.exact(printed)}. Below: which choices each of them makes, blue where $D$ rises and red where it "
-        r"falls. Activation, start, order, statistic and pooling are left open and are varied all together, with the "
-        r"quantile and $\alpha$, which are called robust, in a parallel order; the rest one at a time. Networks are "
-        r"trained within the computation, and no run enters this figure."
+        r"falls. Activation, start, order, statistic, pooling and what parts before from after are left open and are "
+        r"varied all together, with the quantile and $\alpha$, which are called robust, in a parallel order; the rest "
+        r"one at a time. Networks are trained within the computation, and no run enters this figure."
     )
 
 
