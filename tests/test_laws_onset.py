@@ -183,6 +183,21 @@ def test_both_thresholds_have_to_be_passed():
     assert math.isnan(onset(steps, np.array([9, 9, 9, 89.0, 90]), **rule).step)
 
 
+def test_no_onset_comes_before_its_baseline_is_known():
+    rule = {"factor": 10.0, "floor": 20.0, "first": 3}
+    spike = np.array([5, 900, 5, 5, 60.0])
+    assert onset(np.arange(5) * 50, spike, **rule).step == 200
+    first = np.array([900, 5, 5, 5, 5.0])
+    assert math.isnan(onset(np.arange(5) * 50, first, **rule).step)
+    # The last state of the baseline is one at which it is known.
+    assert onset(np.arange(3) * 50, np.array([5, 5, 60.0]), **rule).step == 100
+    # A spike at step 0 in every run: there is a fit, and it has no onset at that step.
+    rows, curves, table = planted(ALPHA)
+    table.loc[table["step"] == 0, "defect"] = 900.0
+    found = fitted(rows, curves, table)
+    assert min(cell["onset"] for cell in found["cells"]) == 600
+
+
 def test_grokked_is_three_times_at_the_higher_level_and_dated_at_the_lower():
     steps = np.arange(0, 200, 25)
     for accuracy, when in (

@@ -32,7 +32,8 @@ def onset(
 ) -> Onset:
     """The first step with signal > factor × baseline and > floor, the baseline the median of the first so many values.
 
-    steps: (n,) increasing; signal: (n,) above 0, at these steps.
+    steps: (n,) increasing; signal: (n,) above 0, at these steps. No onset comes before the last state of the baseline,
+    at which it is known, nor at the very first state.
 
     >>> values = np.array([2.0, 4.0, 3.0, 25.0, 31.0, 60.0])
     >>> onset(np.arange(6) * 50, values, factor=10, floor=20, first=3)
@@ -42,6 +43,7 @@ def onset(
         return NONE
     baseline = float(np.median(signal[:first]))
     above = (signal > factor * baseline) & (signal > floor)
+    above[: max(first - 1, 1)] = False
     where = float(steps[np.argmax(above)]) if above.any() else math.nan
     largest = int(np.argmax(signal))
     return Onset(where, baseline, float(signal[largest]) / baseline, float(steps[largest]))
