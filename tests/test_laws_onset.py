@@ -12,7 +12,8 @@ import pytest
 from planted import NOTHING, make_run, members
 from regrok.laws import onset as law
 from regrok.laws import run_fit, with_previous
-from regrok.laws.parts.onsets import NONE, generalised, onset
+from regrok.laws.parts import growths, lead_scaling
+from regrok.laws.parts.onsets import NONE, generalised, later, onset
 from regrok.runs.frames import Frames
 
 EVERY = 50
@@ -61,7 +62,8 @@ def defects(run_id, warned, until, growth, vanishing, rounding):
     defect = 3 * growth**rise
     single = np.where(step >= warned, rounding * defect, defect)
     columns = {"defect": defect, "defect_single": single, "gradient": growth ** (-vanishing * rise)}
-    return pd.DataFrame({"run_id": run_id, "step": step, **columns})
+    unread = dict.fromkeys(("defect_low", "defect_high", "rounding"), defect)
+    return pd.DataFrame({"run_id": run_id, "step": step, **columns, **unread})
 
 
 def fitted(rows, curves, table, **options):
@@ -127,7 +129,7 @@ def test_an_alarm_that_knows_when_is_told_from_one_that_waits():
     knowing = [(400, 500, 1000), (450, 1000, 2000), (420, 2000, 4000), (430, 1500, 3000)]
     assert fitted(*planted(knowing, jitter=50))["estimates"]["all.waiting_spread"].high < 0
     early = fitted(*planted([(1500, 200, 2500), (300, 200, 900), (800, 300, 1700)]))["estimates"]
-    assert early["all.waiting_spread"].reason == law.BEFORE
+    assert early["all.waiting_spread"].reason == lead_scaling.BEFORE
     multiples = [(200, 500, 1000), (400, 600, 2050), (500, 1800, 2500), (800, 1200, 4000)]
     assert fitted(*planted(multiples, jitter=50))["estimates"]["all.multiple_spread"].value > 2
     waiting = [(400, 800, 1100), (500, 700, 1250), (800, 1300, 1900), (1500, 1800, 3000)]
@@ -186,7 +188,7 @@ def test_both_thresholds_have_to_be_passed():
 def test_no_onset_comes_before_its_baseline_is_known():
     rule = {"factor": 10.0, "floor": 20.0, "first": 3}
     spike = np.array([5, 900, 5, 5, 60.0])
-    assert onset(np.arange(5) * 50, spike, **rule).step == 200
+    assert onset(np.arange(5) * 50, spike, **rule)[0::4] == (200.0, 150.0)
     first = np.array([900, 5, 5, 5, 5.0])
     assert math.isnan(onset(np.arange(5) * 50, first, **rule).step)
     # The last state of the baseline is one at which it is known.
@@ -211,13 +213,162 @@ def test_grokked_is_three_times_at_the_higher_level_and_dated_at_the_lower():
 def test_the_law_reads_the_probes_of_its_block_alone():
     rows, curves, table = planted(ALPHA)
     runs = with_previous(pd.DataFrame(rows))
-    read = Frames(runs, curves, members(runs), NOTHING, {"defect": table, "other": table})
+    other = table.drop(columns="rounding").assign(defect=1e9)
+    probes = {"defect": table, "other": table, "like": other}
+    read = Frames(runs, curves, members(runs), NOTHING, probes)
     block = law_block(["defect"])
     made = run_fit("warned", block, read)
     assert made["probes"] == ["defect"] and made["estimates"]["warned.all.growth"]["n"] == 12
     assert len({point["run_id"] for point in made["points"]}) == 4 + 1
+    # A table of another probe that has a column of this name is none of its own.
+    both = run_fit("warned", law_block(["defect", "like"]), read)
+    assert both["estimates"] == made["estimates"]
     absent = run_fit("warned", law_block(["third"]), read)
     assert absent["estimates"]["warned.all.growth"]["reason"] == law.UNMEASURED
+
+
+def test_points_say_whose_operation_they_are():
+    rows, curves, table = planted(ALPHA)
+    for row in rows[:3]:
+        row["operation"] = "subtract"
+    points = pd.DataFrame(fitted(rows, curves, table)["points"])
+    subtracted = {row["run_id"] for row in rows[:3]}
+    assert ((points["operation"] == "subtract") == points["run_id"].isin(subtracted)).all()
+    assert set(points["operation"]) == {"subtract", "add"}
+
+
+def test_a_defect_that_still_rises_at_the_end_gives_a_lower_bound(found):
+    # The planted defect is largest at the last state of every run that groks.
+    least = found["all.growth_least"]
+    assert least.value == pytest.approx(800) and least.high is None
+    rows, curves, table = planted(ALPHA, jitter=50)
+    last = table.groupby("run_id")["step"].transform("max")
+    noise = np.exp(0.2 * np.sin(np.arange(len(table))))
+    table["defect"] = table["defect"].where(table["step"] < last - 100, table["defect"] * noise)
+    least = fitted(rows, curves, table)["estimates"]["all.growth_least"]
+    assert least.low < least.value and least.high is None
+    assert "12 of 12 runs: a lower bound" in least.note
+    # Four states more, at which it has fallen: what it grew to is known.
+    table = pd.concat([table, *fallen(table, 4)])
+    known = fitted(rows, curves, table)["estimates"]["all.growth_least"]
+    assert known.value == pytest.approx(least.value) and known.low < known.value < known.high
+    assert "lower bound" not in known.note
+    assert found["control.growth_least"].absent
+
+
+def fallen(table, states):
+    ends = table.sort_values("step").groupby("run_id").tail(1)
+    return [ends.assign(step=ends["step"] + EVERY * (i + 1), defect=4.0) for i in range(states)]
+
+
+def test_a_growth_depends_on_the_cadence_where_the_first_states_rise():
+    """A defect of 2^state: the median of the first three states is 2, of every second 4, of every fourth 16."""
+    signal = 2.0 ** np.arange(13)
+    asked = growths.choices([1, 2, 4], 3)
+    assert asked[0] == (1, 3) and len(asked) == 6
+    values = {choice: growths.grown(signal, *choice) for choice in asked}
+    assert values == {
+        (1, 3): 2**11,
+        (2, 3): 2**10,
+        (4, 3): 2**8,
+        (1, 1): 2**12,
+        (2, 1): 2**12,
+        (4, 1): 2**12,
+    }
+    runs = pd.DataFrame(
+        {
+            growths.column(choice): [value * 0.9, value, value / 0.9]
+            for choice, value in values.items()
+        }
+    ).assign(rising=False)
+    least = growths.least(runs, [1, 2, 4], 3)
+    assert least.value == pytest.approx(2**11) and len(least.choices) == 6
+    assert [each[0] for each in least.choices] == pytest.approx(list(values.values()))
+    runs["rising"] = [True, False, False]
+    assert {each[2] for each in growths.least(runs, [1, 2, 4], 3).choices} == {None}
+    # A run of eight states has no third one at every fourth: that choice would be of other runs.
+    runs[growths.column((4, 3))] = [math.nan, 256.0, 256.0]
+    short = growths.least(runs, [1, 2, 4], 3)
+    assert len(short.choices) == 5 and short.n == 3 and "1 of 6" in short.note
+
+
+def test_growths_are_compared_in_equal_time():
+    rows, curves, table = planted([(400, 600, 1000), (400, 600, 1000)], control=400.0)
+    noise = np.exp(0.1 * np.sin(table.groupby("run_id").ngroup()))
+    table["defect"] *= np.where(table["step"] > 100, noise, 1.0)
+    made = fitted(rows, curves, table)["estimates"]
+    # The control grows 400-fold to step 2000, and 400^(log 11/log 400 + …) to 1000, where runs that grok end.
+    first = math.log(11) / math.log(400)
+    then = 400 ** (first + (1 - first) * 100 / 1100)
+    assert made["apart.growth"].value == pytest.approx(2, rel=0.2)
+    matched = made["apart.growth_matched"]
+    assert matched.value == pytest.approx(800 / then, rel=0.2)
+    assert matched.low < matched.value and matched.high is None
+    assert "read to step 1000" in matched.note and "6 of 6 runs: a lower bound" in matched.note
+    # A control that ends before that while it rises leaves the other end open as well.
+    cut = table[~((table["run_id"] == "control-0") & (table["step"] > 950))]
+    assert fitted(rows, curves, cut)["estimates"]["apart.growth_matched"].low is None
+
+
+def test_an_onset_is_later_than_memorising_as_far_as_their_steps_tell():
+    # Onsets in (450, 500], T_mem in (475, 500]: either may have been first.
+    runs = pd.DataFrame(
+        {"onset": [500.0] * 4, "onset_previous": 450.0, "T_mem": 500.0, "T_mem_previous": 475.0}
+    )
+    found = later(runs)
+    assert found.value == pytest.approx(475 / 487.5)
+    assert (found.low, found.high) == pytest.approx((450 / 500, 500 / 475))
+    assert later(runs.assign(T_mem_previous=0.0)).high is None
+    assert later(runs[:1]).low is None and later(runs[:0]).value is None
+    # Wherever between their steps the events of 3 runs lie, the interval holds their ratio as often as it says.
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        T_mem = np.exp(rng.normal(np.log(500), 0.1, 3))
+        warned = T_mem * 1.1 * np.exp(rng.normal(0, 0.05, 3))
+        seen, logged = np.ceil(warned / 100) * 100, np.ceil(T_mem / 25) * 25
+        runs = pd.DataFrame({"onset": seen, "onset_previous": seen - 100})
+        low_high = later(runs.assign(T_mem=logged, T_mem_previous=logged - 25))
+        held += low_high.low <= 1.1 <= low_high.high
+    assert held >= 0.95 * 400
+
+
+def test_an_alarm_that_waits_never_comes_before_memorising():
+    # Onsets 300 to 1,300 steps before T_mem: a fixed time before it would be before the first step of one run.
+    early = planted([(1500, 200, 2500), (300, 200, 900), (800, 300, 1700)], jitter=50)
+    found = fitted(*early)["estimates"]
+    assert found["all.waiting_spread"].value is None
+    patient = found["all.patient_spread"]
+    # Without patience the alarm is T_mem, and the same as a fixed multiple of it.
+    assert patient.value == pytest.approx(found["all.multiple_spread"].value)
+    assert patient.low < patient.value < patient.high
+    waiting = planted([(400, 800, 1100), (500, 700, 1250), (800, 1300, 1900), (1500, 1800, 3000)])
+    late = fitted(*waiting)["estimates"]
+    assert late["all.patient_spread"].value == pytest.approx(late["all.waiting_spread"].value)
+    rows, curves, table = waiting
+    rows[0] = {**rows[0], "T_mem": math.nan}
+    left = fitted(rows, curves, table)["estimates"]["all.patient_spread"]
+    assert left.n == 11 and "1 runs without a lead or without T_mem" in left.note
+
+
+def test_a_mean_lead_is_set_against_the_printed_one_with_both_errors():
+    """Repeats of 12 normal leads, of whose first sample mean and range alone are known."""
+    rng, held, widths = np.random.default_rng(0), 0, []
+    for _ in range(1000):
+        theirs, ours = rng.normal(1100, 300, (2, 12))
+        ends = [theirs.min(), theirs.max()]
+        found = lead_scaling.beyond(pd.Series(ours), float(theirs.mean()), ends, 12)
+        held += found.low <= 0 <= found.high
+        widths.append(found.high - found.value)
+    assert 0.93 <= held / 1000 <= 0.97
+    assert np.mean(np.array(widths) < 500) > 0.99, "the rule's precision is within reach"
+    assert lead_scaling.beyond(pd.Series([2700.0, 2710.0]), 1117, [600, 1600], 12).low > 0
+    assert lead_scaling.beyond(pd.Series([900.0]), 1117, [600, 1600], 12).value is None
+
+
+def test_how_many_memorised_is_told():
+    rows, curves, table = planted(ALPHA)
+    rows[-1]["T_mem"] = math.nan
+    assert fitted(rows, curves, table)["estimates"]["control.memorised"].value == pytest.approx(0.8)
 
 
 def law_block(probes):

@@ -4,9 +4,10 @@ The onset is the first state whose defect is more than ten times the median of t
 grokked where its validation accuracy is .98 three times in a row, at the first step at which it is .90. The lead is the
 time between. Each is set against what would be there without a signal:
 
-- lead ∝ T_grok^α follows with α near 1 from an early onset alone. Null: that constant onset, the same for every run of
-  the group, from which the leads are nearest in least squares of logs.
-- an alarm may be no more than memorising and some patience. Null: T_mem and as long as onsets come after it on average.
+- lead ∝ T_grok^α follows with α near 1 from an early onset alone, and an alarm may be no more than memorising and some
+  patience: `regrok.laws.parts.lead_scaling`;
+- runs that end while the defect rises, or are measured at another cadence, have another growth:
+  `regrok.laws.parts.growths`;
 - runs that do not grok may raise it too (`alarms`).
 
 The defect is a curvature over a gradient (`regrok.probes.commutator_defect`), so that log growth is a sum of both;
@@ -22,9 +23,11 @@ import numpy as np
 import pandas as pd
 
 from regrok.laws.parts import estimate as est
-from regrok.laws.parts import regression, two_samples
-from regrok.laws.parts.onsets import generalised, onset
+from regrok.laws.parts import growths
+from regrok.laws.parts.lead_scaling import beyond, exponents, patient
+from regrok.laws.parts.onsets import generalised, later, onset
 from regrok.laws.parts.selection import grouped, plain
+from regrok.probes import columns_of
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -38,6 +41,10 @@ DEFAULTS: dict[str, Any] = {
     "lasting": 0.98,
     "most": 47.0,
     "coincidence": 100.0,
+    "cadences": [1, 2, 4],
+    "lead_mean": 1117.0,
+    "lead_ends": [600.0, 1600.0],
+    "lead_runs": 12,
     "replicates": 2000,
 }
 REFERS: dict[str, Any] = {
@@ -49,6 +56,9 @@ REFERS: dict[str, Any] = {
     "lasting": "positive",
     "most": "positive",
     "coincidence": "positive",
+    "cadences": "widths",
+    "lead_mean": "positive",
+    "lead_ends": "numbers",
 }
 NEEDS: dict[str, Any] = {"probes": ["commutator_defect"]}
 ESTIMATES: dict[str, list[str]] = {
@@ -72,14 +82,17 @@ ESTIMATES: dict[str, list[str]] = {
         "single_same",
         "single_over_double",
         "vanishing",
+        "growth_least",
+        "memorised",
+        "lead_beyond",
+        "onset_later",
+        "patient_spread",
     ],
-    "ratios": ["growth"],
+    "ratios": ["growth", "growth_matched"],
 }
 
 UNMEASURED = "no state of these runs was measured"
-BEFORE = "onsets come so long before T_mem that some alarm as long before it would precede the first step"
-FEWEST = 3
-"""Runs with a lead that a slope or a spread is taken of."""
+NO_GROK, ALL_GROK = "none of these runs grokked", "all of these runs grokked"
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
@@ -95,16 +108,24 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     standard deviations of log(T_grok/alarm), the onset's over the waiting detector's, and multiple_spread, over that of
     an alarm at a fixed multiple of T_mem. Ratios: growth, of geometric means.
 
+    What took the place of some of these: growth_least, of runs that grok, a lower bound where they end while the defect
+    rises, with what it is at other cadences; growth_matched, a ratio in equal time (`growths`); onset_later,
+    onset_over_T_mem as far as the steps of both are known (`later`); lead_beyond, the mean lead less the printed one
+    (`beyond`); patient_spread, against an alarm that never comes before T_mem (`patient`). memorised is the share of
+    all runs that have a T_mem.
+
     Points: the defect along the first seed of each cell. Cells: a record per run.
     """
     settings = option(options, DEFAULTS)
-    tables = [table for table in frames.probes.values() if len(table) and "defect" in table]
+    # The module of a table is told by its columns.
+    own = {"run_id", "step", *columns_of("commutator_defect")}
+    tables = [table for table in frames.probes.values() if len(table) and set(table) == own]
     table = pd.concat(tables) if tables else pd.DataFrame({"run_id": []})
     states = dict(iter(table.groupby("run_id", sort=False)))
     curves = dict(iter(frames.curves.groupby("run_id", sort=False)))
     estimates: dict[str, est.Estimate] = {}
     records: list[dict[str, Any]] = []
-    growths: dict[str, np.ndarray] = {}
+    described_of: dict[str, pd.DataFrame] = {}
     groups = grouped(frames.runs, frames.experiments, settings["groups"])
     for name, rows in groups.items():
         measured = [
@@ -114,15 +135,17 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
         ]
         runs = pd.DataFrame(measured)
         records += [{"group": name, **{k: plain(v) for k, v in run.items()}} for run in measured]
-        growths[name] = runs["growth"].dropna().to_numpy() if len(runs) else np.array([])
+        described_of[name] = runs
         found = of_group(runs, settings, seed) if len(runs) else {}
         left_out = len(rows) - len(runs)
         note = f"{left_out} runs were not measured" if left_out else ""
         for key in ESTIMATES["groups"]:
             value = found.get(key, est.missing(UNMEASURED, len(runs)))
             estimates[f"{name}.{key}"] = value.noting(note)
-    for name, (one, other) in settings["ratios"].items():
-        estimates[f"{name}.growth"] = ratio(growths[one], growths[other])
+    for name, pair in settings["ratios"].items():
+        one, other = (described_of[group] for group in pair)
+        estimates[f"{name}.growth"] = growths.ratio(*map(every_growth, (one, other)))
+        estimates[f"{name}.growth_matched"] = matched(one, other, states, settings["first"])
     return {"estimates": estimates, "points": points(groups, states), "cells": records}
 
 
@@ -138,7 +161,12 @@ def described(
         for column in ("defect", "defect_single")
     )
     grokked = generalised(curve.sort_values("step"), settings["level"], settings["lasting"])
-    gradient = states["gradient"].to_numpy(float)
+    before = run.get("T_mem_previous")
+    defect, gradient = (states[column].to_numpy(float) for column in ("defect", "gradient"))
+    grown = {
+        growths.column(choice): growths.grown(defect, *choice)
+        for choice in growths.choices(settings["cadences"], settings["first"])
+    }
     shrunk = math.nan
     if double.growth > 1:
         at = float(gradient[steps == double.largest][0])
@@ -151,11 +179,15 @@ def described(
         "learning_rate": run["learning_rate"],
         "weight_decay": run["weight_decay"],
         "T_mem": run["T_mem"],
+        "T_mem_previous": run["T_mem"] if pd.isna(before) else before,
         "onset": double.step,
+        "onset_previous": double.previous,
         "onset_single": single.step,
         "T_grok": grokked,
         "lead": grokked - double.step,
         "growth": double.growth,
+        "rising": growths.rises(defect),
+        **grown,
         "baseline": double.baseline,
         "baseline_single": single.baseline / double.baseline,
         "single_over_double": float(states["defect_single"].max() / states["defect"].max()),
@@ -175,21 +207,30 @@ def of_group(runs: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[st
     missed = f"{len(grokked) - len(warned)} runs grok without an onset"
     note = missed if len(grokked) > len(warned) else ""
     found = {
-        "precedes": _share(grokked, grokked["lead"] > 0, "none of these runs grokked"),
+        "precedes": _share(grokked, grokked["lead"] > 0, NO_GROK),
         "lead": est.mean(warned["lead"], "steps", note),
         "lead_share": est.mean(warned["lead"] / warned["T_grok"], "", note),
         "growth": est.mean(known["growth"], "", log=True),
         "growth_within": est.share(int((known["growth"] <= settings["most"]).sum()), len(known)),
-        "alarms": _share(others, others["onset"].notna(), "all of these runs grokked"),
-        "coincides": _share(
-            grokked, grokked["lead"].abs() <= settings["coincidence"], "none of these runs grokked"
-        ),
+        "alarms": _share(others, others["onset"].notna(), ALL_GROK),
+        "coincides": _share(grokked, grokked["lead"].abs() <= settings["coincidence"], NO_GROK),
         "onset_over_T_mem": est.mean(late["onset"] / late["T_mem"], "", note, log=True),
         "single_same": est.share(int(same.sum()), len(runs)),
         "baseline_single": est.mean(runs["baseline_single"], "", log=True),
         "single_over_double": est.mean(runs["single_over_double"], "", log=True),
         "vanishing": est.mean(runs["vanishing"]),
+        "memorised": est.share(int(runs["T_mem"].notna().sum()), len(runs)),
+        "onset_later": later(late, note),
+        "lead_beyond": beyond(
+            warned["lead"], settings["lead_mean"], settings["lead_ends"], settings["lead_runs"]
+        ).noting(note),
+        "patient_spread": patient(warned, settings["replicates"], seed, note),
     }
+    found["growth_least"] = (
+        growths.least(grokked, settings["cadences"], settings["first"])
+        if len(grokked)
+        else est.absent(NO_GROK)
+    )
     return found | exponents(warned, settings["replicates"], seed, note)
 
 
@@ -197,116 +238,32 @@ def _share(runs: pd.DataFrame, which: pd.Series, otherwise: str) -> est.Estimate
     return est.share(int(which.sum()), len(runs)) if len(runs) else est.absent(otherwise)
 
 
-def exponents(
-    warned: pd.DataFrame, replicates: int, seed: int, note: str = ""
-) -> dict[str, est.Estimate]:
-    """The lead's exponent in T_grok beside that of a constant onset, and the alarm's spread beside waiting's.
-
-    warned: runs that grok and have an onset. Those without a lead are left out, since it has no logarithm.
-    """
-    led = warned[(warned["lead"] > 0) & (warned["onset"] > 0)].reset_index(drop=True)
-    keys = ["exponent", "r_squared", "null_exponent", "null_onset", "exponent_excess"]
-    keys += ["waiting_spread", "multiple_spread"]
-    if len(led) < FEWEST or led["T_grok"].nunique() < FEWEST:
-        few = f"{len(led)} runs with a lead"
-        return {key: est.missing(few, len(led)) for key in keys}
-    without = len(warned) - len(led)
-    note = "; ".join(filter(None, [note, f"{without} runs without a lead" if without else ""]))
-    columns = ("T_grok", "onset", "T_mem")
-    grok, warning, memorised = (led[column].to_numpy(float) for column in columns)
-
-    def exponent(rows: np.ndarray) -> np.ndarray:
-        return regression.slope(np.log(grok[rows]), np.log(grok[rows] - warning[rows]))
-
-    def fitted(rows: np.ndarray) -> np.ndarray:
-        return regression.r_squared(np.log(grok[rows]), np.log(grok[rows] - warning[rows]))
-
-    def null(rows: np.ndarray) -> np.ndarray:
-        return regression.slope(np.log(grok[rows]), constant(grok[rows], warning[rows]))
-
-    def one_onset(rows: np.ndarray) -> np.ndarray:
-        return grok[rows][..., 0] - np.exp(constant(grok[rows], warning[rows])[..., 0])
-
-    def excess(rows: np.ndarray) -> np.ndarray:
-        return exponent(rows) - null(rows)
-
-    def spread(rows: np.ndarray) -> np.ndarray:
-        patience = (warning[rows] - memorised[rows]).mean(-1, keepdims=True)
-        waiting = memorised[rows] + patience
-        with np.errstate(all="ignore"):
-            ours = np.log(grok[rows] / warning[rows]).std(-1, ddof=1)
-            theirs = np.log(grok[rows] / waiting).std(-1, ddof=1)
-            return np.log(ours / theirs)
-
-    def multiple(rows: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            ours = np.log(grok[rows] / warning[rows]).std(-1, ddof=1)
-            return np.log(ours / np.log(grok[rows] / memorised[rows]).std(-1, ddof=1))
-
-    made = {
-        "exponent": (exponent, "least squares of log lead on log T_grok"),
-        "r_squared": (fitted, "R² of log lead on log T_grok"),
-        "null_exponent": (null, "the same where all have one onset, that nearest to theirs"),
-        "null_onset": (one_onset, "that onset"),
-        "exponent_excess": (excess, "difference of both exponents"),
-        "waiting_spread": (spread, "log ratio of standard deviations of log(T_grok/alarm)"),
-        "multiple_spread": (multiple, "the same against a fixed multiple of T_mem"),
-    }
-    words = ", bootstrap over seeds within cells"
-    found = {
-        key: est.bootstrap(
-            statistic,
-            led["cell"].to_numpy(),
-            replicates,
-            seed,
-            how + words,
-            unit="steps" if key == "null_onset" else "",
-            note=note,
-            bounds=est.SHARE if key == "r_squared" else est.UNBOUNDED,
-        )
-        for key, (statistic, how) in made.items()
-    }
-    if ((memorised + (warning - memorised).mean()) <= 0).any():
-        found["waiting_spread"] = est.missing(BEFORE, len(led), made["waiting_spread"][1])
-    return found
+def every_growth(runs: pd.DataFrame) -> np.ndarray:
+    """(n,) the growths of a group's runs (`described`) that have one."""
+    return runs["growth"].dropna().to_numpy() if len(runs) else np.array([])
 
 
-TRIED = 400
-"""Constant onsets that are tried, from 0 to the first T_grok."""
+def matched(
+    one: pd.DataFrame, other: pd.DataFrame, states: dict[str, pd.DataFrame], first: int
+) -> est.Estimate:
+    """How much more the defect grows in runs of `one` that grok than in runs of `other` that do not, in equal time."""
 
+    def signals(runs: pd.DataFrame, grok: bool) -> list[growths.Signal]:
+        if not len(runs):
+            return []
+        read = runs[runs["growth"].notna() & (runs["T_grok"].notna() == grok)]
+        tables = (states[run_id].sort_values("step") for run_id in read["run_id"])
+        return [
+            (table["step"].to_numpy(float), table["defect"].to_numpy(float)) for table in tables
+        ]
 
-def constant(grok: np.ndarray, warning: np.ndarray) -> np.ndarray:
-    """Log leads of a constant onset: of all those before every T_grok the one nearest to the runs' own, in logs.
-
-    grok, warning: (…, n) steps, with a lead each. Returns (…, n).
-    """
-    leads, first = np.log(grok - warning), grok.min(-1, keepdims=True)
-    best, nearest = np.full(leads.shape[:-1], np.inf), np.zeros_like(leads)
-    for share in np.linspace(0, 1, TRIED, endpoint=False):
-        tried = np.log(grok - share * first)
-        away = ((tried - leads) ** 2).sum(-1)
-        nearest = np.where((away < best)[..., None], tried, nearest)
-        best = np.minimum(away, best)
-    return nearest
-
-
-def ratio(one: np.ndarray, other: np.ndarray) -> est.Estimate:
-    """Ratio of two geometric means, with Welch's interval of the difference of logs."""
-    estimator, n = "ratio of geometric means, Welch interval of the logs", len(one) + len(other)
-    if min(len(one), len(other)) < 2:
-        return est.missing("fewer than two runs on one side", n, estimator)
-    x, y = np.log(one), np.log(other)
-    found = two_samples.difference(two_samples.sample(x), two_samples.sample(y))
-    if not found.variance > 0:
-        return est.estimate(math.exp(found.value), None, None, n, estimator)
-    ends = (math.exp(found.value - found.half), math.exp(found.value + found.half))
-    return est.estimate(math.exp(found.value), *ends, n, estimator)
+    return growths.matched(signals(one, True), signals(other, False), first)
 
 
 def points(
     groups: dict[str, pd.DataFrame], states: dict[str, pd.DataFrame]
 ) -> list[dict[str, Any]]:
-    """The defect along the first seed of each cell: what a figure shows of it."""
+    """The defect along the first seed of each cell, with its operation and learning rate: what a figure shows of it."""
     found: list[dict[str, Any]] = []
     for name, rows in groups.items():
         first = rows.sort_values("seed").drop_duplicates("cell")
@@ -316,7 +273,7 @@ def points(
                 continue
             kept = table.sort_values("step")[["step", "defect", "defect_single", "gradient"]]
             about = {"group": name, "run_id": run["run_id"]}
-            about["learning_rate"] = plain(run["learning_rate"])
+            about |= {key: plain(run[key]) for key in ("learning_rate", "operation")}
             found += [
                 about | {str(key): plain(value) for key, value in row.items()}
                 for row in kept.to_dict("records")
