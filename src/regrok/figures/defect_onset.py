@@ -35,6 +35,13 @@ EVENTS = {
     "T_grok": (r"$T_{\mathrm{grok}}$", BLACK, DASHES[0]),
 }
 COLOURS = (BLUE, ORANGE, VERMILION)
+WORDS = {
+    "add": "addition",
+    "subtract": "subtraction",
+    "multiply": "multiplication",
+    "a2_b2": "sum of squares",
+}
+"""Operation → what legend and caption call it."""
 
 
 def draw(shown, fits, options, style):
@@ -44,13 +51,14 @@ def draw(shown, fits, options, style):
     cells = pd.DataFrame(
         [cell for fit in fits.values() if fit["law"] == "onset" for cell in fit["cells"]]
     )
+    word = called(shown_run(points, "default"))
     figure, (a, b) = style.panels(1, 2, 2.0, width_ratios=[1.5, 1])
     along(a, points, cells)
     leads(b, cells, fits)
     body = (
-        r"(a) The defect of the first seed of addition at the printed learning rate (blue) and of the control (grey), "
+        rf"(a) The defect of the first seed of {word} at the printed learning rate (blue) and of the control (grey), "
         r"medians over pairs of batches; thin and dashed where parameters and gradients are in single precision. "
-        r"Vertical lines: the step at which the run of addition memorised, the onset by the printed rule, the step at "
+        rf"Vertical lines: the step at which the run of {word} memorised, the onset by the printed rule, the step at "
         r"which it grokked. (b) The lead, from onset to grokking, against the time to grokking, of the whole sample of "
         r"runs that grok after their onset. Solid: the lead is all of the time; dotted: the lead from one constant "
         r"onset, nearest to these."
@@ -68,11 +76,11 @@ def along(ax, points: pd.DataFrame, cells: pd.DataFrame) -> None:
     if points.empty:
         nothing(ax, "no run was measured")
         return
-    for group, colour, label in (("control", GREY, "control"), ("default", BLUE, "addition")):
-        mine = points[points["group"] == group]
+    for group, colour in (("control", GREY), ("default", BLUE)):
+        mine = shown_run(points, group)
         if mine.empty:
             continue
-        mine = mine[mine["run_id"] == mine["run_id"].iloc[0]]
+        label = "control" if group == "control" else called(mine)
         ax.plot(mine["step"], mine["defect"], color=colour, label=label, zorder=3)
         look = {"color": colour, "lw": 0.7, "ls": DASHES[1], "alpha": 0.7}
         ax.plot(mine["step"], mine["defect_single"], zorder=2, **look)
@@ -95,6 +103,22 @@ def along(ax, points: pd.DataFrame, cells: pd.DataFrame) -> None:
         handlelength=1.3,
         borderaxespad=0,
     )
+
+
+def shown_run(points: pd.DataFrame, group: str) -> pd.DataFrame:
+    """The points of the run that stands for a group: of addition, where it has some, else of the first operation."""
+    if points.empty:
+        return points
+    mine = points[points["group"] == group]
+    added = mine[mine["operation"] == "add"]
+    mine = mine if added.empty else added
+    return mine[mine["run_id"] == mine["run_id"].iloc[0]] if len(mine) else mine
+
+
+def called(run: pd.DataFrame) -> str:
+    """The word for the operation of one run's points; addition where there are none."""
+    operation = "add" if run.empty else str(run["operation"].iloc[0])
+    return WORDS.get(operation, operation)
 
 
 def leads(ax, cells: pd.DataFrame, fits) -> None:
