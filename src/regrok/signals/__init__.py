@@ -18,8 +18,8 @@ makes of the runs that its threshold is chosen on, and their T_grok (NaN where a
 says in literals:
 
     READS      {"curve": columns of the curve, "probes": modules of regrok.probes}
-    COST       what one value takes besides its probes, in training steps for each of: "evaluation", all validation
-               examples once; "table", all pairs once
+    COST       what one value takes besides its probes, in passes over: "training", all training examples;
+               "evaluation", all validation examples; "table", all pairs. The train accuracy comes with training
 
 A new signal is a new module here. The law `early_warning` takes all that there are, or those that its block names.
 """
@@ -27,7 +27,8 @@ A new signal is a new module here. The law `early_warning` takes all that there 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -58,21 +59,40 @@ def learns(name: str) -> bool:
 
 
 def learned_from(name: str, histories: Iterable[History], grokked: Iterable[float]) -> Any:
-    """What a signal learns from these runs; None of one that learns nothing."""
+    """What a signal learns from these runs; None of one that learns nothing. Raises RegrokError where `learn` fails."""
     if not learns(name):
         return None
-    return signal(name).learn(list(histories), np.array(list(grokked), dtype=float))
+    made = signal(name)
+    with _named(name, made, "learn"):
+        return made.learn(list(histories), np.array(list(grokked), dtype=float))
 
 
 def scored(name: str, history: History, steps: np.ndarray, learned: Any = None) -> np.ndarray:
-    """(n,) values of a signal. Raises RegrokError naming it where there is not one value a step."""
-    with np.errstate(all="ignore"):
-        found = np.asarray(signal(name).score(history, steps, learned), dtype=float)
+    """(n,) values of a signal. Raises RegrokError naming it where `score` fails or gives not one value a step."""
+    made = signal(name)
+    with _named(name, made, "score"), np.errstate(all="ignore"):
+        found = np.asarray(made.score(history, steps, learned), dtype=float)
     if found.shape != steps.shape:
         raise RegrokError(
             f"signal '{name}': score gives {found.shape} values for {len(steps)} steps; give one each"
         )
     return found
+
+
+@contextmanager
+def _named(name: str, made: Any, function: str) -> Iterator[None]:
+    """Whatever fails in a signal's function is a RegrokError that names the signal and what it says that it reads."""
+    try:
+        yield
+    except Exception as error:
+        raise RegrokError(
+            f"signal '{name}': {function} fails ({_said(error)}); READS says {made.READS}"
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """What an error says, after its type where that is not our own."""
+    return str(error) if isinstance(error, RegrokError) else f"{type(error).__name__}: {error}"
 
 
 def refuse_look_ahead(
@@ -103,6 +123,10 @@ def look_ahead_problems(names: Iterable[str]) -> list[str]:
         try:
             made = signal(name)
             runs = [planted(made.READS, seed) for seed in range(4)]
+        except Exception as error:
+            found.append(f"signal '{name}' cannot be asked: {_said(error)}")
+            continue
+        try:
             learned = learned_from(name, runs, [900.0, 1_200.0, np.nan, 1_000.0])
             for run in runs:
                 refuse_look_ahead(name, run, np.arange(0, 2_000, 100.0), learned, cuts=8)

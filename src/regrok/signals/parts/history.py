@@ -39,27 +39,35 @@ class History:
 
     def at(self, steps: np.ndarray, column: str, source: str = "curve") -> np.ndarray:
         """(n,) the latest value that is known at each step; NaN before the first."""
-        rows = self.rows(source)
-        if column not in rows:
-            raise RegrokError(f"{source} has no column {column}; it has {', '.join(rows)}")
-        known = np.isfinite(rows[column])
-        values = np.append(np.nan, rows[column][known])
-        return values[np.searchsorted(rows["step"][known], steps, side="right")]
+        when, known = self._known(column, source)
+        return np.append(np.nan, known)[np.searchsorted(when, steps, side="right")]
 
     def so_far(
         self, steps: np.ndarray, column: str, source: str = "curve", largest: bool = True
     ) -> np.ndarray:
         """(n,) the largest value (or the smallest) that is known at each step; NaN before the first."""
-        rows = self.rows(source)
-        known = np.isfinite(rows[column])
+        when, known = self._known(column, source)
         extreme = np.maximum if largest else np.minimum
-        values = np.append(np.nan, extreme.accumulate(rows[column][known]))
-        return values[np.searchsorted(rows["step"][known], steps, side="right")]
+        values = np.append(np.nan, extreme.accumulate(known))
+        return values[np.searchsorted(when, steps, side="right")]
 
     def first(self, column: str, level: float) -> float:
         """The first logged step at which a column of the curve is `level` or more; inf where there is none."""
-        reached = self.curve[column] >= level
+        reached = self._with(column, "curve")[column] >= level
         return float(self.curve["step"][np.argmax(reached)]) if reached.any() else np.inf
+
+    def _known(self, column: str, source: str) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) steps and values of a column where it has one."""
+        rows = self._with(column, source)
+        finite = np.isfinite(rows[column])
+        return rows["step"][finite], rows[column][finite]
+
+    def _with(self, column: str, source: str) -> Rows:
+        """The rows of a source that has this column. Raises RegrokError naming one that is not there."""
+        rows = self.rows(source)
+        if column not in rows:
+            raise RegrokError(f"{source} has no column {column}; it has {', '.join(rows)}")
+        return rows
 
 
 def _until(rows: Rows, step: float) -> Rows:
@@ -85,5 +93,7 @@ def planted(reads: Mapping[str, Any], seed: int) -> History:
         "p": 47,
         "init_scale": 1.0,
         "log_every": 50,
+        "train_size": 1_000 + 100 * seed,
+        "validation_size": 1_000,
     }
     return History(settings, {"step": steps, **walk}, measured)
