@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,8 +15,11 @@ from regrok import signals
 from regrok.errors import RegrokError
 from regrok.figures.early_warning import ranked
 from regrok.laws import run_fit
+from regrok.laws.early_warning import DEFAULTS
 from regrok.laws.parts import alarms
+from regrok.laws.parts.bench import by_seeds, measured, on_bench
 from regrok.laws.parts.leads import by_lead
+from regrok.probes import columns_of
 from regrok.runs.frames import Frames
 from regrok.study import benched
 from regrok.study.literals import literal
@@ -48,7 +52,7 @@ def planted(fall=0.5, false=(), cells=4, seeds=4, scatter=0):
                 name = f"{kind}-{cell}-{seed}"
                 run = make_run(T_MEM, delay, seed, name, cell=f"{kind}-{cell}", steps=4000)
                 rows.append(
-                    run | {"batch_size": 100, "validation_size": 600, "condition": f"{kind}-{cell}"}
+                    run | {"batch": 100, "validation_size": 600, "condition": f"{kind}-{cell}"}
                 )
                 at = T_MEM + fall * (DELAY + 100 * cell) + late
                 falls = groks or cell in false
@@ -148,10 +152,41 @@ def test_runs_that_decide_nothing_are_left_out_and_counted():
     assert found["left_out"]["value"] == 1 and found["warned"]["value"] == 15
 
 
+def test_a_silent_run_that_groks_as_it_memorises_is_left_out():
+    """Whether T_mem is as late as T_grok or was never reached: it has grokked, and an alarm on it is not false."""
+    frames = planted()
+    for T_mem in (T_MEM, math.nan):
+        runs = frames.runs.copy()
+        runs.loc[runs["run_id"].eq("not-0-0"), ["T_mem", "T_grok"]] = [T_mem, T_MEM]
+        found, _ = made(replace(frames, runs=runs))
+        assert found["left_out"]["value"] == 1 and found["silent"]["value"] == 15
+
+
+def test_a_seed_is_on_one_side_in_every_cell():
+    frames = planted()
+    runs = frames.runs.copy()
+    runs.loc[runs["run_id"].eq("groks-0-0"), ["T_grok", "delay"]] = math.nan
+    bench, left_out = on_bench(replace(frames, runs=runs), DEFAULTS | OPTIONS)
+    assert left_out == 1
+    for fold in by_seeds(bench):
+        sides = {
+            (each.run["seed"], bool(side)) for each, side in zip(bench, fold.train, strict=True)
+        }
+        assert len(sides) == 4
+
+
 def test_costs_are_passes_over_examples_and_what_probes_take():
     found, _ = made(planted())
     assert found["norm.cost"]["value"] == 0
     assert found["validation_loss.cost"]["value"] == pytest.approx(600 / 100 / 3)
+    # Half of the cells have batches twice as large: the mean over runs, not the first run's.
+    frames = planted()
+    runs = frames.runs.assign(
+        batch=np.where(frames.runs["run_id"].str.startswith("groks"), 100, 200), train_size=300
+    )
+    mixed, _ = made(replace(frames, runs=runs), signals=[*NAMES, "logit_scale"])
+    assert mixed["validation_loss.cost"]["value"] == pytest.approx((6 + 3) / 2 / 3)
+    assert mixed["logit_scale.cost"]["value"] == pytest.approx((9 + 4.5) / 2 / 3)
 
 
 def test_a_signal_whose_probe_nobody_made_says_so():
@@ -188,8 +223,10 @@ def test_the_threshold_that_is_chosen_is_the_best_that_is_allowed():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"costs": {"cascade": 22}}, "a state takes 74 training steps"),
-        ({"costs": {"commutator_defect": 75, "cascade": 22}}, "commutator_defect = 75"),
+        (
+            {"costs": {"commutator_defect": 75, "cascade": 22}},
+            "commutator_defect = 75: a state takes 74 training steps",
+        ),
         ({"signals": ["learning_coefficient"]}, "and none is listed"),
     ],
 )
@@ -212,12 +249,59 @@ def test_what_a_bench_is_told_wrongly_is_said_before_any_job(change, words):
     assert all(line.startswith("fits.bench") for line in found)
 
 
+def test_what_a_state_costs_is_filled_in_at_each_scale_of_its_own():
+    """Five pairs of batches in one scale, two in the other: no number in the study could be right for both."""
+    from regrok.study.read import load_config
+
+    for scale, steps in (("laptop", 74), ("smoke", 32)):
+        told = {
+            "scale": scale,
+            "studies": ["early_warning"],
+            "probes.bench_defect.scales.smoke.options.pairs": 2,
+        }
+        costs = load_config("config.yaml", told).fits["bench"].options["costs"]
+        assert costs["commutator_defect"] == steps
+        assert costs["cascade"] == 22
+    wrong = told | {"fits.bench.options.costs.commutator_defect": 74}
+    with pytest.raises(RegrokError, match="a state takes 32 training steps; say so, or leave it"):
+        load_config("config.yaml", wrong)
+
+
+def test_two_probes_of_one_module_are_refused_where_one_is_to_be_read():
+    from regrok.study.read import load_config
+
+    config = load_config("config.yaml", {"scale": "laptop", "studies": ["early_warning"]})
+    probes = config.probes | {"again": config.probes["bench_defect"]}
+    fit = config.fits["bench"]
+    twice = config.model_copy(
+        update={
+            "probes": probes,
+            "fits": {"bench": fit.model_copy(update={"probes": [*fit.probes, "again"]})},
+        }
+    )
+    (line,) = benched.bench_problems(twice)
+    assert line == (
+        "fits.bench.probes: bench_defect and again are both of module commutator_defect; list one of them."
+    )
+    # A fit that nobody checked says so too, where both have measured a run.
+    frames = planted(cells=1, seeds=1)
+    columns = dict.fromkeys(columns_of("parameter_gini"), 0.5)
+    table = pd.DataFrame({"run_id": ["groks-0-0"], "step": [0], **columns})
+    both = replace(frames, probes={"one": table, "two": table})
+    with pytest.raises(
+        RegrokError, match=r"one and two are both of module parameter_gini .* groks"
+    ):
+        measured(both)
+    apart = replace(frames, probes={"one": table, "two": table.assign(run_id="groks-0-1")})
+    assert set(measured(apart)["parameter_gini"]) == {"groks-0-0", "groks-0-1"}
+
+
 def test_every_signal_names_what_it_costs():
     from regrok.study.literals import PACKAGE
 
     for name in signals.signals():
         text = (PACKAGE / "signals" / f"{name}.py").read_text(encoding="utf-8")
-        assert set(literal(text, "COST")) <= {"evaluation", "table"}
+        assert set(literal(text, "COST")) <= {"training", "evaluation", "table"}
 
 
 def test_figure_and_table_have_the_signals_in_one_order():

@@ -273,21 +273,24 @@ def over_cells(
 
 
 def cost(name: str, bench: list[Watched], probes: Mapping[str, float]) -> est.Estimate:
-    """Training steps that one value takes: of its probes, and a third of a step for each batch that it evaluates."""
+    """Training steps that one value takes, mean over runs: of its probes, and a third of a step a batch evaluated."""
     made = signals.signal(name)
     lacking = [module for module in made.READS.get("probes", ()) if module not in probes]
     if lacking or not bench:
         return est.missing(f"what {', '.join(lacking) or 'a run'} costs is not given")
     total = sum(float(probes[module]) for module in made.READS.get("probes", ()))
-    first = bench[0].run
-    batch = first["batch_size"] if "batch_size" in first else first["batch"]
-    examples = {"evaluation": float(first["validation_size"]), "table": float(first["p"]) ** 2}
+    runs = pd.DataFrame([each.run for each in bench])
+    examples = {
+        "training": runs["train_size"],
+        "evaluation": runs["validation_size"],
+        "table": runs["p"] ** 2,
+    }
     for what, times in made.COST.items():
         if what not in examples:
             raise RegrokError(
                 f"signal '{name}': COST has '{what}'; it may have {', '.join(examples)}"
             )
-        total += times * examples[what] / float(batch) / 3
+        total += times * float((examples[what] / runs["batch"]).mean()) / 3
     return est.exact(total, len(bench), "count, as the modules declare it", "steps")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from regrok.signals.parts.history import History
 
 READS: dict[str, Any] = {"curve": ["logit_max"]}
-COST: dict[str, float] = {"evaluation": 1.0}
+COST: dict[str, float] = {"training": 1.0, "evaluation": 1.0}
 
 
 def score(history: History, steps: np.ndarray, learned: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from regrok.errors import RegrokError
 from regrok.study.base import Strict
+from regrok.study.benched import with_costs
 from regrok.study.blocks import Config, Panel, Study, StudyFile, Whole
 from regrok.study.check import problems
 from regrok.study.messages import SHOWN, explain, nearest, refusal, short
@@ -121,7 +122,7 @@ def check(data: Any, source: str) -> Config:
     config = _valid(Config, data, source)
     if found := problems(config):
         raise refusal(source, found)
-    return config
+    return with_costs(config)
 
 
 def _valid(kind: type[Type], data: Any, source: str | Path) -> Type:
@@ -297,7 +298,7 @@ def _checked(config: Config, files: Files, path: Path, over: Sequence[Path]) -> 
     """The configuration, where nothing is wrong with it as a whole; a problem is told with its file."""
     found = problems(config)
     if not found:
-        return config
+        return with_costs(config)
     owners = {
         f"{section}.{name}": file
         for file, data in files.items()

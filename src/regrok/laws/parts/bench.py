@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from regrok import signals
+from regrok.errors import RegrokError
 from regrok.laws.parts.folds import Fold, each_out, halves
 from regrok.laws.parts.selection import distinct, of_experiments
 from regrok.probes import columns_of, probes
@@ -44,8 +45,8 @@ def on_bench(frames: Frames, settings: Mapping[str, Any]) -> tuple[list[Watched]
     for groks, key in ((True, "warned"), (False, "silent")):
         runs = distinct(of_experiments(frames.runs, frames.experiments, settings[key]))
         for run in runs.sort_values("run_id").to_dict("records"):
-            delayed = run["T_grok"] > run["T_mem"]
-            if delayed != groks or run["run_id"] not in curves:
+            fits = run["T_grok"] > run["T_mem"] if groks else pd.isna(run["T_grok"])
+            if not fits or run["run_id"] not in curves:
                 left_out += 1
                 continue
             curve = curves[run["run_id"]].sort_values("step")
@@ -71,11 +72,13 @@ def on_bench(frames: Frames, settings: Mapping[str, Any]) -> tuple[list[Watched]
 def measured(frames: Frames) -> dict[str, dict[str, dict[str, np.ndarray]]]:
     """Module of a probe → run → column → values: the mean over the rows of a state, such as the chains of a sampler.
 
-    The module of a table is told by its columns.
+    The module of a table is told by its columns. Raises RegrokError naming two probes of one module that measured one
+    run: which of them a signal reads is not said.
     """
     columns = {module: set(columns_of(module)) for module in probes()}
     found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
-    for table in frames.probes.values():
+    by: dict[tuple[str, str], str] = {}
+    for name, table in frames.probes.items():
         own = set(table) - {"run_id", "step"}
         module = next((m for m, known in columns.items() if own and known == own), None)
         if module is None:
@@ -83,6 +86,12 @@ def measured(frames: Frames) -> dict[str, dict[str, dict[str, np.ndarray]]]:
         numbers = [c for c in sorted(own) if pd.api.types.is_numeric_dtype(table[c])]
         means = table.groupby(["run_id", "step"], sort=True)[numbers].mean().reset_index()
         for run_id, rows in means.groupby("run_id", sort=False):
+            other = by.setdefault((module, str(run_id)), name)
+            if other != name:
+                raise RegrokError(
+                    f"probes {other} and {name} are both of module {module} and have both measured run {run_id}; list "
+                    "one of them"
+                )
             values = {c: rows[c].to_numpy(float) for c in ("step", *numbers)}
             found.setdefault(module, {})[str(run_id)] = values
     return found
@@ -101,9 +110,8 @@ def reads(name: str, bench: list[Watched]) -> bool:
 
 
 def by_seeds(bench: list[Watched]) -> list[Fold]:
-    """Two folds: of each cell every second seed, and the others."""
-    seeds = np.array([each.run["seed"] for each in bench])
-    return halves([each.run["cell"] for each in bench], seeds)
+    """Two folds: of all seeds on the bench every second one, and the others; a seed is on one side in every cell."""
+    return halves([each.run["seed"] for each in bench])
 
 
 def by_cells(bench: list[Watched]) -> list[Fold]:
