@@ -16,8 +16,8 @@ from regrok.errors import RegrokError
 from regrok.figures.early_warning import ranked
 from regrok.laws import run_fit
 from regrok.laws.early_warning import DEFAULTS
-from regrok.laws.parts import alarms
-from regrok.laws.parts.bench import by_seeds, measured, on_bench
+from regrok.laws.parts import alarms, foreseen
+from regrok.laws.parts.bench import by_pairs, by_seeds, measured, on_bench
 from regrok.laws.parts.leads import by_lead
 from regrok.probes import columns_of
 from regrok.runs.frames import Frames
@@ -89,7 +89,7 @@ def made(frames, **options):
 
 def test_a_perfect_signal_has_its_lead_and_no_false_alarm():
     found, _ = made(planted(fall=0.5))
-    for split in ("seeds", "cells"):
+    for split in ("seeds", "pairs", "cells"):
         # Alarms come at the step of the bench that follows the fall.
         assert found[f"norm.{split}_lead"]["value"] == pytest.approx(0.5, abs=EVERY / DELAY)
         assert found[f"norm.{split}_false"]["value"] == found[f"norm.{split}_missed"]["value"] == 0
@@ -141,6 +141,99 @@ def test_the_interval_of_held_out_seeds_holds_the_planted_lead():
         lead = found["norm.seeds_lead"]
         held += lead["low"] <= 0.5 - EVERY / 2 / DELAY <= lead["high"]
     assert held >= 17
+
+
+def rated(frames, rates):
+    """The same runs with a learning rate by the first word of their names."""
+    kind = frames.runs["run_id"].str.partition("-")[0]
+    return replace(frames, runs=frames.runs.assign(learning_rate=kind.map(rates)))
+
+
+def test_an_alarm_that_settings_could_raise_is_ahead_of_patience_and_not_of_them():
+    """V falls before T_mem, and only in cells of a learning rate of their own: a lead of 1, and nothing foreseen."""
+    names = [*NAMES, "settings"]
+    told, _ = made(rated(planted(fall=-0.1), {"groks": 2e-3, "not": 1e-3}), signals=names)
+    alike, _ = made(rated(planted(fall=-0.1), {"groks": 1e-3, "not": 1e-3}), signals=names)
+    for split in ("seeds", "pairs", "cells"):
+        assert told[f"norm.{split}_over_waiting"]["value"] == 1
+        assert told[f"settings.{split}_lead"]["value"] == 1
+        assert told[f"norm.{split}_over_settings"]["value"] == 0
+        assert told[f"norm.{split}_late_lead"]["value"] == 0
+        assert told[f"norm.{split}_early"]["value"] == 1
+        # Where settings do not tell the cells apart they are silent, and the same alarms are ahead of them.
+        assert alike[f"settings.{split}_lead"]["value"] == 0
+        assert alike[f"norm.{split}_over_settings"]["value"] == 1
+    # Four cells that agree leave less than a half open, so that a rule at one half can be met, or broken.
+    assert told["norm.pairs_early"]["low"] == pytest.approx(1 / (1 + 1.96**2 / 4), abs=1e-3)
+    assert told["norm.pairs_false"]["high"] < 0.5
+
+
+def test_an_alarm_in_the_delay_is_a_late_lead():
+    found, _ = made(planted(fall=0.5, scatter=100))
+    for split in ("seeds", "pairs", "cells"):
+        assert found[f"norm.{split}_late_lead"] == found[f"norm.{split}_lead"]
+        assert found[f"norm.{split}_early"]["value"] == 0
+        assert found[f"waiting.{split}_early"]["value"] is None
+    lacking = found["norm.pairs_over_settings"]
+    assert lacking["value"] is None and "not on this bench" in lacking["reason"]
+
+
+def test_lead_and_false_alarms_of_pairs_belong_to_the_same_detectors():
+    """One silent cell of four cries. Of three that train at most none may, so that only a detector that does not know
+    the false cell warns; one that does is silent. With one cell held out, four of four warn and a quarter is false."""
+    found, _ = made(planted(false=[2]), false_alarms=0.3)
+    assert found["norm.cells_lead"]["value"] == pytest.approx(0.5, abs=EVERY / DELAY)
+    assert found["norm.cells_false"]["value"] == 1 / 4
+    assert found["norm.pairs_lead"]["value"] == pytest.approx(0.5 / 4, abs=EVERY / DELAY)
+    assert (
+        found["norm.pairs_missed"]["value"] == 3 / 4 and found["norm.pairs_false"]["value"] == 1 / 4
+    )
+
+
+def test_more_runs_of_the_same_cells_do_not_make_false_alarms_surer():
+    few, _ = made(planted(false=[2], seeds=2), false_alarms=0.3, signals=["norm"])
+    many, _ = made(planted(false=[2], seeds=8), false_alarms=0.3, signals=["norm"])
+    # Shares of 0, 0, 1 and 0: Student's interval over four cells, clipped.
+    for found in (few, many):
+        false = found["norm.pairs_false"]
+        assert (false["value"], false["low"], false["high"]) == (1 / 4, 0, 1)
+    width = [f["norm.cells_false"]["high"] - f["norm.cells_false"]["low"] for f in (few, many)]
+    assert width[1] < width[0]
+
+
+def test_an_early_share_is_among_those_that_are_warned_of():
+    held = np.array([1.0, 1.0, 0.0, 0.5])
+    warned = np.array([1.0, 1.0, 0.0, 1.0])
+    cell = np.array(["a", "a", "b", "c"])
+    assert foreseen.share_of_cells(held, cell, warned).value == pytest.approx(0.75)
+    nobody = foreseen.share_of_cells(np.zeros(4), cell, np.zeros(4))
+    assert nobody.value is None and nobody.reason
+
+
+def test_a_split_of_which_a_detector_would_be_chosen_on_one_kind_alone_gives_no_number():
+    one_silent_cell = planted()
+    runs = one_silent_cell.runs
+    kept = runs[runs["cell"].str.startswith("groks") | runs["cell"].eq("not-0")]
+    found, _ = made(replace(one_silent_cell, runs=kept))
+    assert found["norm.seeds_lead"]["value"] == pytest.approx(0.5, abs=EVERY / DELAY)
+    for split in ("pairs", "cells"):
+        lead = found[f"norm.{split}_lead"]
+        assert lead["value"] is None and lead["reason"].endswith("none left that does not grok")
+    one_seed, _ = made(planted(seeds=1))
+    lead = one_seed["norm.seeds_lead"]
+    assert lead["value"] is None and lead["reason"].endswith("none left that groks")
+    assert one_seed["norm.pairs_lead"]["value"] == pytest.approx(0.5, abs=EVERY / DELAY)
+
+
+def test_a_pair_holds_out_the_runs_of_its_cells_and_trains_on_no_other_of_them():
+    bench, _ = on_bench(planted(cells=3), DEFAULTS | OPTIONS)
+    cell = np.array([each.run["cell"] for each in bench])
+    folds = by_pairs(bench)
+    assert len(folds) == 9
+    for fold in folds:
+        out = set(cell[fold.judged])
+        assert {name.partition("-")[0] for name in out} == {"groks", "not"} and len(out) == 2
+        assert set(cell[fold.train]) == set(cell) - out
 
 
 def test_runs_that_decide_nothing_are_left_out_and_counted():

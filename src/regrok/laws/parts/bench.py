@@ -117,3 +117,25 @@ def by_seeds(bench: list[Watched]) -> list[Fold]:
 def by_cells(bench: list[Watched]) -> list[Fold]:
     """A fold for each cell, which is held out."""
     return each_out([each.run["cell"] for each in bench])
+
+
+def by_pairs(bench: list[Watched]) -> list[Fold]:
+    """A fold for each cell that groks with each that does not: both are held out together, and nothing else."""
+    cell = np.array([each.run["cell"] for each in bench])
+    groks = np.array([each.groks for each in bench], dtype=bool)
+    return [
+        Fold(
+            (cell != warned) & (cell != silent),
+            (cell == warned) & groks | (cell == silent) & ~groks,
+        )
+        for warned in np.unique(cell[groks])
+        for silent in np.unique(cell[~groks])
+    ]
+
+
+def untrained(folds: list[Fold], groks: np.ndarray) -> str:
+    """Why detectors of these folds cannot all be chosen; "" where each has runs of both kinds to be chosen on."""
+    for kind, runs in (("groks", groks), ("does not grok", ~groks)):
+        if not all((fold.train & runs).any() for fold in folds if fold.judged.any()):
+            return f"with some runs held out there is none left that {kind}"
+    return ""
