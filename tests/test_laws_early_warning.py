@@ -15,10 +15,10 @@ from regrok import signals
 from regrok.errors import RegrokError
 from regrok.figures.early_warning import ranked
 from regrok.laws import run_fit
-from regrok.laws.early_warning import DEFAULTS
+from regrok.laws.early_warning import DEFAULTS, ESTIMATES
 from regrok.laws.parts import alarms, foreseen
 from regrok.laws.parts.bench import by_pairs, by_seeds, measured, on_bench
-from regrok.laws.parts.leads import by_lead
+from regrok.laws.parts.leads import KEYS, SPLITS, by_lead
 from regrok.probes import columns_of
 from regrok.runs.frames import Frames
 from regrok.study import benched
@@ -397,9 +397,18 @@ def test_every_signal_names_what_it_costs():
         assert set(literal(text, "COST")) <= {"training", "evaluation", "table"}
 
 
+def test_all_that_is_estimated_of_a_signal_is_declared():
+    declared = {f"*.{split}_{key}" for split in SPLITS for key in KEYS}
+    assert declared < set(ESTIMATES[""])
+    found, _ = made(planted(seeds=2))
+    assert {key for key in found if key.startswith("norm.")} == {
+        pattern.replace("*", "norm") for pattern in ESTIMATES[""] if pattern.startswith("*")
+    }
+
+
 def test_figure_and_table_have_the_signals_in_one_order():
     leads = {"waiting": 0.0, "norm": 0.6, "fourier_residual": 0.0, "logit_scale": None}
-    estimates = {f"bench.{name}.cells_lead": {"value": lead} for name, lead in leads.items()}
+    estimates = {f"bench.{name}.pairs_lead": {"value": lead} for name, lead in leads.items()}
     order = ["norm", "fourier_residual", "waiting", "logit_scale"]
     assert list(by_lead("bench", estimates)) == order
     # Rows of the figure are drawn upwards, without what could not be asked.

@@ -27,8 +27,12 @@ from regrok.laws.parts.leads import by_lead
 DEFAULTS: dict[str, object] = {}
 NEEDS: dict[str, object] = {"fits": ["early_warning"]}
 
-REFERENCES = {"validation_loss": (BLACK, DASHES[0]), "waiting": (GREY, DASHES[2])}
-"""The ceiling and the floor, drawn beneath all others."""
+REFERENCES = {
+    "validation_loss": (BLACK, DASHES[0]),
+    "settings": (GREY, DASHES[1]),
+    "waiting": (GREY, DASHES[2]),
+}
+"""The ceiling and the floors, drawn beneath all others."""
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 
 
@@ -50,9 +54,9 @@ def draw(shown, fits, options, style):
         r"A lead is the share of the delay, from $T_{\mathrm{mem}}$ to $T_{\mathrm{grok}}$, that is left at the alarm. "
         r"(a) The largest mean lead over runs that grok at each share of false alarms among runs that do not, as the "
         r"threshold moves, on the whole sample: what no choice of a threshold could better. Black: the validation "
-        r"loss; grey, dotted: waiting. (b) Where the threshold was chosen on other runs: mean lead on held-out seeds "
-        r"(filled) and on held-out cells (open), with 95\,\% intervals, and the share of false alarms on held-out "
-        r"cells (crosses)."
+        r"loss; grey: what settings alone tell (dashed), and waiting (dotted). (b) Where the threshold was chosen on "
+        r"other runs: mean lead on held-out seeds (filled) and on held-out pairs of cells (open), with 95\,\% "
+        r"intervals, and the share of false alarms on held-out pairs of cells (crosses)."
     )
     words = (
         "Two panels: lines of lead over false alarms for every signal; and for every signal two leads with intervals "
@@ -62,7 +66,7 @@ def draw(shown, fits, options, style):
 
 
 def ranked(name: str, made) -> list[str]:
-    """Signals by their lead on held-out cells, the largest last, those that could not be asked left out.
+    """Signals by their lead on held-out pairs of cells, the largest last, those that could not be asked left out.
 
     Rows are drawn upwards, so that they are read in the order of the table.
     """
@@ -101,20 +105,20 @@ def trade_offs(ax, points: pd.DataFrame, signals: list[str]) -> None:
 
 
 def held_out(ax, name: str, made, signals: list[str]) -> None:
-    """A row a signal: lead on held-out seeds and cells with intervals, false alarms on held-out cells."""
+    """A row a signal: lead on held-out seeds and pairs of cells with intervals, false alarms on the latter."""
     if not signals:
         nothing(ax, "no signal could be asked")
         return
     for row, signal in enumerate(signals):
         colour = look(signal, signals)["color"]
-        for key, shift, face in (("seeds_lead", 0.16, colour), ("cells_lead", -0.16, "white")):
+        for key, shift, face in (("seeds_lead", 0.16, colour), ("pairs_lead", -0.16, "white")):
             found = made["estimates"][f"{name}.{signal}.{key}"]
             if found["value"] is None:
                 continue
             if found["low"] is not None:
                 ax.plot([found["low"], found["high"]], [row + shift] * 2, color=colour, lw=0.9)
             ax.plot(found["value"], row + shift, "o", mfc=face, mec=colour, ms=4, zorder=3)
-        false = made["estimates"][f"{name}.{signal}.cells_false"]["value"]
+        false = made["estimates"][f"{name}.{signal}.pairs_false"]["value"]
         if false is not None:
             ax.plot(false, row - 0.16, "x", color=BLACK, ms=4, zorder=4)
     ax.set_yticks(range(len(signals)), [words_of(signal) for signal in signals], fontsize=7)

@@ -42,6 +42,7 @@ from regrok.laws.parts.bench import (
 )
 from regrok.laws.parts.detectors import Judged, in_folds, judged
 from regrok.laws.parts.folds import Fold
+from regrok.laws.parts.leads import KEYS
 from regrok.laws.parts.selection import plain
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
@@ -155,7 +156,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     for name in names:
         estimates[f"{name}.cost"] = cost(name, bench, settings["costs"])
         for split in splits:
-            for key in foreseen.KEYS:
+            for key in KEYS:
                 reason = UNMEASURED if name not in readable else why[split] or BESIDE
                 made_of = found.get((name, split), {})
                 estimates[f"{name}.{split}_{key}"] = made_of.get(

@@ -1,4 +1,4 @@
-"""Signals on one bench: cost, lead, false alarms and misses of each, on held-out seeds and on held-out cells.
+"""Signals on one bench: cost, lead, false alarms and misses of each, on held-out seeds and on held-out pairs of cells.
 
 fits: one fit of law `early_warning`.
 """
@@ -10,23 +10,19 @@ from typing import Any
 import pandas as pd
 
 from regrok import latex
-from regrok.laws.parts.leads import by_lead
+from regrok.laws.parts.leads import KEYS, SPLITS, by_lead
 from regrok.tables import Built, Material
 from regrok.tables.parts.booktabs import table
 
 READS = ("fits",)
 DEFAULTS: dict[str, Any] = {}
 NEEDS: dict[str, Any] = {"fits": ["early_warning"]}
-KEYS = (
-    *("cost", "seeds_lead", "seeds_steps", "seeds_false", "seeds_missed"),
-    *("cells_lead", "cells_steps", "cells_false", "cells_missed"),
-    *("cells_over_waiting", "cells_under_ceiling"),
-)
+SHOWN = ("cost", *(f"{split}_{key}" for split in SPLITS for key in KEYS))
 """Estimates of a signal that the CSV has, each with its interval."""
 
 
 def build(name: str, entry: Any, material: Material) -> Built:
-    """A row a signal, by its lead on held-out cells, the largest first."""
+    """A row a signal, by its lead on held-out pairs of cells, the largest first."""
     made = next(
         (
             (fit, material.fits[fit])
@@ -39,50 +35,52 @@ def build(name: str, entry: Any, material: Material) -> Built:
     plain: list[dict[str, Any]] = []
     for signal in by_lead(made[0], made[1]["estimates"]) if made else ():
         fit, content = made or ("", {})
-        found = {key: content["estimates"][f"{fit}.{signal}.{key}"] for key in KEYS}
+        found = {key: content["estimates"][f"{fit}.{signal}.{key}"] for key in SHOWN}
         rows.append(
             [
                 latex.escape(signal.replace("_", " ")),
                 latex.number(found["cost"]["value"]),
-                *(latex.estimate(found[key]) for key in ("seeds_lead", "cells_lead")),
+                *(latex.estimate(found[key]) for key in ("seeds_lead", "pairs_lead")),
                 *(
                     latex.number(found[key]["value"])
-                    for key in ("cells_steps", "cells_false", "cells_missed")
+                    for key in ("pairs_steps", "pairs_false", "pairs_missed", "pairs_early")
                 ),
-                latex.estimate(found["cells_over_waiting"]),
+                latex.estimate(found["pairs_over_settings"]),
             ]
         )
         plain.append(
             {"signal": signal}
             | {
                 f"{key}{suffix}": found[key][end]
-                for key in KEYS
+                for key in SHOWN
                 for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high"))
             }
         )
     caption = (
         r"\textbf{Signals on one bench.} Cost: training steps that one value takes. Lead: share of the delay that is "
-        r"left at the alarm, on seeds and on cells that the threshold was not chosen on, with 95\,\% intervals; and, "
-        r"on held-out cells, the same in steps, the share of runs that do not grok with an alarm, the share of runs "
-        r"that grok without one before, and the lead over that of waiting."
+        r"left at the alarm, on seeds and on pairs of cells that the threshold was not chosen on, with 95\,\% "
+        r"intervals; and, on pairs of cells, the same in steps, the share of runs that do not grok with an alarm, the "
+        r"share of runs that grok without one before, of the others the share with the alarm at \Tmem{} or before, and "
+        r"the lead over that of the settings."
     )
     header = [
         "signal",
         "cost",
         "lead, seeds",
-        "lead, cells",
+        "lead, pairs",
         "steps",
         "false",
         "missed",
-        "over waiting",
+        "early",
+        "over settings",
     ]
     tex = table(
         name,
-        "@{}lrllrrrl@{}",
+        "@{}lrllrrrrl@{}",
         header,
         rows,
         caption,
         size=r"\fontsize{7}{8.6}\selectfont\setlength{\tabcolsep}{4pt}",
     )
-    columns = ["signal", *(f"{key}{end}" for key in KEYS for end in ("", "_low", "_high"))]
+    columns = ["signal", *(f"{key}{end}" for key in SHOWN for end in ("", "_low", "_high"))]
     return Built(tex, pd.DataFrame(plain, columns=columns))

@@ -23,7 +23,6 @@ OTHERS = {
     "under_ceiling": ("validation_loss", -1.0),
 }
 """Key of a comparison → the signal that a lead is compared with, and the sign of their difference."""
-KEYS = ("lead", "late_lead", "steps", "false", "missed", "early", *OTHERS)
 
 
 def over_cells(
