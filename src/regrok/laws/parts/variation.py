@@ -39,10 +39,11 @@ class Cells:
 
         def moments(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             centre = np.bincount(cell, y) / runs
-            with np.errstate(all="ignore"):
-                return centre, np.bincount(cell, (y - centre[cell]) ** 2) / (runs - 1)
+            return centre, np.bincount(cell, (y - centre[cell]) ** 2) / (runs - 1)
 
-        return cls(runs, *moments(x), *moments(np.log(x)))
+        # A cell of one run has no variance, and a norm of 0 (collapsed weights) no logarithm: both are NaN.
+        with np.errstate(all="ignore"):
+            return cls(runs, *moments(x), *moments(np.log(x)))
 
     @classmethod
     def published(cls, runs: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> Cells:
@@ -95,6 +96,8 @@ def population(
     if (alone := int((cells.runs == 1).sum())) > 0:
         reason = f"{alone} of {cells.runs.size} cells have one run, which tells no spread"
         return est.missing(reason, n, ESTIMATOR)
+    if not (cells.mean > 0).all():
+        return est.missing("a cell's mean is 0, over which nothing varies", n, ESTIMATOR)
     value = float(_variation(cells.runs, cells.mean, cells.variance, 1.0, inner))
     found = est.estimate(value, None, None, n, ESTIMATOR, note=note)
     if not (cells.variance > 0).any():
