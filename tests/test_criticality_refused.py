@@ -11,7 +11,8 @@ from regrok.computations import run_computation
 from regrok.errors import RegrokError
 from regrok.models import build
 from regrok.study.expand import cells
-from regrok.study.sizes import parameters, task_info
+from regrok.study.parameters import parameters
+from regrok.study.sizes import task_info
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 from regrok.study.blocks import Computation, Config, Probe
 from regrok.study.expand import Cell, cells
 from regrok.study.literals import PACKAGE, literal
-from regrok.study.sizes import parameters
+from regrok.study.parameters import parameters
 from regrok.study.words import Scale
 
 PROBE, LAW = "cascade", "avalanches"
