@@ -22,7 +22,7 @@ from regrok.judging.verdicts import verdict
 from regrok.laws import comparison, contraction, regimes, run_fit, search
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import information, lifetimes, resolution, restricted
-from regrok.laws.parts.warned import heard
+from regrok.laws.parts.heard import heard
 from regrok.runs.frames import Frames
 from regrok.study.predicates import Sign
 from regrok.study.words import INCONCLUSIVE

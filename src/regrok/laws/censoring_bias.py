@@ -18,7 +18,7 @@ import statsmodels.api as sm
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import lifetimes
-from regrok.laws.parts.warned import heard
+from regrok.laws.parts.heard import heard
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 

@@ -14,8 +14,8 @@ import pandas as pd
 from scipy.optimize import curve_fit
 
 from regrok.laws.parts import estimate as est
+from regrok.laws.parts.heard import heard
 from regrok.laws.parts.selection import cell_settings, curve_of, of_experiments, plain
-from regrok.laws.parts.warned import heard
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 

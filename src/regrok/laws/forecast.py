@@ -17,6 +17,7 @@ import statsmodels.api as sm
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import huber
+from regrok.laws.parts.heard import heard
 from regrok.laws.parts.selection import (
     conditions,
     curve_of,
@@ -25,7 +26,6 @@ from regrok.laws.parts.selection import (
     plain,
     within,
 )
-from regrok.laws.parts.warned import heard
 from regrok.laws.parts.window import contraction
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option

@@ -15,8 +15,8 @@ import statsmodels.api as sm
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import regression
+from regrok.laws.parts.heard import heard
 from regrok.laws.parts.selection import plain
-from regrok.laws.parts.warned import heard
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 

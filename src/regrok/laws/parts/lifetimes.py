@@ -18,9 +18,9 @@ from scipy import optimize
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import information, resolution
+from regrok.laws.parts.heard import heard
 from regrok.laws.parts.likelihood import SURVIVAL, minus_log_likelihood
 from regrok.laws.parts.selection import duration
-from regrok.laws.parts.warned import heard
 
 FAMILIES = {"weibull": WeibullAFTFitter, "log_normal": LogNormalAFTFitter}
 NORMAL = 1.959963984540054
