@@ -13,8 +13,8 @@ runs. It is judged on the others, in three ways:
   alarms of detectors that know all warned ones: kept for the claims that were judged on it.
 
 A lead is a share of the delay, from T_mem to T_grok, that is still to come at the alarm: 1 of an alarm at T_mem or
-before, 0 of one that comes too late or not at all. Silent runs are watched to the end of their budget, longer than any
-run that groks. Three signals are there to be compared with: `waiting`, patience after T_mem, which for that reason can
+before, 0 of one that comes too late or not at all. Silent runs are watched to the end of their budget, longer than the
+runs that grok. Three signals are there to be compared with: `waiting`, patience after T_mem, which for that reason can
 hardly gain anything; `settings`, which knows what a run is told and no curve; and `validation_loss`, which looks at the
 answer.
 """
