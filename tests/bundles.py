@@ -67,7 +67,8 @@ def small_studies(folder: Path, config: Config) -> Path:
             ("tables", "findings"),
         ):
             held.get(section, {}).pop(name, None)
-        held.get("fits", {}).get("defect", {}).get("options", {}).pop("most", None)
+        for key in ("most", "lead_mean"):
+            held.get("fits", {}).get("defect", {}).get("options", {}).pop(key, None)
         write_yaml(path, held)
 
     for path in folder.glob("*/claims.yaml"):

@@ -60,8 +60,8 @@ def build(name: str, entry: Any, material: Material) -> Built:
         r"\textbf{Signals on one bench.} Cost: training steps that one value takes. Lead: share of the delay that is "
         r"left at the alarm, on seeds and on pairs of cells that the threshold was not chosen on, with 95\,\% "
         r"intervals; and, on pairs of cells, the same in steps, the share of runs that do not grok with an alarm, the "
-        r"share of runs that grok without one before, of the others the share with the alarm at \Tmem{} or before, and "
-        r"the lead over that of the settings."
+        r"share of runs that grok without one before, of the others the share with the alarm at $T_{\mathrm{mem}}$ or "
+        r"before, and the lead over that of the settings."
     )
     header = [
         "signal",
