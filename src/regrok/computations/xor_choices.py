@@ -14,6 +14,7 @@ learn in time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import product
 from typing import Any
@@ -141,8 +142,8 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     every cut; task_rise, the least change in the printed direction of any activation and start, at the median epoch of
     learning and the default probe, and the shares of these that rise and fall beyond their intervals; robust_rise, the
     least such change of any quantile and α called robust, of the default activation and start at the fixed epoch; and
-    what of all choices on the first group gives what is printed (`printed_signs`). Points: "choice", one each. Raises
-    RegrokError naming an option.
+    what of all choices on the first group gives what is printed (`printed_signs`). Points: "choice", one for each
+    that has D before and after; `no_D` counts the others. Raises RegrokError naming an option.
     """
     probed_family.check(options)
     tried, opened = specifications.every(options), specifications.left_open(options)
@@ -204,7 +205,8 @@ def compute(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     estimates |= every_task(options, at_median)
     way = printed_signs.sign(options)
     estimates["robust_rise"] = enumerated.least({k: way * v for k, v in of_probe.items()})
-    return {"estimates": estimates, "points": [shown(each) for each in rows]}
+    known = [shown(each) for each in rows if math.isfinite(each["rise"])]
+    return {"estimates": estimates, "points": known}
 
 
 def pairs(options: Mapping[str, Any]) -> list[tuple[str, str]]:
