@@ -17,7 +17,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from regrok.computations.parts.finite_size import exponent, fitted, over
 from regrok.laws.parts import estimate as est
@@ -32,10 +31,10 @@ from regrok.laws.parts.families import (
     dated_like,
     families,
 )
+from regrok.laws.parts.measured import by_module
 from regrok.laws.parts.pairs import of_pair
 from regrok.laws.parts.readings import of_window, over_families
 from regrok.laws.parts.selection import grouped, plain
-from regrok.probes import columns_of
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -111,9 +110,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     Points: "step" and "lag", D(t) of a group at equal step and before the transition. Cells: a record a family.
     """
     settings = option(options, DEFAULTS)
-    columns = ["run_id", "step", *columns_of("cascade")]
-    tables = [table for table in frames.probes.values() if len(table) and {*columns} == {*table}]
-    table = pd.concat(tables) if tables else pd.DataFrame(columns=columns)
+    table = by_module(frames, "cascade")
     groups = grouped(frames.runs, frames.experiments, settings["groups"])
     made = {name: families(rows, table) for name, rows in groups.items()}
     made |= {other: made[other].that_never_grok() for _, other in settings["ratios"].values()}

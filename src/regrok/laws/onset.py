@@ -25,9 +25,9 @@ import pandas as pd
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import growths
 from regrok.laws.parts.lead_scaling import beyond, exponents, patient
+from regrok.laws.parts.measured import by_module
 from regrok.laws.parts.onsets import generalised, later, onset
 from regrok.laws.parts.selection import grouped, plain
-from regrok.probes import columns_of
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -117,10 +117,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     Points: the defect along the first seed of each cell. Cells: a record per run.
     """
     settings = option(options, DEFAULTS)
-    # The module of a table is told by its columns.
-    own = {"run_id", "step", *columns_of("commutator_defect")}
-    tables = [table for table in frames.probes.values() if len(table) and set(table) == own]
-    table = pd.concat(tables) if tables else pd.DataFrame({"run_id": []})
+    table = by_module(frames, "commutator_defect")
     states = dict(iter(table.groupby("run_id", sort=False)))
     curves = dict(iter(frames.curves.groupby("run_id", sort=False)))
     estimates: dict[str, est.Estimate] = {}

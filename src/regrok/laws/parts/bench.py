@@ -13,8 +13,9 @@ import pandas as pd
 from regrok import signals
 from regrok.errors import RegrokError
 from regrok.laws.parts.folds import Fold, each_out, halves
+from regrok.laws.parts.measured import module_of
 from regrok.laws.parts.selection import distinct, of_experiments
-from regrok.probes import columns_of, probes
+from regrok.probes import columns_of
 from regrok.runs.frames import Frames
 from regrok.signals.parts.history import History
 from regrok.study.columns import SETTINGS
@@ -75,15 +76,13 @@ def measured(frames: Frames) -> dict[str, dict[str, dict[str, np.ndarray]]]:
     The module of a table is told by its columns. Raises RegrokError naming two probes of one module that measured one
     run: which of them a signal reads is not said.
     """
-    columns = {module: set(columns_of(module)) for module in probes()}
     found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     by: dict[tuple[str, str], str] = {}
     for name, table in frames.probes.items():
-        own = set(table) - {"run_id", "step"}
-        module = next((m for m, known in columns.items() if own and known == own), None)
+        module = module_of(table)
         if module is None:
             continue
-        numbers = [c for c in sorted(own) if pd.api.types.is_numeric_dtype(table[c])]
+        numbers = [c for c in sorted(columns_of(module)) if pd.api.types.is_numeric_dtype(table[c])]
         means = table.groupby(["run_id", "step"], sort=True)[numbers].mean().reset_index()
         for run_id, rows in means.groupby("run_id", sort=False):
             other = by.setdefault((module, str(run_id)), name)

@@ -56,16 +56,10 @@ def exponents(
 
     def spread(rows: np.ndarray) -> np.ndarray:
         patience = (warning[rows] - memorised[rows]).mean(-1, keepdims=True)
-        waiting = memorised[rows] + patience
-        with np.errstate(all="ignore"):
-            ours = np.log(grok[rows] / warning[rows]).std(-1, ddof=1)
-            theirs = np.log(grok[rows] / waiting).std(-1, ddof=1)
-            return np.log(ours / theirs)
+        return scatter(grok[rows], warning[rows], memorised[rows] + patience)
 
     def multiple(rows: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            ours = np.log(grok[rows] / warning[rows]).std(-1, ddof=1)
-            return np.log(ours / np.log(grok[rows] / memorised[rows]).std(-1, ddof=1))
+        return scatter(grok[rows], warning[rows], memorised[rows])
 
     made = {
         "exponent": (exponent, "least squares of log lead on log T_grok"),
@@ -93,6 +87,17 @@ def exponents(
     if ((memorised + (warning - memorised).mean()) <= 0).any():
         found["waiting_spread"] = est.missing(BEFORE, len(led), made["waiting_spread"][1])
     return found
+
+
+def scatter(grok: np.ndarray, alarm: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(…,) logarithm of the ratio of standard deviations of log(T_grok/alarm), an alarm's over another's.
+
+    grok, alarm, other: (…, n) steps; NaN or infinite where an alarm has no logarithm, or the other no scatter.
+    """
+    with np.errstate(all="ignore"):
+        ours, theirs = (np.log(grok / each).std(-1, ddof=1) for each in (alarm, other))
+        ratio: np.ndarray = np.log(ours / theirs)
+    return ratio
 
 
 TRIED = 400
@@ -133,9 +138,7 @@ def patient(warned: pd.DataFrame, replicates: int, seed: int, note: str = "") ->
     def spread(rows: np.ndarray) -> np.ndarray:
         patience = (warning[rows] - memorised[rows]).mean(-1, keepdims=True)
         waiting = memorised[rows] + np.maximum(patience, 0.0)
-        with np.errstate(all="ignore"):
-            ours = np.log(grok[rows] / warning[rows]).std(-1, ddof=1)
-            return np.log(ours / np.log(grok[rows] / waiting).std(-1, ddof=1))
+        return scatter(grok[rows], warning[rows], waiting)
 
     return est.bootstrap(
         spread,

@@ -40,17 +40,17 @@ def difference(one: np.ndarray, other: np.ndarray) -> est.Estimate:
     return est.estimate(made.value, made.value - made.half, made.value + made.half, n, how)
 
 
-def counted_back(pair: Pair, events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def counted_back(pair: Pair, events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray] | str:
     """(k,) lags in steps, from 0 up to the latest event, and D of both groups there, (n, k) and (m, k), of families
-    that are known at their event; NaN before a family's first state. None where there is nothing to count back from.
+    that are known at their event; NaN before a family's first state. Or why there is nothing to compare.
     """
     steps, known = pair[0].steps, np.concatenate(events)
     if len(steps) < 2 or not np.isfinite(known).any():
-        return None
+        return NO_EVENT
     lags = np.arange(0, np.nanmax(known) + 1, float(np.diff(steps).min()))
     before = [before_event(made, event, lags) for made, event in zip(pair, events, strict=True)]
     one, other = (each[np.isfinite(each[:, 0])] for each in before)
-    return lags, one, other
+    return (lags, one, other) if min(len(one), len(other)) >= 2 else TOO_FEW
 
 
 def parting(pair: Pair, events: Events, replicates: int, seed: int) -> est.Estimate:
@@ -60,11 +60,9 @@ def parting(pair: Pair, events: Events, replicates: int, seed: int) -> est.Estim
     """
     how = "first lag from which on Welch's test parts the groups, bootstrap over families"
     made, n = counted_back(pair, events), sum(map(len, events))
-    if made is None:
-        return est.missing(NO_EVENT, n, how, "steps")
+    if isinstance(made, str):
+        return est.missing(made, n, how, "steps")
     lags, one, other = made
-    if min(len(one), len(other)) < 2:
-        return est.missing(TOO_FEW, n, how, "steps")
     both = np.concatenate([one, other])
     labels = np.repeat([0, 1], [len(one), len(other)])
 
@@ -103,11 +101,9 @@ def half_gap(pair: Pair, events: Events, replicates: int, seed: int) -> est.Esti
     """
     how = "lag at which the gap of means is half of that at the transition, bootstrap over families"
     made, n = counted_back(pair, events), sum(map(len, events))
-    if made is None:
-        return est.missing(NO_EVENT, n, how, "steps")
+    if isinstance(made, str):
+        return est.missing(made, n, how, "steps")
     lags, one, other = made
-    if min(len(one), len(other)) < 2:
-        return est.missing(TOO_FEW, n, how, "steps")
     both = np.concatenate([one, other])
     seen = int(np.logical_and.accumulate(np.isfinite(both).all(axis=0)).sum())
     if seen < 2:
