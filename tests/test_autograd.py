@@ -29,6 +29,9 @@ SPECS = {
     "quadratic": Quadratic(**{**QUADRATIC, "width": 20}),
     "scaled": Quadratic(**{**QUADRATIC, "width": 20, "neuron_scale": 0.25}),
     "encoder": Encoder(**{**ENCODER, "d_model": 16, "ffn": 24}),
+    "alike": Encoder(
+        **{**ENCODER, "d_model": 16, "ffn": 24, "layer_starts": "alike", "position_scale": 0.25}
+    ),
 }
 LOSSES: dict[str, Loss] = {
     "cross-entropy": CrossEntropy(),
@@ -44,8 +47,10 @@ def plain(spec: Any, seed: int) -> nn.Module:
         torch.set_rng_state(streams.generator(seed, "init").get_state())
         if spec.name == "quadratic":
             return QuadraticNetwork(P, spec.width, P, spec.neuron_scale or 1.0)
-        fields = spec.model_dump(exclude={"name", "init_scale"})
-        return EncoderNetwork(P, P, **fields)
+        own = {"name", "init_scale", "layer_starts", "position_scale"}
+        alike, scale = spec.layer_starts == "alike", spec.position_scale or 1.0
+        fields = spec.model_dump(exclude=own)
+        return EncoderNetwork(P, P, **fields, alike=alike, position_scale=scale)
 
 
 def loss_by_hand(name: str, z: Tensor, labels: Tensor) -> Tensor:
@@ -101,6 +106,35 @@ def test_init_scale_spares_the_gains() -> None:
         was = model.layout.views(once[0])[name]
         gain = "norm" in name and name.endswith("weight")
         torch.testing.assert_close(values, was if gain else 3 * was, rtol=1e-6, atol=0)
+
+
+def test_layers_that_start_alike_are_those_of_torchs_encoder_which_then_part() -> None:
+    """`nn.TransformerEncoder` copies the layer that it is given; positions are the other network's times the factor."""
+    spec = SPECS["alike"]
+    model, flat = made(spec, stacked=False)
+    ours = model.layout.views(flat[0])
+    pytorch = nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(16, 4, 24, activation="gelu", batch_first=True, norm_first=True),
+        num_layers=spec.layers,
+        enable_nested_tensor=False,
+    )
+    for name, values in dict(pytorch.layers[0].named_parameters()).items():
+        assert torch.equal(values, dict(pytorch.layers[1].named_parameters())[name])
+        assert torch.equal(ours[f"layers.0.{name}"], ours[f"layers.1.{name}"]), name
+    _, plainly = made(SPECS["encoder"], stacked=False)
+    apart = model.layout.views(plainly[0])
+    drawn = {n for n in ours if n.startswith("layers.0") and n.endswith("weight")} - {
+        n for n in ours if "norm" in n
+    }
+    for name in drawn:
+        other = name.replace("layers.0", "layers.1")
+        assert torch.equal(ours[name], apart[name]) and not torch.equal(apart[name], apart[other])
+    assert torch.equal(ours["position.weight"], 0.25 * apart["position.weight"])
+    assert torch.equal(ours["embedding.weight"], apart["embedding.weight"])
+    after = hundred_steps(spec, Optimiser.model_validate(ADAMW), stacked=False)
+    stepped = model.layout.views(after[0])
+    name = "layers.{}.linear1.weight"
+    assert not torch.allclose(stepped[name.format(0)], stepped[name.format(1)], atol=1e-3)
 
 
 def test_the_published_sizes() -> None:

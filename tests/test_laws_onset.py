@@ -365,6 +365,25 @@ def test_a_mean_lead_is_set_against_the_printed_one_with_both_errors():
     assert lead_scaling.beyond(pd.Series([900.0]), 1117, [600, 1600], 12).value is None
 
 
+def test_times_to_grokking_are_set_against_those_printed_of_their_operations():
+    """Times of 1,000 and 2,000 where 800 and 1,000 are printed: ratios of 1.25 and 2."""
+    rows, curves, table = planted([(400, 600, 1000), (600, 800, 2000)], jitter=50)
+    for row in rows[3:6]:
+        row["operation"] = "subtract"
+    told = {"printed_times": {"add": 800, "subtract": 1000}}
+    both = fitted(rows, curves, table, **told)["estimates"]["all.times_over_printed"]
+    assert both.value == pytest.approx(math.sqrt(1.25 * 2)) and both.n == 6
+    assert both.low < both.value < both.high
+    one = fitted(rows, curves, table, printed_times={"subtract": 1000})["estimates"]
+    assert one["all.times_over_printed"].value == pytest.approx(2)
+    assert fitted(rows, curves, table)["estimates"]["all.times_over_printed"].value is None
+    # A run that does not grok takes longer than any printed time: the mean of the others is no upper end.
+    curves = curves[(curves["run_id"] != rows[0]["run_id"]) | (curves["step"] < 1000)]
+    least = fitted(rows, curves, table, **told)["estimates"]["all.times_over_printed"]
+    assert least.n == 5 and least.low is not None and least.high is None
+    assert "1 runs do not grok" in least.note
+
+
 def test_how_many_memorised_is_told():
     rows, curves, table = planted(ALPHA)
     rows[-1]["T_mem"] = math.nan

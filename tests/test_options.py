@@ -166,6 +166,16 @@ CASES: dict[str, tuple[tuple[str, str], dict[str, Any], str]] = {
         {"ratios": {"two_over_eight": ["depth_2"]}},
         "fits.depth.options.ratios.two_over_eight = ['depth_2']: should be two groups, the first over the second.",
     ),
+    "a printed time of no operation": (
+        ("fits", "defect"),
+        {"printed_times": {"adds": 2900}},
+        "fits.defect.options.printed_times = 'adds': no such operation. Did you mean 'add'?",
+    ),
+    "a printed time of zero": (
+        ("fits", "defect"),
+        {"printed_times": {"add": 0}},
+        "fits.defect.options.printed_times.add = 0: should be a number above 0.",
+    ),
     "a ratio of no architecture": (
         ("fits", "search"),
         {"ratios": {"transformer_over_mlp": ["transformers", "mlp"]}},

@@ -16,7 +16,7 @@ from regrok.models import build
 from regrok.pipeline.probing import probed
 from regrok.pipeline.rosters import STORE
 from regrok.probes import code, commutator_defect, key, probe, probes, seed
-from regrok.probes.commutator_defect import commutator, measure, single_difference
+from regrok.probes.commutator_defect import commutator, drawn, measure, single_difference
 from regrok.probes.parts import replay, table
 from regrok.probes.parts.networks import forward_of
 from regrok.runs.store import RunStore
@@ -105,6 +105,16 @@ def test_a_batch_of_everything_is_refused(tmp_path):
     every = len(state.train)
     with pytest.raises(RegrokError, match=rf"options.batch = {every} of {every} training examples"):
         measure(state, {**OPTIONS, "batch": every}, 1)
+
+
+def test_batches_hold_an_example_twice_where_that_is_asked():
+    """Of 40 drawn for themselves among 50 about 50(1 - (1 - 1/50)^40) = 27.7 differ; without repetition all 40 do."""
+    draw = torch.Generator().manual_seed(3)
+    different = [len(set(drawn(50, 40, True, draw).tolist())) for _ in range(200)]
+    assert 27 < np.mean(different) < 28.5
+    assert {len(set(drawn(50, 40, False, draw).tolist())) for _ in range(20)} == {40}
+    places = torch.cat([drawn(50, 40, True, draw) for _ in range(200)])
+    assert places.min() == 0 and places.max() == 49
 
 
 def test_the_defect_of_a_network_is_that_of_two_steps_of_plain_torch(tmp_path):

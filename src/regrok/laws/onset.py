@@ -24,7 +24,7 @@ import pandas as pd
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import growths
-from regrok.laws.parts.lead_scaling import beyond, exponents, patient
+from regrok.laws.parts.lead_scaling import beyond, exponents, over_printed, patient
 from regrok.laws.parts.measured import by_module
 from regrok.laws.parts.onsets import generalised, later, onset
 from regrok.laws.parts.selection import grouped, plain
@@ -45,6 +45,7 @@ DEFAULTS: dict[str, Any] = {
     "lead_mean": 1117.0,
     "lead_ends": [600.0, 1600.0],
     "lead_runs": 12,
+    "printed_times": {},
     "replicates": 2000,
 }
 REFERS: dict[str, Any] = {
@@ -59,6 +60,7 @@ REFERS: dict[str, Any] = {
     "cadences": "widths",
     "lead_mean": "positive",
     "lead_ends": "numbers",
+    "printed_times": "times",
 }
 NEEDS: dict[str, Any] = {"probes": ["commutator_defect"]}
 ESTIMATES: dict[str, list[str]] = {
@@ -87,6 +89,7 @@ ESTIMATES: dict[str, list[str]] = {
         "lead_beyond",
         "onset_later",
         "patient_spread",
+        "times_over_printed",
     ],
     "ratios": ["growth", "growth_matched"],
 }
@@ -111,7 +114,8 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     What took the place of some of these: growth_least, of runs that grok, a lower bound where they end while the defect
     rises, with what it is at other cadences; growth_matched, a ratio in equal time (`growths`); onset_later,
     onset_over_T_mem as far as the steps of both are known (`later`); lead_beyond, the mean lead less the printed one
-    (`beyond`); patient_spread, against an alarm that never comes before T_mem (`patient`). memorised is the share of
+    (`beyond`); times_over_printed, times to grokking over the printed ones of their operations (`over_printed`);
+    patient_spread, against an alarm that never comes before T_mem (`patient`). memorised is the share of
     all runs that have a T_mem.
 
     Points: the defect along the first seed of each cell. Cells: a record per run.
@@ -173,6 +177,7 @@ def described(
         "run_id": run["run_id"],
         "cell": run["cell"],
         "seed": run["seed"],
+        "operation": run["operation"],
         "learning_rate": run["learning_rate"],
         "weight_decay": run["weight_decay"],
         "T_mem": run["T_mem"],
@@ -221,6 +226,7 @@ def of_group(runs: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[st
         "lead_beyond": beyond(
             warned["lead"], settings["lead_mean"], settings["lead_ends"], settings["lead_runs"]
         ).noting(note),
+        "times_over_printed": over_printed(runs, settings["printed_times"]),
         "patient_spread": patient(warned, settings["replicates"], seed, note),
     }
     found["growth_least"] = (

@@ -31,7 +31,7 @@ from torch import Tensor
 from regrok.errors import RegrokError
 from regrok.probes.parts.state import Labelled, ProbeState
 
-DEFAULTS: dict[str, Any] = {"pairs": 9, "learning_rate": 1e-3, "batch": None}
+DEFAULTS: dict[str, Any] = {"pairs": 9, "learning_rate": 1e-3, "batch": None, "repetition": False}
 REFERS: dict[str, Any] = {"learning_rate": "positive", "batch": "positive"}
 COST: dict[str, float] = {"": 4.0, "pairs": 14.0}
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -50,8 +50,9 @@ Gradient = Callable[[Tensor, Labelled], Tensor]
 
 
 def measure(state: ProbeState, options: dict[str, Any], seed: int) -> list[dict[str, float]]:
-    """One row: medians over `pairs` of batches, each of `batch` examples (null: the run's own) without repetition.
+    """One row: medians over `pairs` of batches, each of `batch` examples (null: the run's own).
 
+    repetition: whether a batch may hold an example more than once, as where each is drawn for itself.
     Nothing at a state whose gradients are not finite. Raises RegrokError where a batch is the whole training set, of
     which both would be the same.
     """
@@ -66,7 +67,7 @@ def measure(state: ProbeState, options: dict[str, Any], seed: int) -> list[dict[
     exact, single = state.flat.double(), state.flat.float()
     found: list[dict[str, float]] = []
     for _ in range(options["pairs"]):
-        a, b = (state.train[torch.randperm(total, generator=draw)[:size]] for _ in range(2))
+        a, b = (state.train[drawn(total, size, options["repetition"], draw)] for _ in range(2))
         twice, first, second = commutator(state.gradient, exact, a, b, eta)
         scale = (eta * first) * (eta * second)
         if not scale > 0 or not twice < float("inf"):
@@ -83,6 +84,13 @@ def measure(state: ProbeState, options: dict[str, Any], seed: int) -> list[dict[
     low, _, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
     medians = {name: statistics.median(each[name] for each in found) for name in found[0]}
     return [medians | {"defect_low": low, "defect_high": high}]
+
+
+def drawn(total: int, size: int, repetition: bool, draw: torch.Generator) -> Tensor:
+    """(size,) places of a batch's examples among `total`, each drawn for itself or all of them different."""
+    if repetition:
+        return torch.randint(total, (size,), generator=draw)
+    return torch.randperm(total, generator=draw)[:size]
 
 
 def commutator(

@@ -18,6 +18,7 @@
     "of groups"      names of the block's groups or searches
     "ratios"         name → [one, other] of the block's groups or searches
     "signals"        names of modules of regrok.signals
+    "times"          operation → a time of it, a number above 0
     "findings"       a list of {title, claims, evidence}; evidence: a list of {key: <fit>.<estimate>, words}
 """
 
@@ -31,6 +32,7 @@ from regrok.study import columns
 from regrok.study.blocks import Computation, Config, Figure, Fit, Probe, Table
 from regrok.study.literals import modules
 from regrok.study.messages import nearest
+from regrok.tasks.operations import OPERATIONS
 
 GROUP = ("experiments", "arms", "within")
 FINDING = ("title", "claims", "evidence")
@@ -161,6 +163,13 @@ def _ranges(path: str, value: Any, block: Block, config: Config) -> Iterator[str
             yield f"{path}.{name} = {pair!r}: should be [low, high], the smaller number first."
 
 
+def _times(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
+    yield from shaped(path, value, dict, "operation → a number above 0")
+    for name, time in value.items() if isinstance(value, dict) else ():
+        yield from names(path, "operation", [name], OPERATIONS)
+        yield from _positive(f"{path}.{name}", time, block, config)
+
+
 def _group(path: str, value: Any, block: Block, config: Config) -> Iterator[str]:
     yield from _keys(path, value, GROUP)
     if not isinstance(value, dict):
@@ -235,10 +244,11 @@ VALUES: dict[str, Check] = {
     "searches": _searches,
     "of groups": _of_groups,
     "ratios": _ratios,
+    "times": _times,
     "findings": _findings,
     "signals": _signals,
 }
 """The words of `REFERS` that say what values are, whatever module they are told."""
 
-SHAPED = ("limits", "ranges", "groups", "searches", "ratios", "findings")
+SHAPED = ("limits", "ranges", "groups", "searches", "ratios", "times", "findings")
 """Those that say themselves what shape they ask for."""

@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -175,3 +176,18 @@ def beyond(leads: pd.Series, mean: float, ends: Sequence[float], runs: int) -> e
     found = two_samples.difference(two_samples.sample(known), theirs)
     low, high = found.value - found.half, found.value + found.half
     return est.estimate(found.value, low, high, len(known), estimator, "steps")
+
+
+def over_printed(runs: pd.DataFrame, printed: Mapping[str, float]) -> est.Estimate:
+    """The geometric mean of T_grok over the printed mean of its operation.
+
+    runs: operation, T_grok (NaN of a run that does not grok); printed: operation → steps. Runs of other operations
+    take no part. One that does not grok takes longer than any that is printed, so that no upper end is left.
+    """
+    mine = runs[runs["operation"].isin(list(printed))]
+    known = mine[mine["T_grok"].notna()]
+    found = est.mean(known["T_grok"] / known["operation"].map(printed), "", log=True)
+    without = len(mine) - len(known)
+    if not without or found.value is None:
+        return found
+    return replace(found, high=None).noting(f"{without} runs do not grok: a lower bound")
