@@ -156,7 +156,7 @@ class Encoder(ByAutograd):
     init_scale: Annotated[Positive, Role.FREE]
     """Factor on PyTorch's default initialisation (LayerNorm gains excepted); 1 is the default."""
     layer_starts: Literal["alike"] | None = None
-    """alike: all layers start from the values of one, as torch.nn.TransformerEncoder has it; null: each from its own."""
+    """alike: layers start from the values of one, as torch.nn.TransformerEncoder has it; null: each from its own."""
     position_scale: Factor = None
     """Factor on the first values of the position embeddings, such as 1/√d_model; null: 1."""
 
