@@ -1,10 +1,12 @@
-"""Whose defect the figure of the onset draws where a group has several operations."""
+"""Whose defect the figure of the onset draws where a group has several operations; the figure of printed times."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from regrok.figures.defect_onset import called, shown_run
+from regrok.figures.parts import drawing
+from studies import study
 
 
 def test_the_figure_shows_addition_and_says_which_operation_it_shows():
@@ -23,3 +25,26 @@ def test_the_figure_shows_addition_and_says_which_operation_it_shows():
     assert set(alone["run_id"]) == {"subtract-0"} and called(alone) == "subtraction"
     assert set(shown_run(points, "control")["run_id"]) == {"a3_ab-0"}
     assert called(shown_run(points[:0], "default")) == "addition"
+
+
+def test_printed_times_stand_beside_those_of_every_run_that_groks():
+    made = study("paper", studies=("commutator_defect",))
+    entry = made.config.figures["printed_times"]
+    figure, caption, description = drawing.draw("printed_times", entry, made.frames, made.fits)
+    a, b = figure.axes
+    printed = entry.options["times"]
+    *ours, diamonds = (each.get_offsets() for each in a.collections)
+    assert [list(each) for each in diamonds] == [[i, t] for i, t in enumerate(printed.values())]
+    names = [tick.get_text().replace("\n", " ") for tick in a.get_xticklabels()]
+    assert names == ["addition", "subtraction", "multiplication", "sum of squares"]
+    cells = pd.DataFrame(
+        [cell for name in ("defect", "defect_code") for cell in made.fits[name]["cells"]]
+    )
+    cells = cells[(cells["group"] == "default") & cells["T_grok"].notna()]
+    assert sum(map(len, ours)) == cells["run_id"].nunique() > 0
+    assert sorted(y for each in ours for _, y in each) == sorted(
+        cells.drop_duplicates("run_id")["T_grok"]
+    )
+    arms = ["as\nprinted", "layers\nalike", "small\npositions", "repetition", "all\nthree"]
+    assert [tick.get_text() for tick in b.get_xticklabels()] == arms
+    assert "interval" in caption and description.endswith(".")
