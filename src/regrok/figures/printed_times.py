@@ -32,8 +32,8 @@ def draw(shown, fits, options, style):
     } or {"": choices}
     by_group(b, groups, [BLUE], "T_grok")
     body = (
-        r"(a) The first step with an accuracy of .90 on unseen pairs of each run that groks, at the printed setting and "
-        r"as in the authors' code, and the printed means (diamonds). The whole sample. (b) The first with .99, of "
+        r"(a) The first step with an accuracy of .90 on unseen pairs of each run that groks, at the printed setting "
+        r"and as in the authors' code, and the printed means (diamonds). The whole sample. (b) The first with .99, of "
         rf"addition at the printed setting with one choice of the code at a time: {BY_GROUP}."
     )
     words = (
