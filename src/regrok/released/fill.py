@@ -30,6 +30,7 @@ from regrok.released import bundle, probes
 from regrok.released.about import about
 from regrok.released.added import BUILD, earlier, sampled
 from regrok.released.commits import commit_of
+from regrok.released.compact import compact
 from regrok.released.crate import write_crate
 from regrok.released.dictionary import dictionary_csv, read_dictionary, unexplained
 from regrok.released.thin import POINTS, rule, thin
@@ -336,6 +337,7 @@ def _frames(made: Path) -> Frames:
 
 def put_in_place(made: Path, folder: Path) -> None:
     """Replace the scale's folder, write what describes the whole bundle, and seal it."""
+    compact(made)
     kept = [folder / name for name in _others(folder, made.name)]
     size = sum(path.stat().st_size for path in [*kept, *made.rglob("*")] if path.is_file())
     if size > LIMIT:
