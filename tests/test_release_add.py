@@ -280,6 +280,13 @@ def test_columns_that_came_since_are_read_off_the_plan_and_the_curves(study):
     assert completed(frames, {}) is frames if set(RUNS) <= set(frames.runs) else True
 
 
+def test_a_build_of_which_the_bundle_holds_no_run_gets_its_columns(study):
+    none = cut(study.frames, ())
+    for frames in (none, replace(none, runs=none.runs.drop(columns=["processor", "norm"]))):
+        again = completed(frames, {})
+        assert again.runs.empty and set(RUNS) <= set(again.runs)
+
+
 def test_no_row_is_taken_for_another(study):
     frame = study.frames.runs
     assert added.alike(frame, frame.assign(more=1))

@@ -34,6 +34,8 @@ def completed(frames: Frames, planned: Mapping[str, Run]) -> Frames:
     lacking = [name for name in RUNS if name not in frames.runs]
     if not lacking:
         return frames
+    if frames.runs.empty:  # no row, of which the columns would be read
+        return replace(frames, runs=frames.runs.reindex(columns=[*frames.runs, *lacking]))
     wanted = {*lacking, *(name.removesuffix(PREVIOUS) for name in lacking if "_sustained_" in name)}
     curves = dict(iter(frames.curves.groupby("run_id", sort=False)))
     rows = []
