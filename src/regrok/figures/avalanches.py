@@ -1,7 +1,7 @@
 """D(t) of avalanches while transformers learn modular addition, at equal step and counted back (2604.16431).
 
-experiments: runs that grok, the control. fits: a fit of law `avalanches` with the groups addition and control and the
-pair apart.
+experiments: runs that grok, those without weight decay, those of less data. fits: a fit of law `avalanches` with the
+groups addition, control and less and the pair apart.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ import pandas as pd
 from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.shown import points_of, value_of
-from regrok.figures.parts.style import BLACK, BLUE, DASHES, GREY, VERMILION
+from regrok.figures.parts.style import BLACK, BLUE, DASHES, GREEN, GREY, VERMILION
 
 DEFAULTS: dict[str, object] = {}
 NEEDS: dict[str, object] = {"fits": ["avalanches"]}
 
 GROUPS = {
     "addition": ("groks", BLUE, DASHES[0]),
-    "control": ("does not", VERMILION, DASHES[1]),
+    "control": (r"does not, $\lambda=0$", VERMILION, DASHES[1]),
+    "less": ("does not, less data", GREEN, DASHES[3]),
 }
 
 
 def draw(shown, fits, options, style):
     """(a) D over steps; (b) over steps before each family's transition."""
-    runs = pd.concat([shown.of(i) for i in range(2)]).drop_duplicates("run_id")
+    runs = pd.concat([shown.of(i) for i in range(3)]).drop_duplicates("run_id")
     points = points_of(fits, "avalanches")
     figure, (a, b) = style.panels(1, 2, 2.3)
     curves(a, points, "step")
@@ -45,11 +46,12 @@ def draw(shown, fits, options, style):
         r"(a) The exponent $D$ of avalanches in the number of parameters, at equal step: mean over families, with one "
         r"run of every width and one seed, and its interval. Blue: runs that grok; vertical line: the step at which "
         r"they do, the geometric mean over families of the median over widths. Vermilion: runs of the same seeds "
-        r"without weight decay. (b) The same, counted back from each family's own transition, or from that of the "
-        r"family of its seed, as far as all are; vertical line: half of the gap at the transition. Dotted: $D=1$."
+        r"without weight decay; green: with it, on less data, which they memorise. (b) The same, counted back from "
+        r"each family's own transition, or from that of the family of its seed, as far as all are; vertical line: half of "
+        r"the gap at the transition between the first two. Dotted: $D=1$."
     )
     words = (
-        "Two panels: curves of the exponent D with bands, of families that grok and of families that do not, over "
+        "Two panels: curves of the exponent D with bands, of families that grok and of two kinds that do not, over "
         "steps and over steps before the transition, with a dotted line at 1."
     )
     return figure, caption("Avalanches of gradients on modular addition", body, runs), words
