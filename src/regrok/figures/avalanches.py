@@ -47,8 +47,8 @@ def draw(shown, fits, options, style):
         r"run of every width and one seed, and its interval. Blue: runs that grok; vertical line: the step at which "
         r"they do, the geometric mean over families of the median over widths. Vermilion: runs of the same seeds "
         r"without weight decay; green: with it, on less data, which they memorise. (b) The same, counted back from "
-        r"each family's own transition, or from that of the family of its seed, as far as all are; vertical line: half of "
-        r"the gap at the transition between the first two. Dotted: $D=1$."
+        r"each family's own transition, or from that of the family of its seed, as far as all are; vertical line: "
+        r"half of the gap at the transition between the first two. Dotted: $D=1$."
     )
     words = (
         "Two panels: curves of the exponent D with bands, of families that grok and of two kinds that do not, over "
