@@ -67,8 +67,9 @@ def small_studies(folder: Path, config: Config) -> Path:
             ("tables", "findings"),
         ):
             held.get(section, {}).pop(name, None)
-        for key in ("most", "lead_mean"):
-            held.get("fits", {}).get("defect", {}).get("options", {}).pop(key, None)
+        for fit in ("defect", "defect_code"):
+            for key in ("most", "lead_mean"):
+                held.get("fits", {}).get(fit, {}).get("options", {}).pop(key, None)
         write_yaml(path, held)
 
     for path in folder.glob("*/claims.yaml"):
