@@ -50,6 +50,11 @@ def decoder(**keys: Any) -> Run:
     return point(model={**model, "tied": False, "init_scale": 1.0, **keys})
 
 
+def encoder(**keys: Any) -> Run:
+    model = {"name": "encoder", "layers": 2, "d_model": 16, "heads": 2, "ffn": 32}
+    return point(model={**model, "activation": "gelu", "init_scale": 1.0, **keys})
+
+
 def quadratic(**blocks: dict[str, Any]) -> Run:
     model = {"name": "quadratic", "width": 64, "init_scale": 1.0, **blocks.pop("model", {})}
     return point(model=model, optimiser={"loss": "square", **blocks.pop("optimiser", {})}, **blocks)
@@ -108,6 +113,8 @@ PAIRS: dict[str, tuple[Run, Run]] = {
     "embeddings": (point(), point(model={"embeddings": "separate"})),
     "dropout": (decoder(), decoder(dropout=0.1)),
     "neuron_scale": (quadratic(), quadratic(model={"neuron_scale": 0.5})),
+    "layer_starts": (encoder(), encoder(layer_starts="alike")),
+    "position_scale": (encoder(), encoder(position_scale=0.5)),
     "optimiser": (point(), point(optimiser={"name": "adam", "decay": "coupled"})),
     "learning_rate": (point(), point(optimiser={"learning_rate": 2e-3})),
     "weight_decay": (point(), point(optimiser={"weight_decay": 0.1})),
@@ -263,6 +270,8 @@ def test_a_cell_is_named_by_task_model_and_optimiser_with_the_seeds_last() -> No
             "embeddings",
             "dropout",
             "neuron_scale",
+            "layer_starts",
+            "position_scale",
         ),
         *(
             "optimiser",
