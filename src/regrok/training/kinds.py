@@ -261,6 +261,7 @@ KINDS = (
         **FULL,
     ),
     _kind("encoder", model=ENCODER, optimiser=_with(ADAMW, clip_norm=1.0), measure=TOKENS),
+    _kind("encoder, alike", model=_with(ENCODER, layer_starts="alike", position_scale=0.5)),
     _kind("encoder, epochs", model=_with(ENCODER, activation="relu"), replacement=False),
     # Optimisers
     _kind("adam", optimiser=ADAM),
