@@ -32,7 +32,7 @@ def test_printed_times_stand_beside_those_of_every_run_that_groks():
     entry = made.config.figures["printed_times"]
     figure, caption, description = drawing.draw("printed_times", entry, made.frames, made.fits)
     a, b = figure.axes
-    printed = entry.options["times"]
+    printed = made.config.fits["defect_code"].options["printed_times"]
     *ours, diamonds = (each.get_offsets() for each in a.collections)
     assert [list(each) for each in diamonds] == [[i, t] for i, t in enumerate(printed.values())]
     names = [tick.get_text().replace("\n", " ") for tick in a.get_xticklabels()]

@@ -65,7 +65,7 @@ def test_the_laptop_scale_keeps_enough_of_everything(frames: dict[str, pd.DataFr
     laptop = frames["laptop"]
     running = {n for n, each in whole()["experiments"].items() if "laptop" in each["scales"]}
     assert set(laptop["experiment"]) == running
-    # What the paper scale alone has is another modulus.
+    # What the paper scale alone has is another modulus, and what is as in the code of paper L's authors.
     assert set(whole()["experiments"]) - running == {
         *("cascade_modulus", "defect_choices", "defect_code", "defect_code_control")
     }

@@ -1,7 +1,7 @@
 """Times to grokking of several operations beside those that are printed, and what choices make of them (2602.16746).
 
 experiments: runs as in the authors' code, runs at the printed setting, choices one at a time. fits: fits of law `onset`
-with a group default, of both. options: times, operation → printed steps.
+with a group default, of both; one of them is told the printed times.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import BY_GROUP, by_group
 from regrok.figures.parts.style import BLACK, BLUE, VERMILION, thousands
 
-DEFAULTS: dict[str, object] = {"times": {}}
-REFERS: dict[str, object] = {"times": "times"}
+DEFAULTS: dict[str, object] = {}
 NEEDS: dict[str, object] = {"fits": ["onset"]}
 
 SETTINGS = (("as printed", BLUE, "s", -0.12), ("as in the code", VERMILION, "o", 0.12))
@@ -25,7 +24,7 @@ SETTINGS = (("as printed", BLUE, "s", -0.12), ("as in the code", VERMILION, "o",
 def draw(shown, fits, options, style):
     """(a) T_grok of every run by operation, and the printed means; (b) that of addition, by choice."""
     figure, (a, b) = style.panels(1, 2, 2.0, width_ratios=[1, 1.35])
-    by_operation(a, times_of(fits), shown, options["times"])
+    by_operation(a, times_of(fits), shown, printed_of(fits))
     choices = shown.of(2)
     groups = {
         arm.replace(" ", "\n", 1): choices[choices["arm"] == arm] for arm in shown.arms(2)
@@ -48,6 +47,12 @@ def times_of(fits) -> pd.DataFrame:
     cells = [cell for fit in fits.values() if fit["law"] == "onset" for cell in fit["cells"]]
     table = pd.DataFrame(cells, columns=["group", "run_id", "operation", "T_grok"])
     return table[table["group"] == "default"].drop_duplicates("run_id")
+
+
+def printed_of(fits) -> dict[str, float]:
+    """Operation → the printed steps, as the first fit that is told them has it; empty where none is."""
+    told = (fit["options"].get("printed_times") for fit in fits.values())
+    return next(filter(None, told), {})
 
 
 def by_operation(ax, times: pd.DataFrame, shown, printed) -> None:
