@@ -159,6 +159,32 @@ def test_rounding_that_moves_the_onset_is_seen():
     assert off["all.single_over_double"].value == pytest.approx(5)
 
 
+def test_growths_leads_and_alarms_in_single_precision_are_of_that_signal_alone():
+    rows, curves, table = planted(ALPHA)
+    same = fitted(rows, curves, table)["estimates"]
+    for key in ("precedes", "lead_beyond", "growth"):
+        assert same[f"all.{key}_single"].value == pytest.approx(same[f"all.{key}"].value)
+    assert same["control.alarms_single"].value == 1 and same["all.alarms_single"].absent
+    assert same["control.precedes_single"].absent
+    # Rounding that makes all baselines sixfold: growths are a sixth, a control that grows 20-fold is silent, and the
+    # threshold of 18 times the exact baseline is passed at a later state.
+    first = table.groupby("run_id")["step"].rank() <= 3
+    table.loc[first, "defect_single"] *= 6
+    found = fitted(rows, curves, table)["estimates"]
+    assert found["all.growth_single"].value == pytest.approx(800 / 6)
+    assert found["control.growth_single"].value == pytest.approx(20 / 6)
+    assert found["apart.growth_single"].value == pytest.approx(40)
+    assert found["control.alarms_single"].value == 0 and found["control.alarms"].value == 1
+    assert found["all.lead_beyond_single"].value < found["all.lead_beyond"].value
+    assert found["all.growth"].value == pytest.approx(800)
+    # Rounding that hides every onset: none precedes, and none has a lead.
+    table.loc[first, "defect_single"] *= 1000
+    hidden = fitted(rows, curves, table)["estimates"]
+    assert hidden["all.precedes_single"].value == 0 and hidden["all.precedes_single"].n == 12
+    assert hidden["all.lead_beyond_single"].value is None
+    assert "12 runs grok without an onset" in hidden["all.lead_beyond_single"].note
+
+
 def test_runs_that_are_not_measured_are_told_and_none_at_all_leave_it_open():
     rows, curves, table = planted(ALPHA)
     part = fitted(rows, curves, table[table["run_id"] != rows[0]["run_id"]])["estimates"]

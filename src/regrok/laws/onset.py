@@ -28,6 +28,7 @@ from regrok.laws.parts.lead_scaling import beyond, exponents, over_printed, pati
 from regrok.laws.parts.measured import by_module
 from regrok.laws.parts.onsets import generalised, later, onset
 from regrok.laws.parts.selection import grouped, plain
+from regrok.laws.parts.single_precision import KEYS, every_growth, in_single
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -90,8 +91,9 @@ ESTIMATES: dict[str, list[str]] = {
         "onset_later",
         "patient_spread",
         "times_over_printed",
+        *KEYS,
     ],
-    "ratios": ["growth", "growth_matched"],
+    "ratios": ["growth", "growth_matched", "growth_single"],
 }
 
 UNMEASURED = "no state of these runs was measured"
@@ -116,7 +118,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     onset_over_T_mem as far as the steps of both are known (`later`); lead_beyond, the mean lead less the printed one
     (`beyond`); times_over_printed, times to grokking over the printed ones of their operations (`over_printed`);
     patient_spread, against an alarm that never comes before T_mem (`patient`). memorised is the share of
-    all runs that have a T_mem.
+    all runs that have a T_mem. The keys in _single are of the defect in single precision (`single_precision`).
 
     Points: the defect along the first seed of each cell. Cells: a record per run.
     """
@@ -145,7 +147,9 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
             estimates[f"{name}.{key}"] = value.noting(note)
     for name, pair in settings["ratios"].items():
         one, other = (described_of[group] for group in pair)
-        estimates[f"{name}.growth"] = growths.ratio(*map(every_growth, (one, other)))
+        for key in ("growth", "growth_single"):
+            sides = (every_growth(side, key) for side in (one, other))
+            estimates[f"{name}.{key}"] = growths.ratio(*sides)
         estimates[f"{name}.growth_matched"] = matched(one, other, states, settings["first"])
     return {"estimates": estimates, "points": points(groups, states), "cells": records}
 
@@ -188,6 +192,7 @@ def described(
         "T_grok": grokked,
         "lead": grokked - double.step,
         "growth": double.growth,
+        "growth_single": single.growth,
         "rising": growths.rises(defect),
         **grown,
         "baseline": double.baseline,
@@ -234,16 +239,12 @@ def of_group(runs: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[st
         if len(grokked)
         else est.absent(NO_GROK)
     )
+    found |= in_single(runs, settings, NO_GROK, ALL_GROK)
     return found | exponents(warned, settings["replicates"], seed, note)
 
 
 def _share(runs: pd.DataFrame, which: pd.Series, otherwise: str) -> est.Estimate:
     return est.share(int(which.sum()), len(runs)) if len(runs) else est.absent(otherwise)
-
-
-def every_growth(runs: pd.DataFrame) -> np.ndarray:
-    """(n,) the growths of a group's runs (`described`) that have one."""
-    return runs["growth"].dropna().to_numpy() if len(runs) else np.array([])
 
 
 def matched(
