@@ -67,7 +67,7 @@ def small_studies(folder: Path, config: Config) -> Path:
             ("tables", "findings"),
         ):
             held.get(section, {}).pop(name, None)
-        for fit in ("defect", "defect_code"):
+        for fit in ("defect", "defect_code", "defect_seeds"):
             for key in ("most", "lead_mean"):
                 held.get("fits", {}).get(fit, {}).get("options", {}).pop(key, None)
         write_yaml(path, held)

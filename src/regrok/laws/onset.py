@@ -28,7 +28,7 @@ from regrok.laws.parts.lead_scaling import beyond, exponents, over_printed, pati
 from regrok.laws.parts.measured import by_module
 from regrok.laws.parts.onsets import generalised, later, onset
 from regrok.laws.parts.selection import grouped, plain
-from regrok.laws.parts.single_precision import KEYS, every_growth, in_single
+from regrok.laws.parts.single_precision import every_growth, in_single
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -91,7 +91,10 @@ ESTIMATES: dict[str, list[str]] = {
         "onset_later",
         "patient_spread",
         "times_over_printed",
-        *KEYS,
+        "precedes_single",
+        "lead_beyond_single",
+        "growth_single",
+        "alarms_single",
     ],
     "ratios": ["growth", "growth_matched", "growth_single"],
 }

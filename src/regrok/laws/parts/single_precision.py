@@ -14,8 +14,6 @@ import pandas as pd
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts.lead_scaling import beyond
 
-KEYS = ["precedes_single", "lead_beyond_single", "growth_single", "alarms_single"]
-
 
 def in_single(
     runs: pd.DataFrame, settings: dict[str, Any], no_grok: str, all_grok: str
