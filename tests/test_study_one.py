@@ -67,7 +67,8 @@ def test_the_laptop_scale_keeps_enough_of_everything(frames: dict[str, pd.DataFr
     assert set(laptop["experiment"]) == running
     # What the paper scale alone has is another modulus, and what is as in the code of paper L's authors.
     assert set(whole()["experiments"]) - running == {
-        *("cascade_modulus", "defect_choices", "defect_code", "defect_code_control")
+        *("cascade_modulus", "defect_choices", "defect_code", "defect_code_control"),
+        *("defect_seeds", "defect_seeds_control"),
     }
     seeds = laptop.groupby(["experiment", "cell"])["seed"].nunique()
     # Two of each of the rows that a table has of S5, of which no claim speaks.
