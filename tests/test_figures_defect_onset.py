@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection, PolyCollection
 
 from regrok.figures.defect_onset import called, shown_run
 from regrok.figures.parts import drawing
@@ -48,3 +50,25 @@ def test_printed_times_stand_beside_those_of_every_run_that_groks():
     arms = ["as\nprinted", "layers\nalike", "small\npositions", "repetition", "all\nthree"]
     assert [tick.get_text() for tick in b.get_xticklabels()] == arms
     assert "interval" in caption and description.endswith(".")
+
+
+def test_growths_in_both_precisions_stand_over_the_printed_ranges():
+    made = study("paper", studies=("commutator_defect",))
+    entry = made.config.figures["printed_growths"]
+    figure, caption, description = drawing.draw("printed_growths", entry, made.frames, made.fits)
+    _, b = figure.axes
+    bands = [each for each in b.collections if isinstance(each, PolyCollection)]
+    heights = [sorted({y for _, y in each.get_paths()[0].vertices}) for each in bands]
+    assert heights == [[500, 2000], [30, 50]]
+    dots = [each for each in b.collections if isinstance(each, PathCollection)]
+    cells = pd.DataFrame(made.fits["defect_seeds"]["cells"])
+    expected = [
+        cells.loc[cells["group"] == group, column].dropna()
+        for group in ("default", "control")
+        for column in ("growth", "growth_single")
+    ]
+    assert len(dots) == 4 and sum(map(len, expected)) > 0
+    for drawn, values in zip(dots, expected, strict=True):
+        assert sorted(y for _, y in drawn.get_offsets()) == pytest.approx(sorted(values))
+    assert [tick.get_text() for tick in b.get_xticklabels()] == ["groks", "does not"]
+    assert "printed ranges" in caption and description.endswith(".")

@@ -1,7 +1,8 @@
 """Times to grokking of several operations beside those that are printed, and what choices make of them (2602.16746).
 
 experiments: runs as in the authors' code, runs at the printed setting, choices one at a time. fits: fits of law `onset`
-with a group default, of both; one of them is told the printed times.
+with a group default, of both; one of them is told the printed times. A fit of law `comparison`, whose groups have the
+choices in their order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def draw(shown, fits, options, style):
     by_operation(a, times_of(fits), shown, printed_of(fits))
     choices = shown.of(2)
     groups = {
-        arm.replace(" ", "\n", 1): choices[choices["arm"] == arm] for arm in shown.arms(2)
+        arm.replace(" ", "\n", 1): choices[choices["arm"] == arm] for arm in arms_of(fits, shown)
     } or {"": choices}
     by_group(b, groups, [BLUE], "T_grok")
     body = (
@@ -53,6 +54,14 @@ def printed_of(fits) -> dict[str, float]:
     """Operation → the printed steps, as the first fit that is told them has it; empty where none is."""
     told = (fit["options"].get("printed_times") for fit in fits.values())
     return next(filter(None, told), {})
+
+
+def arms_of(fits, shown) -> list[str]:
+    """The choices that have runs, in the order of the comparison's groups; those that it lacks come last."""
+    groups = (fit["options"]["groups"] for fit in fits.values() if fit["law"] == "comparison")
+    first = [arm for each in groups for group in each.values() for arm in group.get("arms", [])]
+    there = shown.arms(2)
+    return [arm for arm in dict.fromkeys([*first, *there]) if arm in there]
 
 
 def by_operation(ax, times: pd.DataFrame, shown, printed) -> None:

@@ -35,7 +35,7 @@ class Shown:
         return self.runs.merge(members, on="run_id", how="inner", validate="one_to_many")
 
     def arms(self, which: int = 0) -> list[str]:
-        """The arms of an experiment in the order of the study, those with runs only."""
+        """The arms of an experiment that have runs, by name: experiments.parquet is in that order."""
         name = self.order[which] if which < len(self.order) else ""
         members = self.experiments[self.experiments.experiment == name]
         present = set(self.runs.run_id)
