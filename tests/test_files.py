@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from configurations import ROOT
-from regrok.files import read_parquet, write_parquet
+from regrok.files import LONGEST, laid_out, read_parquet, write_json, write_parquet
 
 THREADS = """
 import os, sys
@@ -42,3 +45,35 @@ def test_a_frame_is_read_as_it_was_written(tmp_path):
     write_parquet(frame, path)
     pd.testing.assert_frame_equal(read_parquet(path), pd.read_parquet(path))  # noqa: TID251
     pd.testing.assert_frame_equal(read_parquet(path, ["V_mem"]), frame[["V_mem"]])
+
+
+PLAIN = some.recursive(
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | some.floats(allow_nan=False, allow_infinity=False)
+    | some.text(),
+    lambda inside: some.lists(inside) | some.dictionaries(some.text(), inside),
+)
+
+
+@given(PLAIN)
+def test_what_is_laid_out_reads_back_the_same_in_the_same_order(value):
+    # As text, so that 1 and 1.0, and 0.0 and -0.0, are told apart.
+    assert json.dumps(json.loads(laid_out(value))) == json.dumps(value)
+
+
+def test_a_table_takes_a_line_a_row_and_a_long_list_is_broken(tmp_path):
+    path = tmp_path / "fit.json"
+    rows = [{"run_id": f"{i:012x}", "T_grok": i / 3, "T_mem": float("nan")} for i in range(5)]
+    runs = [f"{i:012x}" for i in range(200)]
+    write_json({"points": rows, "runs": runs, "none": [], "note": "η·λ"}, path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "T_grok" in line] == [
+        "  " + json.dumps(row | {"T_mem": None}) + "," * (row is not rows[-1]) for row in rows
+    ]
+    assert max(map(len, lines)) < 120 and len(lines) < 50
+    assert json.loads(path.read_text(encoding="utf-8"))["runs"] == runs
+    assert "η·λ" in path.read_text(encoding="utf-8")
+    long = {str(i): "x" * 20 for i in range(LONGEST // 20)}
+    assert laid_out(long).count("\n") == len(long) + 1

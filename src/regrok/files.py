@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,10 +129,59 @@ def whole(path: Path) -> bool:
 
 
 def write_json(value: Any, path: Path | str) -> None:
-    """Write JSON atomically, keys as given, NaN as null (a number that does not exist has no digits)."""
-    write_atomically(
-        Path(path), (json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n").encode()
-    )
+    """Write JSON atomically, keys as given, NaN as null (a number that does not exist has no digits).
+
+    What holds no other container takes one line, so that a table is a line a row: a tenth less to clone than a line a
+    number, and a change shows which row it is in. Long lists are broken at a hundred characters.
+    """
+    write_atomically(Path(path), (laid_out(_plain(value)) + "\n").encode())
+
+
+LONGEST = 1000
+"""Characters of a row; one that is longer has a line for each of its entries."""
+
+
+def laid_out(value: Any, indent: int = 0) -> str:
+    """JSON of plain values, nested ones a space further in. indent: of the line that it stands on.
+
+    >>> print(laid_out({"n": 2, "points": [{"step": 1, "V": 2.5}, {"step": 2, "V": None}]}))
+    {
+     "n": 2,
+     "points": [
+      {"step": 1, "V": 2.5},
+      {"step": 2, "V": null}
+     ]
+    }
+    """
+    if not isinstance(value, dict | list) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    inside = value.values() if isinstance(value, dict) else value
+    flat = not any(isinstance(item, dict | list) and item for item in inside)
+    if flat and len(line := json.dumps(value, ensure_ascii=False)) <= LONGEST:
+        return line
+    if isinstance(value, dict):
+        names = (json.dumps(key, ensure_ascii=False) for key in value)
+        parts = [
+            f"{name}: {laid_out(value[key], indent + 1)}"
+            for name, key in zip(names, value, strict=True)
+        ]
+    else:
+        parts = [laid_out(item, indent + 1) for item in value]
+    lines = [*_filled(parts)] if flat and isinstance(value, list) else parts
+    opened, closed = "{}" if isinstance(value, dict) else "[]"
+    edge = "\n" + " " * indent
+    return opened + ",".join(f"{edge} {line}" for line in lines) + edge + closed
+
+
+def _filled(parts: Iterable[str], width: int = 100) -> Iterator[str]:
+    """Entries side by side, as many as fit."""
+    held: list[str] = []
+    for part in parts:
+        if held and sum(map(len, held)) + 2 * len(held) + len(part) > width:
+            yield ", ".join(held)
+            held = []
+        held.append(part)
+    yield ", ".join(held)
 
 
 def _plain(value: Any) -> Any:
