@@ -22,7 +22,16 @@ from regrok.laws.parts.heard import heard
 from regrok.laws.parts.likelihood import SURVIVAL, minus_log_likelihood
 from regrok.laws.parts.selection import duration
 
-FAMILIES = {"weibull": WeibullAFTFitter, "log_normal": LogNormalAFTFitter}
+
+class Weibull(WeibullAFTFitter):
+    """lifelines fits the family without covariates for a start, though one is given; it does so by the class's name."""
+
+
+class LogNormal(LogNormalAFTFitter):
+    """As `Weibull`: under a name that lifelines does not know, the start that is given is the only one."""
+
+
+FAMILIES: dict[str, Any] = {"weibull": Weibull, "log_normal": LogNormal}
 NORMAL = 1.959963984540054
 """Quantile of the normal distribution for 95 % intervals."""
 NEVER = 1e9
