@@ -107,12 +107,17 @@ def measured(entry: Mapping[str, Any]) -> str:
 
 
 def rounded(value: float | None) -> str:
-    """Three digits; `?` for an end that is not known.
+    """Three digits, thousands with a comma; `?` for an end that is not known.
 
-    >>> rounded(-1.6312), rounded(None)
-    ('−1.63', '?')
+    >>> rounded(-1.6312), rounded(1642.9), rounded(None)
+    ('−1.63', '1,640', '?')
     """
-    return "?" if value is None else f"{value:.3g}".replace("-", "−")
+    if value is None:
+        return "?"
+    short = f"{value:.3g}"
+    if 1000 <= abs(value) < 1e6:
+        short = f"{float(short):,.0f}"
+    return short.replace("-", "−")
 
 
 def runs(entry: Mapping[str, Any]) -> str:
