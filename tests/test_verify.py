@@ -12,7 +12,8 @@ import yaml
 import bundles
 from regrok import cli
 from regrok.errors import RegrokError
-from regrok.files import write_parquet
+from regrok.files import write_json, write_parquet
+from regrok.pipeline import announce
 from regrok.pipeline.graph import Graph
 from regrok.released import bundle, verify
 from regrok.runs.frames import load
@@ -292,3 +293,42 @@ def test_a_build_from_a_damaged_bundle_is_refused(study, tmp_path, monkeypatch):
     build = released_study(study, tmp_path, monkeypatch)
     with pytest.raises(RegrokError, match=r"smoke/curves.parquet: its bytes are not those"):
         build.refuse_lacking()
+
+
+def test_what_is_whole_is_offered_with_the_computations_that_were_released(study, copy):
+    """`only` with experiments alone leaves in all computations, and those of the paper scale take hours."""
+    write_json({}, copy / "smoke/computations/known.json")
+    seed = {"experiment": "my_sweep", "arm": "", "run_id": "f" * 12, "cell": "f" * 10}
+    asked = [*make_plan(study.config).membership, seed]
+    with pytest.raises(RegrokError, match=r"'only=\[[^\]]+,known\]'"):
+        bundle.part_for(load(copy / "smoke"), asked, "smoke", copy, ["known", "other"])
+
+
+@pytest.mark.parametrize("source", ["released", "missing"])
+def test_a_build_says_what_it_has_to_compute_itself(study, tmp_path, monkeypatch, source):
+    shutil.copytree(study.bundle, tmp_path / "results/released")
+    build = released_study(study, tmp_path, monkeypatch, source=source)
+    first, *others = filter(build.config.computes_here, build.config.computations)
+    assert f"to compute {first}, {', '.join(others)}: not among" in announce.announce(build, 2)
+    write_json({}, tmp_path / f"results/released/smoke/computations/{first}.json")
+    write_json({}, build.results / f"computations/{others[0]}.json")
+    left = announce.announce(build, 2)
+    assert f"to compute {', '.join(others[1:])}: not among" in left
+    for name in others:
+        write_json({}, build.results / f"computations/{name}.json")
+    assert "to compute" not in announce.announce(build, 2)
+
+
+def test_a_build_that_adds_says_which_runs_are_left_to_probe(study, tmp_path, monkeypatch):
+    shutil.copytree(study.bundle, tmp_path / "results/released")
+    build = released_study(study, tmp_path, monkeypatch, source="missing")
+    name = "defect_addition"
+    runs = build.probed(name)
+    path = tmp_path / f"results/released/smoke/probes/{name}.parquet"
+    written = build.config.model_dump_json(exclude_unset=True)
+    (tmp_path / "results/released/smoke/config.json").write_text(written, encoding="utf-8")
+    assert len(runs) > 1 and f"{name} on {len(runs)} runs" in announce.to_probe(build)
+    write_parquet(pd.DataFrame({"run_id": runs[1:]}), path)
+    assert f"{name} on 1 run," in announce.to_probe(build)
+    write_parquet(pd.DataFrame({"run_id": runs}), path)
+    assert f"{name} on" not in announce.to_probe(build)

@@ -15,7 +15,7 @@ from regrok.paper.program import latex
 from regrok.pipeline.graph import RELEASED, Graph
 from regrok.pipeline.script import TOLD
 from regrok.pipeline.speed import arithmetic, history, kernels_problem, machine_speed
-from regrok.released.probes import unreleased
+from regrok.released.probes import unmeasured, unreleased
 from regrok.study.words import VERDICTS
 from regrok.training.progress import clock
 
@@ -48,7 +48,7 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
         head = f"Regrok: {graph.config.scale} scale from the released runs in {RELEASED}/; nothing is trained."
         lacking = unreleased(RELEASED, graph.config)
         open_ = f"\n  open       what rests on {', '.join(lacking)}: not among the released probes"
-        return head + (open_ if lacking else "")
+        return head + (open_ if lacking else "") + to_compute(graph)
     device = graph.config.trainer.device
     stored = {run_id: kind for job in graph.jobs for run_id, kind in graph.finished(job).items()}
     due_jobs = {
@@ -64,11 +64,10 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
     if graph.held:
         head += f"; {len(graph.held)} of the runs are taken from {RELEASED}/"
         if not graph.jobs:
-            return f"{head}. Nothing is trained." + to_probe(graph)
+            return f"{head}. Nothing is trained." + to_probe(graph) + to_compute(graph)
     if not due_jobs:
-        return f"{head}. {'The rest' if graph.held else 'Every run'} is in the store." + to_probe(
-            graph
-        )
+        where = "The rest" if graph.held else "Every run"
+        return f"{head}. {where} is in the store." + to_probe(graph) + to_compute(graph)
     workers = max(1, min(cores, len(due_jobs)))
     try:
         speed = machine_speed(1 if elsewhere else workers)
@@ -100,6 +99,7 @@ def announce(graph: Graph, cores: int, elsewhere: bool = False) -> str:
             else ""
         )
         + to_probe(graph)
+        + to_compute(graph)
         + "".join(f"\n  untrained  {each}" for each in untrained(due_runs))
     )
 
@@ -111,13 +111,36 @@ def counted(number: int, what: str) -> str:
 
 def to_probe(graph: Graph) -> str:
     """A line on the probes whose tables are not there: how many runs each measures. Their cost is in `regrok plan`."""
-    due = [
-        f"{name} on {len(graph.probed(name))} runs"
-        for name in filter(graph.config.probes_here, graph.config.probes)
-        if not Path(graph.probes([name])[0]).exists()
-    ]
+    due = []
+    for name in filter(graph.config.probes_here, graph.config.probes):
+        runs = graph.probed(name)
+        if graph.config.source != "trained":
+            runs = unmeasured(RELEASED, graph.config, name, runs)
+        if runs and not Path(graph.probes([name])[0]).exists():
+            due.append(f"{name} on {counted(len(runs), 'run')}")
     return (
         f"\n  to probe   {', '.join(due)} (after training; regrok plan says what it takes)"
+        if due
+        else ""
+    )
+
+
+def to_compute(graph: Graph) -> str:
+    """A line on what a build that takes released results has to compute itself, since none of it was released.
+
+    `only` with experiments alone leaves all computations in, and those of the paper scale take hours.
+    """
+    config = graph.config
+    if config.source == "trained":
+        return ""
+    due = [
+        name
+        for name in filter(config.computes_here, config.computations)
+        if not graph.computed(name) and not Path(graph.computations([name])[0]).exists()
+    ]
+    return (
+        f"\n  to compute {', '.join(due)}: not among the released ones, and may take hours; `only` with the "
+        "computations that are wanted leaves out the others"
         if due
         else ""
     )

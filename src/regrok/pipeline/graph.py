@@ -84,7 +84,8 @@ class Graph(TrainingJobs):
             bundle.refuse_absent(RELEASED, self.config.scale)
             bundle.refuse_damage(RELEASED, f"{self.config.scale}/")
         if self.config.source == "released":
-            bundle.refuse_lacking(RELEASED, self.config.scale, self.plan.membership)
+            here = filter(self.config.computes_here, self.config.computations)
+            bundle.refuse_lacking(RELEASED, self.config.scale, self.plan.membership, here)
 
     @property
     def comparable(self) -> list[str]:

@@ -139,12 +139,16 @@ def frames_of(folder: Path | str, scale: str) -> Frames:
 
 
 def part_for(
-    frames: Frames, membership: Iterable[Mapping[str, Any]], scale: str, folder: Path | str
+    frames: Frames,
+    membership: Iterable[Mapping[str, Any]],
+    scale: str,
+    folder: Path | str,
+    computations: Iterable[str] = (),
 ) -> Frames:
     """The part of the bundle's frames that a configuration asks for.
 
-    membership: the plan's rows (experiment, arm, run_id, cell). Raises RegrokError naming the experiments of which
-    the bundle lacks runs.
+    membership: the plan's rows (experiment, arm, run_id, cell). computations: those that it computes. Raises
+    RegrokError naming the experiments of which the bundle lacks runs, with an `only` of what it has whole.
     """
     import pandas as pd
 
@@ -161,6 +165,8 @@ def part_for(
         shown = [f"{name} ({n} of {planned[name]} runs)" for name, n in lacking.items()]
         more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
         whole = [name for name in planned.index if name not in lacking.index]
+        # With none of them named all would be computed.
+        whole += [name for name in computations if computed(folder, scale, name)] if whole else []
         part_of = f", or build what is whole there: 'only=[{','.join(whole)}]'" if whole else ""
         raise RegrokError(
             f"{Path(folder) / scale}: the released runs lack what the studies ask for at the {scale} scale: "
@@ -176,12 +182,20 @@ def part_for(
     return Frames(part(frames.runs), part(frames.curves), wanted[columns], part(frames.spectra))
 
 
-def refuse_lacking(folder: Path | str, scale: str, membership: Iterable[Mapping[str, Any]]) -> None:
-    """Raise RegrokError when the scale's part is absent, damaged, or lacks runs that the plan's rows name."""
+def refuse_lacking(
+    folder: Path | str,
+    scale: str,
+    membership: Iterable[Mapping[str, Any]],
+    computations: Iterable[str] = (),
+) -> None:
+    """Raise RegrokError when the scale's part is absent, damaged, or lacks runs that the plan's rows name.
+
+    computations: those of the build, of which the released ones are named beside experiments that are there.
+    """
     refuse_absent(folder, scale)
     # Before it is read: a damaged file may not be readable.
     refuse_damage(folder, f"{scale}/")
-    part_for(frames_of(folder, scale), membership, scale, folder)
+    part_for(frames_of(folder, scale), membership, scale, folder, computations)
 
 
 def other_ledgers(folder: Path | str, scale: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,15 @@ def unreleased(folder: Path | str, config: Config) -> list[str]:
     """The probes of a build from released runs of which the bundle has no table."""
     here = filter(config.probes_here, config.probes)
     return [name for name in here if held(folder, config.scale, name, config) is None]
+
+
+def unmeasured(folder: Path | str, config: Config, name: str, runs: Sequence[str]) -> list[str]:
+    """Those of a probe's runs of which the bundle has no row that a build of this configuration takes."""
+    from regrok.files import read_table
+
+    path = held(folder, config.scale, name, config)
+    rows = set() if path is None else set(read_table(path, ["run_id"]).column("run_id").to_pylist())
+    return [run_id for run_id in runs if run_id not in rows]
 
 
 def copy(results: Path, made: Path, config: Config) -> None:
