@@ -63,6 +63,9 @@ HEADER = (
 LONG_NAME = 23
 """Characters on the page beyond which the names of cells wrap: as many as 0.95 in hold."""
 
+WIDEST = 144
+"""Characters of the widest cells of all columns that a line holds; with more the type is smaller."""
+
 
 def build(name: str, entry: Any, material: Material) -> Built:
     """The table of a study's entry. Raises RegrokError when no fit of law `cells` is listed or done."""
@@ -119,16 +122,23 @@ def build(name: str, entry: Any, material: Material) -> Built:
             rf"runs that grokked ({_sources(entry.experiments, wordings)})."
         )
     # Names of several settings wrap and columns move together: the norms' intervals need the width.
-    names = [line[0] for line in lines if not isinstance(line, str)]
-    longest = max(map(latex.printed, names), default=0)
+    longest = max((latex.printed(line[0]) for line in cells_of(lines)), default=0)
     wraps = longest > LONG_NAME
     first = r">{\raggedright\arraybackslash}p{0.95in}" if wraps else "l"
     gap = "4.6pt" if wraps else "3.6pt"
     columns = rf"@{{}}{first}@{{\hspace{{3pt}}}}r" + rf"@{{\hspace{{{gap}}}}}l" * 6 + "@{}"
-    size = r"\fontsize{7}{8.6}\selectfont"
+    widths = [
+        max(map(latex.printed, column), default=0) for column in zip(*cells_of(lines), strict=True)
+    ]
+    size = rf"\fontsize{{{'6.5' if sum(widths) > WIDEST else '7'}}}{{8.6}}\selectfont"
     kept = frozenset(together)
     tex = table(name, columns, HEADER, lines, caption, long=True, together=kept, size=size)
     return Built(tex, pd.DataFrame(rows, columns=list(PLAIN)))
+
+
+def cells_of(lines: Sequence[Any]) -> list[list[str]]:
+    """Rows without the titles between them."""
+    return [line for line in lines if not isinstance(line, str)]
 
 
 def _sources(experiments: list[str], wordings: Mapping[str, str]) -> str:
