@@ -20,8 +20,8 @@ PLAIN = ("where", "published", "here", "reason")
 
 HEADER = ("where", "published", "here", "reason")
 COLUMNS = (
-    r"@{}>{\raggedright\arraybackslash}p{0.7in}>{\raggedright\arraybackslash}p{1.45in}"
-    r">{\raggedright\arraybackslash}p{2.05in}>{\raggedright\arraybackslash}p{1.55in}@{}"
+    r"@{}>{\raggedright\arraybackslash}p{0.78in}>{\raggedright\arraybackslash}p{1.45in}"
+    r">{\raggedright\arraybackslash}p{1.97in}>{\raggedright\arraybackslash}p{1.55in}@{}"
 )
 
 
@@ -47,15 +47,6 @@ def left_out(text: str, scope: Scope) -> bool:
     return any(experiment in scope.left_out for experiment, _ in SETTING.findall(text))
 
 
-def broken(names: str) -> str:
-    """Names of experiments, which may be broken after an underscore: their column is narrow.
-
-    >>> print(broken("S1, defect_code_control"))
-    S1, defect\\_\\allowbreak{}code\\_\\allowbreak{}control
-    """
-    return latex.escape(names).replace(r"\_", r"\_\allowbreak{}")
-
-
 def build(name: str, entry: Any, material: Material) -> Built:
     """The deviations of this scale. Raises RegrokError for a placeholder that names no setting."""
     rows, plain = [], []
@@ -64,7 +55,9 @@ def build(name: str, entry: Any, material: Material) -> Built:
             continue
         published = one.published or "not found"
         here = filled(one.here, material.frames)
-        rows.append([broken(one.where), latex.escape(published), here, latex.escape(one.reason)])
+        rows.append(
+            [latex.escape(one.where), latex.escape(published), here, latex.escape(one.reason)]
+        )
         plain.append({key: getattr(one, key) for key in PLAIN})
     caption = (
         r"\textbf{Deviations from the published protocol,} and choices where the paper does not say "
