@@ -160,11 +160,7 @@ def laid_out(value: Any, indent: int = 0) -> str:
     if flat and len(line := json.dumps(value, ensure_ascii=False)) <= LONGEST:
         return line
     if isinstance(value, dict):
-        names = (json.dumps(key, ensure_ascii=False) for key in value)
-        parts = [
-            f"{name}: {laid_out(value[key], indent + 1)}"
-            for name, key in zip(names, value, strict=True)
-        ]
+        parts = [f"{laid_out(key)}: {laid_out(item, indent + 1)}" for key, item in value.items()]
     else:
         parts = [laid_out(item, indent + 1) for item in value]
     lines = [*_filled(parts)] if flat and isinstance(value, list) else parts

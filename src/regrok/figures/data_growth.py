@@ -15,6 +15,7 @@ from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import against
 from regrok.figures.parts.panels import reference
+from regrok.figures.parts.shown import cells_of
 from regrok.figures.parts.style import BLUE, GREY, WORDS, decades, log_scale
 from regrok.figures.parts.summaries import MEDIANS
 from regrok.laws.data_growth import percent
@@ -42,7 +43,7 @@ def draw(shown, fits, options, style):
     a.set_xlabel(SHARE)
     a.set_ylabel("steps to 99 %")
     a.legend(loc="upper right")
-    cells = [cell for fit in fits.values() if fit["law"] == "data_growth" for cell in fit["cells"]]
+    cells = cells_of(fits, "data_growth")
     steps = list(_steps(cells))
     for x, found in steps:
         low, high = (found["value"] if found[k] is None else found[k] for k in ("low", "high"))

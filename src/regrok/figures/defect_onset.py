@@ -11,7 +11,7 @@ import pandas as pd
 
 from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
-from regrok.figures.parts.shown import points_of, value_of
+from regrok.figures.parts.shown import cells_of, points_of, value_of
 from regrok.figures.parts.style import (
     BLACK,
     BLUE,
@@ -48,9 +48,7 @@ def draw(shown, fits, options, style):
     """(a) The defect of one run of each kind over its steps; (b) the lead of every run against its T_grok."""
     runs = pd.concat([shown.of(i) for i in range(3)]).drop_duplicates("run_id")
     points = points_of(fits, "onset")
-    cells = pd.DataFrame(
-        [cell for fit in fits.values() if fit["law"] == "onset" for cell in fit["cells"]]
-    )
+    cells = pd.DataFrame(cells_of(fits, "onset"))
     word = called(shown_run(points, "default"))
     figure, (a, b) = style.panels(1, 2, 2.0, width_ratios=[1.5, 1])
     along(a, points, cells)

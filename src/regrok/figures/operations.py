@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
+from regrok.figures.parts.shown import cells_of
 from regrok.figures.parts.style import LIGHT, short_number
 from regrok.tables.parts.operations import rows, shares, short
 
@@ -25,7 +26,7 @@ DARK = 0.55
 
 def draw(shown, fits, options, style):
     """One map: a row per operation, a column per share; a cell has its median's colour, the median and its counts."""
-    cells = [cell for fit in fits.values() if fit["law"] == "operations" for cell in fit["cells"]]
+    cells = cells_of(fits, "operations")
     grid = rows(cells)
     columns = shares(grid)
     figure, (ax,) = style.panels(1, 1, 0.55 + 0.25 * max(len(grid), 4))

@@ -13,7 +13,7 @@ import pandas as pd
 from regrok.figures.defect_onset import along, called, shown_run
 from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
-from regrok.figures.parts.shown import points_of
+from regrok.figures.parts.shown import cells_of, points_of
 from regrok.figures.parts.style import BLUE, GREY, VERMILION, decades, log_scale
 
 DEFAULTS: dict[str, Any] = {"generalising": [], "control": []}
@@ -33,9 +33,7 @@ PRECISIONS = (
 def draw(shown, fits, options, style):
     """(a) The defect of a run that groks and of one that does not; (b) growths of all, in both precisions."""
     points = points_of(fits, "onset")
-    cells = pd.DataFrame(
-        [cell for fit in fits.values() if fit["law"] == "onset" for cell in fit["cells"]]
-    )
+    cells = pd.DataFrame(cells_of(fits, "onset"))
     word = called(shown_run(points, "default"))
     figure, (a, b) = style.panels(1, 2, 2.0, width_ratios=[1.5, 1])
     along(a, points, cells)

@@ -13,6 +13,7 @@ from regrok.figures.defect_onset import WORDS
 from regrok.figures.parts.blank import nothing
 from regrok.figures.parts.captions import caption
 from regrok.figures.parts.contrasts import BY_GROUP, by_group
+from regrok.figures.parts.shown import cells_of
 from regrok.figures.parts.style import BLACK, BLUE, VERMILION, thousands
 
 DEFAULTS: dict[str, object] = {}
@@ -45,8 +46,9 @@ def draw(shown, fits, options, style):
 
 def times_of(fits) -> pd.DataFrame:
     """run_id, operation and T_grok of the default runs of every fit of law `onset`."""
-    cells = [cell for fit in fits.values() if fit["law"] == "onset" for cell in fit["cells"]]
-    table = pd.DataFrame(cells, columns=["group", "run_id", "operation", "T_grok"])
+    table = pd.DataFrame(
+        cells_of(fits, "onset"), columns=["group", "run_id", "operation", "T_grok"]
+    )
     return table[table["group"] == "default"].drop_duplicates("run_id")
 
 

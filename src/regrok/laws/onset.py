@@ -24,11 +24,11 @@ import pandas as pd
 
 from regrok.laws.parts import estimate as est
 from regrok.laws.parts import growths
-from regrok.laws.parts.lead_scaling import beyond, exponents, over_printed, patient
+from regrok.laws.parts.lead_scaling import exponents, over_printed, patient
 from regrok.laws.parts.measured import by_module
 from regrok.laws.parts.onsets import generalised, later, onset
 from regrok.laws.parts.selection import grouped, plain
-from regrok.laws.parts.single_precision import every_growth, in_single
+from regrok.laws.parts.warned import NO_GROK, in_precision, note_of, share
 from regrok.runs.frames import Frames
 from regrok.study.defaults import option
 
@@ -100,7 +100,6 @@ ESTIMATES: dict[str, list[str]] = {
 }
 
 UNMEASURED = "no state of these runs was measured"
-NO_GROK, ALL_GROK = "none of these runs grokked", "all of these runs grokked"
 
 
 def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
@@ -121,7 +120,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     onset_over_T_mem as far as the steps of both are known (`later`); lead_beyond, the mean lead less the printed one
     (`beyond`); times_over_printed, times to grokking over the printed ones of their operations (`over_printed`);
     patient_spread, against an alarm that never comes before T_mem (`patient`). memorised is the share of
-    all runs that have a T_mem. The keys in _single are of the defect in single precision (`single_precision`).
+    all runs that have a T_mem. The keys in _single are of the defect in single precision (`warned`).
 
     Points: the defect along the first seed of each cell. Cells: a record per run.
     """
@@ -151,7 +150,7 @@ def fit(frames: Frames, options: dict[str, Any], seed: int) -> est.Result:
     for name, pair in settings["ratios"].items():
         one, other = (described_of[group] for group in pair)
         for key in ("growth", "growth_single"):
-            sides = (every_growth(side, key) for side in (one, other))
+            sides = (growths.known(side, key) for side in (one, other))
             estimates[f"{name}.{key}"] = growths.ratio(*sides)
         estimates[f"{name}.growth_matched"] = matched(one, other, states, settings["first"])
     return {"estimates": estimates, "points": points(groups, states), "cells": records}
@@ -207,23 +206,19 @@ def described(
 
 def of_group(runs: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[str, est.Estimate]:
     """The estimates of one group. runs: a row for each (`described`)."""
-    grokked, others = runs[runs["T_grok"].notna()], runs[runs["T_grok"].isna()]
+    grokked = runs[runs["T_grok"].notna()]
     warned = grokked[grokked["onset"].notna()]
     known = runs[runs["growth"].notna()]
     same = (runs["onset"] == runs["onset_single"]) | (
         runs["onset"].isna() & runs["onset_single"].isna()
     )
     late = warned[warned["T_mem"] > 0]
-    missed = f"{len(grokked) - len(warned)} runs grok without an onset"
-    note = missed if len(grokked) > len(warned) else ""
+    note = note_of(len(grokked) - len(warned))
     found = {
-        "precedes": _share(grokked, grokked["lead"] > 0, NO_GROK),
         "lead": est.mean(warned["lead"], "steps", note),
         "lead_share": est.mean(warned["lead"] / warned["T_grok"], "", note),
-        "growth": est.mean(known["growth"], "", log=True),
         "growth_within": est.share(int((known["growth"] <= settings["most"]).sum()), len(known)),
-        "alarms": _share(others, others["onset"].notna(), ALL_GROK),
-        "coincides": _share(grokked, grokked["lead"].abs() <= settings["coincidence"], NO_GROK),
+        "coincides": share(grokked, grokked["lead"].abs() <= settings["coincidence"], NO_GROK),
         "onset_over_T_mem": est.mean(late["onset"] / late["T_mem"], "", note, log=True),
         "single_same": est.share(int(same.sum()), len(runs)),
         "baseline_single": est.mean(runs["baseline_single"], "", log=True),
@@ -231,9 +226,6 @@ def of_group(runs: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[st
         "vanishing": est.mean(runs["vanishing"]),
         "memorised": est.share(int(runs["T_mem"].notna().sum()), len(runs)),
         "onset_later": later(late, note),
-        "lead_beyond": beyond(
-            warned["lead"], settings["lead_mean"], settings["lead_ends"], settings["lead_runs"]
-        ).noting(note),
         "times_over_printed": over_printed(runs, settings["printed_times"]),
         "patient_spread": patient(warned, settings["replicates"], seed, note),
     }
@@ -242,12 +234,9 @@ def of_group(runs: pd.DataFrame, settings: dict[str, Any], seed: int) -> dict[st
         if len(grokked)
         else est.absent(NO_GROK)
     )
-    found |= in_single(runs, settings, NO_GROK, ALL_GROK)
+    for suffix in ("", "_single"):
+        found |= in_precision(runs, suffix, settings)
     return found | exponents(warned, settings["replicates"], seed, note)
-
-
-def _share(runs: pd.DataFrame, which: pd.Series, otherwise: str) -> est.Estimate:
-    return est.share(int(which.sum()), len(runs)) if len(runs) else est.absent(otherwise)
 
 
 def matched(

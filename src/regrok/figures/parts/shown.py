@@ -109,6 +109,11 @@ def points_of(fits: Mapping[str, Mapping[str, Any]], law: str) -> pd.DataFrame:
     return pd.DataFrame()
 
 
+def cells_of(fits: Mapping[str, Mapping[str, Any]], law: str) -> list[dict[str, Any]]:
+    """The cells of all of a figure's fits that are of this law, in their order."""
+    return [cell for fit in fits.values() if fit["law"] == law for cell in fit["cells"]]
+
+
 def computed(fits: Mapping[str, Mapping[str, Any]], module: str) -> tuple[str, Mapping[str, Any]]:
     """The first of a figure's computations by this module, with its name. Raises RegrokError where there is none."""
     for name, content in fits.items():

@@ -73,6 +73,11 @@ def least(runs: pd.DataFrame, cadences: Sequence[int], first: int) -> est.Estima
     return replace(found[0], choices=told).noting(note if bounds else "", few if lost else "")
 
 
+def known(runs: pd.DataFrame, column: str) -> np.ndarray:
+    """(n,) the growths of a group's runs, in the precision that a column is of, of those that have one."""
+    return runs[column].dropna().to_numpy() if len(runs) else np.array([])
+
+
 def ratio(one: np.ndarray, other: np.ndarray) -> est.Estimate:
     """Ratio of two geometric means, with Welch's interval of the difference of logs."""
     estimator, n = "ratio of geometric means, Welch interval of the logs", len(one) + len(other)
